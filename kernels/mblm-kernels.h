@@ -332,8 +332,8 @@ typedef struct
 /* ------------------------------------------------------------------------- */
 
 /* loss[i] = log (sum exp (x - max)) - (x[target] - max) in float32, every step
- * rounded (the published loss is tested for exact zero); 0 where targets[i] is
- * negative. Nats. */
+ * rounded (the published loss is tested for exact zero), but for the additions
+ * of the sum, which are in double; 0 where targets[i] is negative. Nats. */
 typedef struct
 {
   size_t rows, vocabulary;
@@ -348,7 +348,10 @@ typedef struct
  * ids below min_p times the largest probability are out; the smallest set of
  * the most probable ids that reaches top_p stays (1: all; ties by id); the
  * remainder, renormalised, is walked from the most probable down (ties by id)
- * until it exceeds uniform[i]. Probabilities are summed in double. */
+ * until it exceeds uniform[i]. Probabilities are summed in double. min_p and
+ * top_p look at the same distribution; the most probable id always stays. A
+ * logit that is not a number counts as minus infinity; -1 where no id is
+ * allowed. */
 typedef struct
 {
   size_t rows, vocabulary;

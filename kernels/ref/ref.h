@@ -1,0 +1,121 @@
+/* ref.h: what the files of the reference share.
+ *
+ * Copyright (C) 2026 The gst-mblm authors
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * `ref` is the specification of the table in mblm-kernels.h: one operation or
+ * one close family a file, plain loops in the order of the formula, every sum
+ * and every intermediate value in double, one rounding to float32 at the end
+ * (where an operation says otherwise, it says why). It is never optimised.
+ */
+
+#pragma once
+
+#include "mblm-kernels.h"
+
+#include <math.h>
+#include <string.h>
+
+struct _MblmKernelDevice {
+  char description[64];
+};
+
+struct _MblmQueue {
+  MblmStatus status; /* sticks until `queue_wait` clears it */
+};
+
+/* Scratch memory for `count` doubles, not initialised, from free () on. Never
+ * NULL unless it also makes MBLM_STATUS_NO_MEMORY stick to the queue. */
+double *ref_scratch (MblmQueue *queue, size_t count);
+
+/* The states of the sequences of a batch, one at a time, in double:
+ *
+ *   if (!ref_state_open (&state, queue, &a->carry, size))
+ *     return;
+ *   for (size_t b = 0; b < a->batch; b++) {
+ *     ref_state_load (&state, b);
+ *     ... state.now[0 .. size - 1] ...
+ *     ref_state_store (&state, b);
+ *   }
+ *   ref_state_close (&state);
+ *
+ * A shared start is read before anything is stored, so that it may be the
+ * memory which one of the sequences leaves its own state in. */
+typedef struct {
+  const MblmCarry *carry;
+  size_t size;
+  double *now;   /* [size] */
+  double *start; /* [size], where the start is shared */
+} RefState;
+
+bool ref_state_open (
+    RefState *self, MblmQueue *queue, const MblmCarry *carry, size_t size);
+void ref_state_load (RefState *self, size_t b);
+void ref_state_store (RefState *self, size_t b);
+void ref_state_close (RefState *self);
+
+/* An entry of a weight of either type. A bfloat16 is the upper half of a
+ * float32. */
+static inline double
+ref_matrix_at (const MblmMatrix *m, size_t row, size_t col)
+{
+  size_t i = row * m->cols + col;
+  uint32_t bits;
+  float value;
+
+  if (m->type == MBLM_TYPE_F32)
+    return ((const float *) m->data)[i];
+  bits = (uint32_t) ((const uint16_t *) m->data)[i] << 16;
+  memcpy (&value, &bits, sizeof (value));
+  return value;
+}
+
+static inline double
+ref_sigmoid (double x)
+{
+  return 1.0 / (1.0 + exp (-x));
+}
+
+static inline double
+ref_silu (double x)
+{
+  return x * ref_sigmoid (x);
+}
+
+/* log (1 + exp (x)), which is x where exp (x) would soon overflow. */
+static inline double
+ref_softplus (double x)
+{
+  return x > 20.0 ? x : log1p (exp (x));
+}
+
+/* Every entry of the table; see mblm-kernels.h. */
+MblmKernelDevice *ref_device_open (
+    unsigned index, unsigned threads, char *message, size_t message_size);
+void ref_device_close (MblmKernelDevice *device);
+const char *ref_device_describe (MblmKernelDevice *device);
+unsigned ref_device_threads (MblmKernelDevice *device);
+void *ref_alloc (MblmKernelDevice *device, size_t bytes);
+void ref_free (MblmKernelDevice *device, void *memory);
+MblmQueue *ref_queue_new (MblmKernelDevice *device);
+void ref_queue_free (MblmQueue *queue);
+MblmStatus ref_queue_wait (MblmQueue *queue);
+void ref_copy (MblmQueue *queue, void *to, const void *from, size_t bytes);
+void ref_zero (MblmQueue *queue, void *to, size_t bytes);
+void ref_embed (MblmQueue *queue, const MblmEmbed *a);
+void ref_add_position (MblmQueue *queue, const MblmAddPosition *a);
+void ref_add (MblmQueue *queue, const MblmAdd *a);
+void ref_copy_rows (MblmQueue *queue, const MblmCopyRows *a);
+void ref_linear (MblmQueue *queue, const MblmLinear *a);
+void ref_layer_norm (MblmQueue *queue, const MblmLayerNorm *a);
+void ref_rms_norm (MblmQueue *queue, const MblmRmsNorm *a);
+void ref_shift_norm (MblmQueue *queue, const MblmShiftNorm *a);
+void ref_gated_norm (MblmQueue *queue, const MblmGatedNorm *a);
+void ref_rope_angles (MblmQueue *queue, const MblmRopeAngles *a);
+void ref_rope (MblmQueue *queue, const MblmRope *a);
+void ref_attention (MblmQueue *queue, const MblmAttention *a);
+void ref_conv (MblmQueue *queue, const MblmConv *a);
+void ref_ssd_scan (MblmQueue *queue, const MblmSsdScan *a);
+void ref_selective_scan (MblmQueue *queue, const MblmSelectiveScan *a);
+void ref_cross_entropy (MblmQueue *queue, const MblmCrossEntropy *a);
+void ref_sample (MblmQueue *queue, const MblmSample *a);
