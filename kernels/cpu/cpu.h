@@ -1,0 +1,90 @@
+/* cpu.h: what the files of the CPU implementation share.
+ *
+ * Copyright (C) 2026 The gst-mblm authors
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * Every operation is written once, over the small vectors of vec.h, and compiled
+ * once for each instruction set, with that set's compiler flags and a name of
+ * its own (see isa.h). A device picks the highest set which the processor and
+ * the operating system support and fills its MblmCpuOps from the lowest set to
+ * that one; the table's entries go through it.
+ */
+
+#pragma once
+
+#include "mblm-kernels.h"
+#include "pool.h"
+
+/* In rising order; each has all that the ones before it have. */
+typedef enum {
+  MBLM_CPU_GENERIC,
+  MBLM_CPU_AVX2,   /* with FMA */
+  MBLM_CPU_AVX512, /* F, BW, DQ and VL */
+  MBLM_CPU_AVX512BF16,
+  MBLM_CPU_LEVELS,
+} MblmCpuLevel;
+
+/* The best level of this machine, lowered by the environment variable MBLM_CPU.
+ * Returns false and fills `message` where that names no level. */
+bool mblm_cpu_detect (MblmCpuLevel *level, char *message, size_t message_size);
+const char *mblm_cpu_level_describe (MblmCpuLevel level);
+
+typedef struct {
+  void (*embed) (MblmQueue *queue, const MblmEmbed *a);
+  void (*add_position) (MblmQueue *queue, const MblmAddPosition *a);
+  void (*add) (MblmQueue *queue, const MblmAdd *a);
+  void (*copy_rows) (MblmQueue *queue, const MblmCopyRows *a);
+  void (*linear) (MblmQueue *queue, const MblmLinear *a);
+  void (*layer_norm) (MblmQueue *queue, const MblmLayerNorm *a);
+  void (*rms_norm) (MblmQueue *queue, const MblmRmsNorm *a);
+  void (*shift_norm) (MblmQueue *queue, const MblmShiftNorm *a);
+  void (*gated_norm) (MblmQueue *queue, const MblmGatedNorm *a);
+  void (*rope) (MblmQueue *queue, const MblmRope *a);
+  void (*attention) (MblmQueue *queue, const MblmAttention *a);
+  void (*conv) (MblmQueue *queue, const MblmConv *a);
+  void (*ssd_scan) (MblmQueue *queue, const MblmSsdScan *a);
+  void (*selective_scan) (MblmQueue *queue, const MblmSelectiveScan *a);
+  void (*cross_entropy) (MblmQueue *queue, const MblmCrossEntropy *a);
+} MblmCpuOps;
+
+/* Replace the entries that the instruction set has code of its own for. */
+void mblm_cpu_fill_generic (MblmCpuOps *ops);
+void mblm_cpu_fill_avx2 (MblmCpuOps *ops);
+void mblm_cpu_fill_avx512 (MblmCpuOps *ops);
+
+struct _MblmKernelDevice {
+  MblmCpuOps ops;
+  MblmCpuLevel level;
+  MblmPool *pool;
+  char description[64];
+};
+
+struct _MblmQueue {
+  MblmKernelDevice *device;
+  MblmStatus status; /* sticks until queue_wait */
+  MblmQueue *plain;  /* of the reference, for what it does as well */
+  void *scratch;     /* [scratch_size] bytes or NULL */
+  size_t scratch_size;
+};
+
+/* Memory for the operation that runs, aligned to MBLM_ALIGNMENT, not
+ * initialised, valid up to the next call; at least `shared` bytes followed by
+ * `each` bytes for every worker: worker w's begin `*each * w` bytes after
+ * `*workers`, where `*each` has been rounded up. NULL makes
+ * MBLM_STATUS_NO_MEMORY stick to the queue. */
+void *mblm_cpu_scratch (
+    MblmQueue *queue, size_t shared, size_t *each, char **workers);
+
+/* count * size bytes rounded up to MBLM_ALIGNMENT, SIZE_MAX on overflow (which
+ * mblm_cpu_scratch then refuses). */
+size_t mblm_cpu_bytes (size_t count, size_t size);
+
+/* Large memory, aligned to MBLM_ALIGNMENT and backed by huge pages where the
+ * system has some; from free () on. */
+void *mblm_cpu_alloc (size_t bytes);
+
+/* Runs task (data, tile, worker) for each of `tiles`, on several threads where
+ * `work`, the estimated time of all tiles in nanoseconds on one thread, is worth
+ * waking them. */
+void mblm_cpu_run (MblmQueue *queue, size_t tiles, double work, MblmTask task,
+    const void *data);

@@ -1,0 +1,326 @@
+/* device.c: the CPU as a device: its table, memory and queues.
+ *
+ * Copyright (C) 2026 The gst-mblm authors
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ */
+
+#define _GNU_SOURCE
+
+#include "config.h"
+#include "cpu.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+
+#define HUGE_PAGE ((size_t) 2 << 20)
+
+/* What starting a job costs; below this the caller is done sooner alone. */
+#define MIN_SHARED_WORK 2000.0
+
+/* ------------------------------------------------------------------------- */
+/* Memory                                                                    */
+/* ------------------------------------------------------------------------- */
+
+void *
+mblm_cpu_alloc (size_t bytes)
+{
+  size_t alignment = bytes >= 2 * HUGE_PAGE ? HUGE_PAGE : MBLM_ALIGNMENT;
+  size_t padded;
+  void *memory;
+
+  /* aligned_alloc wants a multiple; no bytes are an allocation all the same,
+   * for NULL means that there is no memory. */
+  if (__builtin_add_overflow (bytes, alignment - 1, &padded))
+    return NULL;
+  padded -= padded % alignment;
+  memory = aligned_alloc (alignment, padded > 0 ? padded : alignment);
+#ifdef MADV_HUGEPAGE
+  if (memory && alignment == HUGE_PAGE)
+    madvise (memory, padded, MADV_HUGEPAGE);
+#endif
+  return memory;
+}
+
+size_t
+mblm_cpu_bytes (size_t count, size_t size)
+{
+  size_t bytes;
+
+  if (__builtin_mul_overflow (count, size, &bytes) ||
+      __builtin_add_overflow (bytes, MBLM_ALIGNMENT - 1, &bytes))
+    return SIZE_MAX;
+  return bytes - bytes % MBLM_ALIGNMENT;
+}
+
+void *
+mblm_cpu_scratch (MblmQueue *queue, size_t shared, size_t *each, char **workers)
+{
+  unsigned threads = mblm_pool_threads (queue->device->pool);
+  size_t size, all = 0;
+
+  shared = mblm_cpu_bytes (shared, 1);
+  if (each) {
+    *each = mblm_cpu_bytes (*each, 1);
+    if (__builtin_mul_overflow (*each, (size_t) threads, &all))
+      all = SIZE_MAX;
+  }
+  if (__builtin_add_overflow (shared, all, &size) || size > SIZE_MAX / 2) {
+    queue->status = MBLM_STATUS_NO_MEMORY;
+    return NULL;
+  }
+  if (size > queue->scratch_size || !queue->scratch) {
+    free (queue->scratch);
+    queue->scratch = mblm_cpu_alloc (size);
+    queue->scratch_size = queue->scratch ? size : 0;
+  }
+  if (!queue->scratch) {
+    queue->status = MBLM_STATUS_NO_MEMORY;
+    return NULL;
+  }
+  if (workers)
+    *workers = (char *) queue->scratch + shared;
+  return queue->scratch;
+}
+
+static void *
+cpu_alloc (MblmKernelDevice *device, size_t bytes)
+{
+  return mblm_cpu_alloc (bytes);
+}
+
+static void
+cpu_free (MblmKernelDevice *device, void *memory)
+{
+  free (memory);
+}
+
+/* ------------------------------------------------------------------------- */
+/* Devices and queues                                                        */
+/* ------------------------------------------------------------------------- */
+
+static void
+cpu_device_close (MblmKernelDevice *device)
+{
+  if (!device)
+    return;
+  mblm_pool_free (device->pool);
+  free (device);
+}
+
+static MblmKernelDevice *
+cpu_device_open (
+    unsigned index, unsigned threads, char *message, size_t message_size)
+{
+  MblmKernelDevice *device;
+  MblmCpuLevel level;
+  unsigned count;
+
+  if (index != 0) {
+    snprintf (message, message_size,
+        "the processor is one device with the number 0, there is no number %u",
+        index);
+    return NULL;
+  }
+  if (!mblm_cpu_detect (&level, message, message_size))
+    return NULL;
+  device = calloc (1, sizeof (*device));
+  if (device)
+    device->pool = mblm_pool_new (threads);
+  if (!device || !device->pool) {
+    snprintf (message, message_size, "there is not enough memory");
+    cpu_device_close (device);
+    return NULL;
+  }
+  device->level = level;
+  mblm_cpu_fill_generic (&device->ops);
+#ifdef __x86_64__
+  if (level >= MBLM_CPU_AVX2)
+    mblm_cpu_fill_avx2 (&device->ops);
+  if (level >= MBLM_CPU_AVX512)
+    mblm_cpu_fill_avx512 (&device->ops);
+#endif
+  count = mblm_pool_threads (device->pool);
+  snprintf (device->description, sizeof (device->description),
+      "%s, %u thread%s", mblm_cpu_level_describe (level), count,
+      count == 1 ? "" : "s");
+  return device;
+}
+
+static const char *
+cpu_device_describe (MblmKernelDevice *device)
+{
+  return device->description;
+}
+
+static unsigned
+cpu_device_threads (MblmKernelDevice *device)
+{
+  return mblm_pool_threads (device->pool);
+}
+
+static void
+cpu_queue_free (MblmQueue *queue)
+{
+  if (!queue)
+    return;
+  if (queue->plain)
+    mblm_kernels_ref ()->queue_free (queue->plain);
+  free (queue->scratch);
+  free (queue);
+}
+
+static MblmQueue *
+cpu_queue_new (MblmKernelDevice *device)
+{
+  MblmQueue *queue = calloc (1, sizeof (*queue));
+
+  if (!queue)
+    return NULL;
+  queue->device = device;
+  queue->plain = mblm_kernels_ref ()->queue_new (NULL);
+  if (!queue->plain) {
+    cpu_queue_free (queue);
+    return NULL;
+  }
+  return queue;
+}
+
+static MblmStatus
+cpu_queue_wait (MblmQueue *queue)
+{
+  MblmStatus status = queue->status;
+
+  queue->status = MBLM_STATUS_OK;
+  return status;
+}
+
+void
+mblm_cpu_run (MblmQueue *queue, size_t tiles, double work, MblmTask task,
+    const void *data)
+{
+  if (work >= MIN_SHARED_WORK) {
+    mblm_pool_run (queue->device->pool, tiles, task, data);
+    return;
+  }
+  for (size_t i = 0; i < tiles; i++)
+    task (data, i, 0);
+}
+
+/* ------------------------------------------------------------------------- */
+/* Transfers, and operations that no instruction set makes faster            */
+/* ------------------------------------------------------------------------- */
+
+static void
+cpu_copy (MblmQueue *queue, void *to, const void *from, size_t bytes)
+{
+  if (queue->status == MBLM_STATUS_OK && bytes > 0)
+    memcpy (to, from, bytes);
+}
+
+static void
+cpu_zero (MblmQueue *queue, void *to, size_t bytes)
+{
+  if (queue->status == MBLM_STATUS_OK && bytes > 0)
+    memset (to, 0, bytes);
+}
+
+/* One tile is one row of angles. The C library's sine and cosine reduce any
+ * float32 exactly. */
+static void
+rope_angles_tile (const void *data, size_t tile, unsigned worker)
+{
+  const MblmRopeAngles *a = data;
+  float position = (float) (a->first + tile);
+  float *cosine = a->cosine + tile * a->half, *sine = a->sine + tile * a->half;
+
+  for (size_t j = 0; j < a->half; j++)
+    sincosf (position * a->frequency[j], &sine[j], &cosine[j]);
+}
+
+static void
+cpu_rope_angles (MblmQueue *queue, const MblmRopeAngles *a)
+{
+  if (queue->status == MBLM_STATUS_OK)
+    mblm_cpu_run (queue, a->rows, 20.0 * (double) a->rows * (double) a->half,
+        rope_angles_tile, a);
+}
+
+static void
+cpu_sample (MblmQueue *queue, const MblmSample *a)
+{
+  if (queue->status != MBLM_STATUS_OK)
+    return;
+  mblm_kernels_ref ()->sample (queue->plain, a);
+  queue->status = mblm_kernels_ref ()->queue_wait (queue->plain);
+}
+
+/* ------------------------------------------------------------------------- */
+/* The table                                                                 */
+/* ------------------------------------------------------------------------- */
+
+#define FORWARD(name, Type)                                                    \
+  static void cpu_##name (MblmQueue *queue, const Type *a)                     \
+  {                                                                            \
+    if (queue->status == MBLM_STATUS_OK)                                       \
+      queue->device->ops.name (queue, a);                                      \
+  }
+
+FORWARD (embed, MblmEmbed)
+FORWARD (add_position, MblmAddPosition)
+FORWARD (add, MblmAdd)
+FORWARD (copy_rows, MblmCopyRows)
+FORWARD (linear, MblmLinear)
+FORWARD (layer_norm, MblmLayerNorm)
+FORWARD (rms_norm, MblmRmsNorm)
+FORWARD (shift_norm, MblmShiftNorm)
+FORWARD (gated_norm, MblmGatedNorm)
+FORWARD (rope, MblmRope)
+FORWARD (attention, MblmAttention)
+FORWARD (conv, MblmConv)
+FORWARD (ssd_scan, MblmSsdScan)
+FORWARD (selective_scan, MblmSelectiveScan)
+FORWARD (cross_entropy, MblmCrossEntropy)
+
+const MblmKernels *
+mblm_kernels_cpu (void)
+{
+  static const MblmKernels kernels = {
+      .abi = MBLM_KERNELS_ABI,
+      .name = "cpu",
+      .device_open = cpu_device_open,
+      .device_close = cpu_device_close,
+      .device_describe = cpu_device_describe,
+      .device_threads = cpu_device_threads,
+      .alloc = cpu_alloc,
+      .free = cpu_free,
+      .queue_new = cpu_queue_new,
+      .queue_free = cpu_queue_free,
+      .queue_wait = cpu_queue_wait,
+      .upload = cpu_copy,
+      .download = cpu_copy,
+      .copy = cpu_copy,
+      .zero = cpu_zero,
+      .embed = cpu_embed,
+      .add_position = cpu_add_position,
+      .add = cpu_add,
+      .copy_rows = cpu_copy_rows,
+      .linear = cpu_linear,
+      .layer_norm = cpu_layer_norm,
+      .rms_norm = cpu_rms_norm,
+      .shift_norm = cpu_shift_norm,
+      .gated_norm = cpu_gated_norm,
+      .rope_angles = cpu_rope_angles,
+      .rope = cpu_rope,
+      .attention = cpu_attention,
+      .conv = cpu_conv,
+      .ssd_scan = cpu_ssd_scan,
+      .selective_scan = cpu_selective_scan,
+      .cross_entropy = cpu_cross_entropy,
+      .sample = cpu_sample,
+  };
+
+  return &kernels;
+}

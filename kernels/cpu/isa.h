@@ -1,0 +1,43 @@
+/* isa.h: names of what is compiled once for each instruction set.
+ *
+ * Copyright (C) 2026 The gst-mblm authors
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * The build defines MBLM_ISA (generic, avx2, avx512); FN (linear) is
+ * then mblm_cpu_linear_avx2, and so on. Only functions which several files need
+ * have such names, all others are static.
+ */
+
+#pragma once
+
+#include "cpu.h"
+#include "vec.h"
+
+#define MBLM_FN_PASTE(name, isa) mblm_cpu_##name##_##isa
+#define MBLM_FN_EXPAND(name, isa) MBLM_FN_PASTE (name, isa)
+#define FN(name) MBLM_FN_EXPAND (name, MBLM_ISA)
+
+#ifdef __clang__
+#define UNROLL _Pragma ("unroll")
+#else
+#define UNROLL _Pragma ("GCC unroll 32")
+#endif
+
+#define ALWAYS_INLINE inline __attribute__ ((always_inline))
+
+/* The operations; the arguments are described in mblm-kernels.h. */
+void FN (embed) (MblmQueue *queue, const MblmEmbed *a);
+void FN (add_position) (MblmQueue *queue, const MblmAddPosition *a);
+void FN (add) (MblmQueue *queue, const MblmAdd *a);
+void FN (copy_rows) (MblmQueue *queue, const MblmCopyRows *a);
+void FN (linear) (MblmQueue *queue, const MblmLinear *a);
+void FN (layer_norm) (MblmQueue *queue, const MblmLayerNorm *a);
+void FN (rms_norm) (MblmQueue *queue, const MblmRmsNorm *a);
+void FN (shift_norm) (MblmQueue *queue, const MblmShiftNorm *a);
+void FN (gated_norm) (MblmQueue *queue, const MblmGatedNorm *a);
+void FN (rope) (MblmQueue *queue, const MblmRope *a);
+void FN (attention) (MblmQueue *queue, const MblmAttention *a);
+void FN (conv) (MblmQueue *queue, const MblmConv *a);
+void FN (ssd_scan) (MblmQueue *queue, const MblmSsdScan *a);
+void FN (selective_scan) (MblmQueue *queue, const MblmSelectiveScan *a);
+void FN (cross_entropy) (MblmQueue *queue, const MblmCrossEntropy *a);
