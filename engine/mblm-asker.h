@@ -16,16 +16,14 @@
 
 G_BEGIN_DECLS
 
-typedef struct
-{
+typedef struct {
   char *text;
   double probability;
 } MblmChoice;
 
 /* An answer: valid UTF-8, its probability (see mblm_asker_answer), and the
  * choices in the order in which they were given (NULL without choices). */
-typedef struct
-{
+typedef struct {
   char *text;
   double probability;
   MblmChoice *choices;
@@ -71,10 +69,11 @@ void mblm_asker_set_progress (
  * answer. The probability of a generated answer is that of its bytes and its
  * `end`; with choices p is proportional to that product, and sums to 1 over the
  * choices. */
-MblmAnswer *mblm_asker_answer (MblmAsker *self, GBytes *image,
-    GCancellable *cancellable, GError **error);
+MblmAnswer *mblm_asker_answer (
+    MblmAsker *self, GBytes *image, GCancellable *cancellable, GError **error);
 
 /* The ids that the model sees up to where the answer starts (gint32). */
-GArray *mblm_asker_get_prompt_ids (MblmAsker *self, GBytes *image, GError **error);
+GArray *mblm_asker_get_prompt_ids (
+    MblmAsker *self, GBytes *image, GError **error);
 
 G_END_DECLS

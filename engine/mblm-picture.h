@@ -19,8 +19,7 @@ G_BEGIN_DECLS
 
 /* The EXIF numbers: 1 upright, 3 turned by 180 degrees, 6 to be turned by 90
  * degrees clockwise, 8 by 270; 2, 4, 5, 7 mirrored. */
-typedef enum
-{
+typedef enum {
   MBLM_ORIENTATION_1 = 1,
   MBLM_ORIENTATION_2,
   MBLM_ORIENTATION_3,
@@ -43,8 +42,8 @@ void mblm_picture_unref (MblmPicture *self);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (MblmPicture, mblm_picture_unref)
 
 /* Copies packed RGB of `stride` bytes a row. Error: MBLM_ERROR_INPUT. */
-MblmPicture *mblm_picture_new (guint width, guint height, const guint8 *rgb,
-    gsize stride, GError **error);
+MblmPicture *mblm_picture_new (
+    guint width, guint height, const guint8 *rgb, gsize stride, GError **error);
 /* Decodes the bytes of a JPEG or PNG file; alpha is dropped, 16 bits become 8,
  * palettes and greys become RGB. The EXIF orientation is applied. Error: INPUT,
  * also for a picture that is cut short or larger than the bounds above. */

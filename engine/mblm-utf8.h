@@ -11,13 +11,15 @@
 G_BEGIN_DECLS
 
 /* What is left of a character that has not ended yet: at most 3 bytes. */
-typedef struct
-{
+typedef struct {
   guint8 tail[4];
   guint n_tail;
 } MblmUtf8;
 
-#define MBLM_UTF8_INIT { { 0 }, 0 }
+#define MBLM_UTF8_INIT                                                         \
+  {                                                                            \
+    {0}, 0                                                                     \
+  }
 
 /* Appends to `out` every character that `n` more bytes complete. What can't be
  * UTF-8 becomes U+FFFD, one for each maximal part as Unicode recommends; NUL too,
