@@ -20,18 +20,18 @@ G_BEGIN_DECLS
 #define MBLM_TYPE_GENERATOR (mblm_generator_get_type ())
 G_DECLARE_FINAL_TYPE (MblmGenerator, mblm_generator, MBLM, GENERATOR, GObject)
 
-typedef enum
-{
-  MBLM_FINISH_NONE,             /* not finished */
-  MBLM_FINISH_LENGTH,           /* as many ids as asked for */
-  MBLM_FINISH_END,              /* the model's end token */
-  MBLM_FINISH_STOP,             /* a stop string */
+typedef enum {
+  MBLM_FINISH_NONE,   /* not finished */
+  MBLM_FINISH_LENGTH, /* as many ids as asked for */
+  MBLM_FINISH_END,    /* the model's end token */
+  MBLM_FINISH_STOP,   /* a stop string */
 } MblmFinish;
 
 MblmGenerator *mblm_generator_new (MblmSession *session, MblmSampler *sampler);
 
 /* Byte strings that end the generation; NULL-terminated array or NULL. */
-void mblm_generator_set_stop (MblmGenerator *self, GBytes *const *stop, gsize n);
+void mblm_generator_set_stop (
+    MblmGenerator *self, GBytes *const *stop, gsize n);
 /* Ids to draw at most, special ones included. */
 void mblm_generator_set_max (MblmGenerator *self, guint64 max);
 /* Begins a new generation from where the session is now. */

@@ -16,7 +16,11 @@
 
 G_BEGIN_DECLS
 
-/* Appends a whole segment to `ids` (a GArray of gint32). */
+/* Ids that a segment of n bytes takes, tokens and padding included. */
+guint64 mblm_sample_length (
+    MblmConfig *config, MblmInfo *info, MblmSegment segment, gsize n);
+/* Appends a whole segment to `ids`, a GArray of gint32, which must have room
+ * for it: 2^31 ids in all. */
 void mblm_sample_append (GArray *ids, MblmConfig *config, MblmInfo *info,
     MblmSegment segment, const guint8 *bytes, gsize n);
 /* Appends the start token that opens an answer. */

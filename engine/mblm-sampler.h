@@ -34,9 +34,10 @@ void mblm_sampler_set_allowed (
     MblmSampler *self, const guint8 *allowed, guint vocabulary);
 
 /* Draws the next id of a session without feeding it; -1 on error. */
-gint mblm_sampler_draw (MblmSampler *self, MblmSession *session, GError **error);
+gint mblm_sampler_draw (
+    MblmSampler *self, MblmSession *session, GError **error);
 /* The same from logits [vocabulary], for models that have no sessions. */
-gint mblm_sampler_draw_logits (MblmSampler *self, const float *logits,
-    guint vocabulary, GError **error);
+gint mblm_sampler_draw_logits (
+    MblmSampler *self, const float *logits, guint vocabulary, GError **error);
 
 G_END_DECLS

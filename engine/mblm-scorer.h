@@ -21,7 +21,8 @@ G_BEGIN_DECLS
 #define MBLM_TYPE_SCORER (mblm_scorer_get_type ())
 G_DECLARE_FINAL_TYPE (MblmScorer, mblm_scorer, MBLM, SCORER, GObject)
 
-MblmScorer *mblm_scorer_new (MblmModel *model, gboolean overlap, GError **error);
+MblmScorer *mblm_scorer_new (
+    MblmModel *model, gboolean overlap, GError **error);
 
 /* Scores n bytes; `bits` [n] gets -log2 p of each. */
 gboolean mblm_scorer_push (MblmScorer *self, const guint8 *bytes, gsize n,

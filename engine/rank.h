@@ -1,0 +1,28 @@
+/* rank.h: the probabilities of several continuations of one state.
+ *
+ * Copyright (C) 2026 The gst-mblm authors
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ */
+
+#pragma once
+
+#include "mblm-asker.h"
+
+G_BEGIN_DECLS
+
+/* Keeps its sessions from one state to the next. */
+typedef struct _MblmRanker MblmRanker;
+
+MblmRanker *mblm_ranker_new (MblmModel *model);
+void mblm_ranker_free (MblmRanker *self);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC (MblmRanker, mblm_ranker_free)
+
+/* `log_p` [n] gets ln p of each of n continuations (GArrays of gint32, not
+ * empty) of what `session` was fed; the session itself is fed nothing.
+ * `progress` may be NULL and is called between steps. */
+gboolean mblm_ranker_run (MblmRanker *self, MblmSession *session,
+    GArray *const *continuations, guint n, double *log_p,
+    MblmAskerProgress progress, gpointer user_data, GCancellable *cancellable,
+    GError **error);
+
+G_END_DECLS
