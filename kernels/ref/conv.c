@@ -43,7 +43,7 @@ ref_conv (MblmQueue *queue, const MblmConv *a)
 
   if (queue->status != MBLM_STATUS_OK)
     return;
-  if (!ref_state_open (&before, queue, &a->carry, kept * a->width))
+  if (!ref_state_open (&before, queue, &a->carry, a->batch, kept * a->width))
     return;
   for (size_t b = 0; b < a->batch; b++) {
     ref_state_load (&before, b);

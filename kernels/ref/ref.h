@@ -30,7 +30,7 @@ double *ref_scratch (MblmQueue *queue, size_t count);
 
 /* The states of the sequences of a batch, one at a time, in double:
  *
- *   if (!ref_state_open (&state, queue, &a->carry, size))
+ *   if (!ref_state_open (&state, queue, &a->carry, a->batch, size))
  *     return;
  *   for (size_t b = 0; b < a->batch; b++) {
  *     ref_state_load (&state, b);
@@ -48,8 +48,8 @@ typedef struct {
   double *start; /* [size], where the start is shared */
 } RefState;
 
-bool ref_state_open (
-    RefState *self, MblmQueue *queue, const MblmCarry *carry, size_t size);
+bool ref_state_open (RefState *self, MblmQueue *queue, const MblmCarry *carry,
+    size_t batch, size_t size);
 void ref_state_load (RefState *self, size_t b);
 void ref_state_store (RefState *self, size_t b);
 void ref_state_close (RefState *self);

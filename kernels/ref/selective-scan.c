@@ -29,7 +29,7 @@ ref_selective_scan (MblmQueue *queue, const MblmSelectiveScan *a)
 
   if (queue->status != MBLM_STATUS_OK)
     return;
-  if (!ref_state_open (&state, queue, &a->carry, a->width * a->state))
+  if (!ref_state_open (&state, queue, &a->carry, a->batch, a->width * a->state))
     return;
   for (size_t s = 0; s < a->batch; s++) {
     ref_state_load (&state, s);

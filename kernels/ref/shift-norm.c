@@ -42,7 +42,7 @@ ref_shift_norm (MblmQueue *queue, const MblmShiftNorm *a)
 
   if (queue->status != MBLM_STATUS_OK)
     return;
-  if (!ref_state_open (&before, queue, &a->carry, shifted))
+  if (!ref_state_open (&before, queue, &a->carry, a->batch, shifted))
     return;
   for (size_t b = 0; b < a->batch; b++) {
     ref_state_load (&before, b);

@@ -36,7 +36,8 @@ ref_ssd_scan (MblmQueue *queue, const MblmSsdScan *a)
 
   if (queue->status != MBLM_STATUS_OK)
     return;
-  if (!ref_state_open (&state, queue, &a->carry, a->heads * head_size))
+  if (!ref_state_open (
+          &state, queue, &a->carry, a->batch, a->heads * head_size))
     return;
   for (size_t b = 0; b < a->batch; b++) {
     ref_state_load (&state, b);

@@ -22,9 +22,10 @@ ref_scratch (MblmQueue *queue, size_t count)
 }
 
 bool
-ref_state_open (
-    RefState *self, MblmQueue *queue, const MblmCarry *carry, size_t size)
+ref_state_open (RefState *self, MblmQueue *queue, const MblmCarry *carry,
+    size_t batch, size_t size)
 {
+  bool shared = carry->from && carry->shared && batch > 0;
   size_t twice;
 
   self->carry = carry;
@@ -39,7 +40,7 @@ ref_state_open (
 
   self->start = self->now + size;
   for (size_t i = 0; i < size; i++)
-    self->start[i] = carry->from && carry->shared ? carry->from[0][i] : 0.0;
+    self->start[i] = shared ? carry->from[0][i] : 0.0;
   return true;
 }
 

@@ -1,0 +1,212 @@
+/* check-loss.c: cross entropy and sampling.
+ *
+ * Copyright (C) 2026 The gst-mblm authors
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ */
+
+#include "check.h"
+#include "shapes.h"
+
+#include <math.h>
+
+#define ROUNDS 60 /* random shapes of each */
+
+/* ------------------------------------------------------------------------- */
+/* Cross entropy                                                             */
+/* ------------------------------------------------------------------------- */
+
+typedef struct {
+  size_t rows, vocabulary;
+  size_t logits, targets, loss; /* offsets */
+} Loss;
+
+static void
+run_loss (const Target *t, char *memory, const void *data)
+{
+  const Loss *s = data;
+
+  t->table->cross_entropy (t->queue,
+      &(MblmCrossEntropy){
+          .rows = s->rows,
+          .vocabulary = s->vocabulary,
+          .logits = AT (memory, s->logits),
+          .targets = (const int32_t *) (memory + s->targets),
+          .loss = AT (memory, s->loss),
+      });
+}
+
+static Case *
+loss_case (Check *check, Fill fill, Loss *s)
+{
+  Case *c = case_new (
+      check, fill, "rows %zu, vocabulary %zu", s->rows, s->vocabulary);
+
+  s->logits = case_input (
+      c, s->rows, s->vocabulary, s->vocabulary, -1e4f, 1e4f);
+  s->targets = case_ids (c, s->rows, -2, (gint32) s->vocabulary - 1);
+  s->loss = case_output (c, "loss", 1, s->rows, s->rows, s->vocabulary);
+  return c;
+}
+
+/* The logarithm of the sum has the absolute error that the sum has relatively. */
+static void
+magnitude_loss (const Case *c, const Output *output, const void *data,
+    char *after, double *magnitude)
+{
+  for (size_t i = 0; i < output->width; i++)
+    magnitude[i] = 1.0 + fabs (AT (after, output->offset)[i]);
+}
+
+/* The logits of all targets lie `gap` above all others. */
+static void
+check_gap (Check *check, size_t vocabulary, float gap)
+{
+  Loss s = {.rows = 9, .vocabulary = vocabulary};
+  Case *c = loss_case (check, FILL_ZERO, &s);
+  const gint32 *targets = (const gint32 *) (case_image (c) + s.targets);
+
+  for (size_t i = 0; i < s.rows; i++)
+    if (targets[i] >= 0)
+      AT (case_image (c), s.logits)[i * vocabulary + targets[i]] = gap;
+  for (guint i = 0; i < check->targets->len; i++) {
+    const Target *target = g_ptr_array_index (check->targets, i);
+    g_autofree char *result = case_result (c, target, run_loss, &s);
+
+    for (size_t j = 0; j < s.rows; j++)
+      if (AT (result, s.loss)[j] != 0.0f)
+        check_failed (check, target, case_title (c),
+            "loss[%zu] is %g, not exactly 0 for a gap of %g", j,
+            AT (result, s.loss)[j], gap);
+  }
+  case_free (c);
+}
+
+void
+check_cross_entropy (Check *check)
+{
+  for (int i = 0; i < ROUNDS; i++) {
+    Loss s = {
+        .rows = check_size (check, 0, i % 8 ? 40 : 900),
+        .vocabulary = i % 4 ? check_size (check, 1, 300) : 257,
+    };
+    Case *c = loss_case (check, i % FILL_KINDS, &s);
+
+    case_run (c, run_loss, &s, magnitude_loss);
+    case_free (c);
+  }
+  /* What rounds to zero must be zero, for such entries leave the mean. */
+  check_gap (check, 2, 17.f);
+  check_gap (check, 257, 23.f);
+  check_gap (check, 257, 1000.f);
+}
+
+void
+bench_cross_entropy (Check *check)
+{
+  for (size_t i = 0; i < G_N_ELEMENTS (logits_shapes); i++) {
+    RowsShape r = logits_shapes[i];
+    Loss s = {.rows = r.rows, .vocabulary = r.width};
+    Case *c = loss_case (check, FILL_RANDOM, &s);
+
+    case_bench (c, run_loss, &s, 4.0 * r.rows * r.width, 0.0);
+    case_free (c);
+  }
+}
+
+/* ------------------------------------------------------------------------- */
+/* Sampling                                                                  */
+/* ------------------------------------------------------------------------- */
+
+typedef struct {
+  size_t rows, vocabulary;
+  bool has_allowed;
+  float temperature, top_p, min_p;
+  guint32 top_k;
+  size_t logits, allowed, uniform, ids; /* offsets */
+} Sample;
+
+static void
+run_sample (const Target *t, char *memory, const void *data)
+{
+  const Sample *s = data;
+
+  t->table->sample (t->queue,
+      &(MblmSample){
+          .rows = s->rows,
+          .vocabulary = s->vocabulary,
+          .logits = AT (memory, s->logits),
+          .allowed = s->has_allowed ? (uint8_t *) memory + s->allowed : NULL,
+          .temperature = s->temperature,
+          .top_p = s->top_p,
+          .min_p = s->min_p,
+          .top_k = s->top_k,
+          .uniform = AT (memory, s->uniform),
+          .ids = (int32_t *) (memory + s->ids),
+      });
+}
+
+static Case *
+sample_case (Check *check, Fill fill, double allowed, Sample *s)
+{
+  Case *c = case_new (check, fill,
+      "rows %zu, vocabulary %zu, temperature %g, top_k %u, top_p %g, min_p %g",
+      s->rows, s->vocabulary, s->temperature, s->top_k, s->top_p, s->min_p);
+
+  s->logits = case_input (
+      c, s->rows, s->vocabulary, s->vocabulary, -1e4f, 1e4f);
+  if (s->has_allowed)
+    s->allowed = case_mask (c, s->vocabulary, allowed);
+  s->uniform = case_input (c, 1, s->rows, s->rows, 0.f, 0.99999994f);
+  for (size_t i = 0; i < s->rows && fill == FILL_RANDOM; i++)
+    AT (case_image (c), s->uniform)
+  [i] = (float) g_rand_double_range (check->rand, 0.0, 0.9999);
+  s->ids = case_ids_output (c, "ids", s->rows);
+  return c;
+}
+
+static float
+one_of (Check *check, const float *values, int count)
+{
+  return values[g_rand_int_range (check->rand, 0, count)];
+}
+
+void
+check_sample (Check *check)
+{
+  static const float temperatures[] = {0.f, 1e-3f, 0.7f, 1.f, 1.f, 100.f};
+  static const float top_ps[] = {0.f, 0.1f, 0.5f, 0.9f, 1.f, 1.f};
+  static const float min_ps[] = {0.f, 0.f, 0.05f, 0.5f, 1.f};
+
+  for (int i = 0; i < 4 * ROUNDS; i++) {
+    Sample s = {
+        .rows = check_size (check, 0, 40),
+        .vocabulary = i % 4 ? check_size (check, 1, 300) : 257,
+        .has_allowed = check_coin (check),
+        .temperature = one_of (
+            check, temperatures, G_N_ELEMENTS (temperatures)),
+        .top_p = one_of (check, top_ps, G_N_ELEMENTS (top_ps)),
+        .min_p = one_of (check, min_ps, G_N_ELEMENTS (min_ps)),
+        .top_k = check_coin (check) ? 0 : check_size (check, 0, 400),
+    };
+    Case *c = sample_case (check, i % FILL_KINDS, i % 7 ? 0.5 : 0.0, &s);
+
+    case_run (c, run_sample, &s, NULL);
+    case_free (c);
+  }
+}
+
+void
+bench_sample (Check *check)
+{
+  for (size_t i = 0; i < G_N_ELEMENTS (logits_shapes); i++) {
+    RowsShape r = logits_shapes[i];
+    Sample s = {.rows = r.rows,
+        .vocabulary = r.width,
+        .temperature = 1.f,
+        .top_p = 0.9f};
+    Case *c = sample_case (check, FILL_RANDOM, 1.0, &s);
+
+    case_bench (c, run_sample, &s, 4.0 * r.rows * r.width, 0.0);
+    case_free (c);
+  }
+}

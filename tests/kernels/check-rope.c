@@ -1,0 +1,200 @@
+/* check-rope.c: rotary embedding.
+ *
+ * Copyright (C) 2026 The gst-mblm authors
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ */
+
+#include "check.h"
+#include "shapes.h"
+
+#include <math.h>
+
+#define ROUNDS 60          /* random shapes */
+#define LARGE 1073741824.f /* 2^30 */
+
+/* ------------------------------------------------------------------------- */
+/* Angles                                                                    */
+/* ------------------------------------------------------------------------- */
+
+typedef struct {
+  size_t half, first, rows;
+  size_t frequency, cosine, sine; /* offsets */
+} Angles;
+
+static void
+run_angles (const Target *t, char *memory, const void *data)
+{
+  const Angles *s = data;
+
+  t->table->rope_angles (t->queue,
+      &(MblmRopeAngles){
+          .frequency = AT (memory, s->frequency),
+          .half = s->half,
+          .first = s->first,
+          .rows = s->rows,
+          .cosine = AT (memory, s->cosine),
+          .sine = AT (memory, s->sine),
+      });
+}
+
+static Case *
+angles_case (Check *check, Angles *s)
+{
+  Case *c = case_new (check, FILL_ZERO, "first %zu, rows %zu, half %zu",
+      s->first, s->rows, s->half);
+
+  s->frequency = case_input (c, 1, s->half, s->half, 0.f, 1.f);
+  for (size_t j = 0; j < s->half; j++)
+    AT (case_image (c), s->frequency)
+  [j] = (float) pow (10000.0, -(double) j / s->half);
+  s->cosine = case_output (c, "cosine", s->rows, s->half, s->half, 1);
+  s->sine = case_output (c, "sine", s->rows, s->half, s->half, 1);
+  return c;
+}
+
+void
+check_rope_angles (Check *check)
+{
+  static const size_t firsts[] = {
+      0, 1, 8191, 81920, 1300000, 16777217, 4000000000u};
+
+  for (int i = 0; i < ROUNDS; i++) {
+    Angles s = {
+        .half = check_size (check, 1, 100),
+        .first = i < (int) G_N_ELEMENTS (firsts)
+            ? firsts[i]
+            : check_size (check, 0, 100000),
+        .rows = check_size (check, 0, i % 8 ? 40 : 2000),
+    };
+    Case *c = angles_case (check, &s);
+
+    case_run (c, run_angles, &s, NULL);
+    case_free (c);
+  }
+}
+
+void
+bench_rope_angles (Check *check)
+{
+  static const size_t rows[] = {1, 1024};
+
+  for (size_t i = 0; i < G_N_ELEMENTS (rows); i++) {
+    Angles s = {.half = 32, .rows = rows[i]};
+    Case *c = angles_case (check, &s);
+
+    case_bench (c, run_angles, &s, 8.0 * s.rows * s.half, 0.0);
+    case_free (c);
+  }
+}
+
+/* ------------------------------------------------------------------------- */
+/* Rotation                                                                  */
+/* ------------------------------------------------------------------------- */
+
+typedef struct {
+  MblmRopeForm form;
+  size_t batch, rows, heads, half, x_stride, angle_stride;
+  size_t x, cosine, sine; /* offsets */
+} Rope;
+
+static void
+run_rope (const Target *t, char *memory, const void *data)
+{
+  const Rope *s = data;
+
+  t->table->rope (t->queue,
+      &(MblmRope){
+          .form = s->form,
+          .batch = s->batch,
+          .rows = s->rows,
+          .heads = s->heads,
+          .half = s->half,
+          .x = AT (memory, s->x),
+          .x_stride = s->x_stride,
+          .cosine = AT (memory, s->cosine),
+          .sine = AT (memory, s->sine),
+          .angle_stride = s->angle_stride,
+      });
+}
+
+static Case *
+rope_case (Check *check, Fill fill, Rope *s)
+{
+  size_t rows = s->batch * s->rows, width = 2 * s->heads * s->half;
+  size_t angles = s->batch > 0 ? (s->batch - 1) * s->angle_stride + s->rows : 0;
+  Case *c = case_new (check, fill,
+      "%s batch %zu, rows %zu, heads %zu, half %zu, strides %zu, %zu",
+      s->form == MBLM_ROPE_PAIRS ? "pairs" : "halves", s->batch, s->rows,
+      s->heads, s->half, s->x_stride, s->angle_stride);
+
+  s->cosine = case_input (c, angles, s->half, s->half, -1.f, 1.f);
+  s->sine = case_input (c, angles, s->half, s->half, -1.f, 1.f);
+  s->x = case_input (c, rows, width, s->x_stride, -LARGE, LARGE);
+  case_in_place (c, "x", s->x, rows, width, s->x_stride, 2);
+  return c;
+}
+
+/* Of the pair (p, q): |p| |cos| + |q| |sin| is at most |(p, q)| |(cos, sin)|. */
+static void
+magnitude_rope (const Case *c, const Output *output, const void *data,
+    char *after, double *magnitude)
+{
+  const Rope *s = data;
+  bool pairs = s->form == MBLM_ROPE_PAIRS;
+  size_t width = 2 * s->heads * s->half;
+
+  for (size_t r = 0; r < s->batch * s->rows; r++) {
+    const float *x = AT (case_image (c), s->x) + r * s->x_stride;
+    size_t angle = (r / s->rows * s->angle_stride + r % s->rows) * s->half;
+
+    for (size_t j = 0; j < s->heads * s->half; j++) {
+      size_t h = j / s->half * 2 * s->half, i = j % s->half;
+      size_t p = h + (pairs ? 2 * i : i), q = pairs ? p + 1 : p + s->half;
+      double length = hypot (AT (case_image (c), s->cosine)[angle + i],
+                          AT (case_image (c), s->sine)[angle + i]) *
+          hypot (x[p], x[q]);
+
+      magnitude[r * width + p] = magnitude[r * width + q] = length;
+    }
+  }
+}
+
+void
+check_rope (Check *check)
+{
+  for (int i = 0; i < 2 * ROUNDS; i++) {
+    Rope s = {
+        .form = check_coin (check) ? MBLM_ROPE_PAIRS : MBLM_ROPE_HALVES,
+        .batch = check_size (check, 0, 10),
+        .rows = check_size (check, 0, i % 8 ? 20 : 300),
+        .heads = check_size (check, 1, 8),
+        .half = check_size (check, 1, 70),
+    };
+    Case *c;
+
+    s.x_stride = 2 * s.heads * s.half + check_size (check, 0, 40);
+    if (check_coin (check))
+      s.angle_stride = check_size (check, 1, 30);
+    c = rope_case (check, i % FILL_KINDS, &s);
+    case_run (c, run_rope, &s, magnitude_rope);
+    case_free (c);
+  }
+}
+
+void
+bench_rope (Check *check)
+{
+  for (size_t i = 0; i < G_N_ELEMENTS (heads_shapes); i++) {
+    HeadsShape h = heads_shapes[i];
+    Rope s = {.batch = h.batch,
+        .rows = h.rows,
+        .heads = h.heads,
+        .half = h.head_dim / 2,
+        .x_stride = h.heads * h.head_dim};
+    Case *c = rope_case (check, FILL_ZERO, &s);
+
+    case_bench (
+        c, run_rope, &s, 8.0 * h.batch * h.rows * h.heads * h.head_dim, 0.0);
+    case_free (c);
+  }
+}
