@@ -21,8 +21,7 @@ G_DECLARE_FINAL_TYPE (MblmConfig, mblm_config, MBLM, CONFIG, GObject)
  * @MBLM_POSITION_FIXED: a learnt row for each position
  * @MBLM_POSITION_ROPE: the whole token is rotated by its position
  */
-typedef enum
-{
+typedef enum {
   MBLM_POSITION_NONE,
   MBLM_POSITION_FIXED,
   MBLM_POSITION_ROPE,

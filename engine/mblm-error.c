@@ -6,4 +6,4 @@
 
 #include "mblm-error.h"
 
-G_DEFINE_QUARK (mblm-error-quark, mblm_error)
+G_DEFINE_QUARK (mblm - error - quark, mblm_error)

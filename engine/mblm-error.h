@@ -25,8 +25,7 @@ GQuark mblm_error_quark (void);
  * @MBLM_ERROR_UNSUPPORTED: this model can't do this
  * @MBLM_ERROR_STATE: a session that failed or was cancelled, and was not reset since
  */
-typedef enum
-{
+typedef enum {
   MBLM_ERROR_NOT_FOUND,
   MBLM_ERROR_CONFIG,
   MBLM_ERROR_WEIGHTS,

@@ -13,14 +13,12 @@ G_BEGIN_DECLS
 #define MBLM_TYPE_INFO (mblm_info_get_type ())
 G_DECLARE_FINAL_TYPE (MblmInfo, mblm_info, MBLM, INFO, GObject)
 
-typedef enum
-{
+typedef enum {
   MBLM_TASK_TEXT,
   MBLM_TASK_QA,
 } MblmTask;
 
-typedef enum
-{
+typedef enum {
   MBLM_TOKEN_PAD,
   MBLM_TOKEN_END,
   MBLM_TOKEN_TEXT,
@@ -28,15 +26,13 @@ typedef enum
   MBLM_N_TOKENS,
 } MblmToken;
 
-typedef enum
-{
+typedef enum {
   MBLM_FILTER_LANCZOS,
   MBLM_FILTER_BILINEAR,
   MBLM_FILTER_AREA,
 } MblmFilter;
 
-typedef enum
-{
+typedef enum {
   MBLM_SEGMENT_QUESTION,
   MBLM_SEGMENT_IMAGE,
   MBLM_SEGMENT_ANSWER,
@@ -44,16 +40,15 @@ typedef enum
 } MblmSegment;
 
 /* How a picture becomes bytes (DESIGN section 8, mblm-math section 2.12). */
-typedef struct
-{
+typedef struct {
   guint width, height;
-  gboolean planar;              /* C,H,W; else interleaved H,W,C */
+  gboolean planar; /* C,H,W; else interleaved H,W,C */
   MblmFilter filter;
-  double crop_w, crop_h;        /* margin on both sides, as a share of the size */
-  guint bins;                   /* levels per channel; 0: all 256 */
-  gint shift;                   /* first id of the remapped levels; -1: none */
-  gboolean jpeg;                /* the bytes of a JPEG file, not pixels */
-  guint quality;                /* of that JPEG, 1 .. 100 */
+  double crop_w, crop_h; /* margin on both sides, as a share of the size */
+  guint bins;            /* levels per channel; 0: all 256 */
+  gint shift;            /* first id of the remapped levels; -1: none */
+  gboolean jpeg;         /* the bytes of a JPEG file, not pixels */
+  guint quality;         /* of that JPEG, 1 .. 100 */
 } MblmImageLayout;
 
 /* Reads mblm.json; unknown keys are errors. `vocabulary` bounds the ids.
@@ -68,9 +63,9 @@ char *mblm_info_to_json (MblmInfo *self);
 
 const char *mblm_info_get_name (MblmInfo *self);
 MblmTask mblm_info_get_task (MblmInfo *self);
-const char *mblm_info_get_licence (MblmInfo *self); /* or NULL */
+const char *mblm_info_get_licence (MblmInfo *self);    /* or NULL */
 const char *mblm_info_get_trained_on (MblmInfo *self); /* or NULL */
-const char *mblm_info_get_figures (MblmInfo *self); /* JSON text or NULL */
+const char *mblm_info_get_figures (MblmInfo *self);    /* JSON text or NULL */
 /* -1 where the model has no such token. */
 gint mblm_info_get_token (MblmInfo *self, MblmToken token);
 /* TRUE for pad, end, text, image: never sampled, but `end`, which stops. */

@@ -17,10 +17,9 @@ G_BEGIN_DECLS
 #define MBLM_TYPE_MODEL (mblm_model_get_type ())
 G_DECLARE_FINAL_TYPE (MblmModel, mblm_model, MBLM, MODEL, GObject)
 
-typedef enum
-{
-  MBLM_PRECISION_F32,           /* products of float32 weights */
-  MBLM_PRECISION_BF16,          /* weights rounded to bfloat16, sums in float32 */
+typedef enum {
+  MBLM_PRECISION_F32,  /* products of float32 weights */
+  MBLM_PRECISION_BF16, /* weights rounded to bfloat16, sums in float32 */
 } MblmPrecision;
 
 /* Turns what a user gives as a model into the path of a model folder (or of a
@@ -52,6 +51,9 @@ guint64 mblm_model_get_weight_bytes (MblmModel *self);
 /* Bytes of weights and state that generating one byte touches on average, at a
  * context of `context` bytes. */
 double mblm_model_get_step_bytes (MblmModel *self, guint64 context);
+/* The part of it that stage `stage` takes. */
+double mblm_model_get_stage_step_bytes (
+    MblmModel *self, guint stage, guint64 context);
 /* Bytes of state that a session holds at a context of `context` bytes. */
 guint64 mblm_model_get_session_bytes (MblmModel *self, guint64 context);
 /* FALSE where a stage is not causal: no sessions, only mblm_model_forward. */

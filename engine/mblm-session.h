@@ -44,8 +44,7 @@ MblmSnapshot *mblm_snapshot_ref (MblmSnapshot *self);
 void mblm_snapshot_unref (MblmSnapshot *self);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (MblmSnapshot, mblm_snapshot_unref)
 
-typedef enum
-{
+typedef enum {
   MBLM_CONTEXT_FULL_RESTART,
   MBLM_CONTEXT_FULL_ERROR,
 } MblmContextFull;
@@ -53,8 +52,7 @@ typedef enum
 /* What predicts the first byte of an empty session: `generate` as published
  * chains the start tokens of all stages; the loss, and so scores and choices,
  * see the innermost start token alone. They differ. */
-typedef enum
-{
+typedef enum {
   MBLM_START_CHAINED,
   MBLM_START_BARE,
 } MblmStart;

@@ -1,4 +1,4 @@
-/* npy.h: arrays in files, for  and tests.
+/* npy.h: arrays in files, for the debug commands and the tests.
  *
  * Copyright (C) 2026 The gst-mblm authors
  * SPDX-License-Identifier: LGPL-2.1-or-later
@@ -14,12 +14,11 @@
 
 G_BEGIN_DECLS
 
-typedef struct
-{
+typedef struct {
   guint n_dims;
   gsize shape[8];
   gsize n_elements;
-  void *data;                   /* gint32, float or guint8 by the loader used */
+  void *data; /* gint32, float or guint8 by the loader used */
 } MblmNpy;
 
 void mblm_npy_clear (MblmNpy *self);

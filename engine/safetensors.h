@@ -17,22 +17,20 @@ G_BEGIN_DECLS
 
 #define MBLM_MAX_DIMS 8
 
-typedef enum
-{
+typedef enum {
   MBLM_DTYPE_F32,
   MBLM_DTYPE_BF16,
   MBLM_DTYPE_F16,
 } MblmDtype;
 
-typedef struct
-{
+typedef struct {
   char *name;
   MblmDtype dtype;
   guint n_dims;
   gsize shape[MBLM_MAX_DIMS];
   gsize n_elements;
-  guint64 offset;               /* in the file */
-  gsize size;                   /* bytes */
+  guint64 offset; /* in the file */
+  gsize size;     /* bytes */
 } MblmTensorEntry;
 
 /* An open file whose header has been checked. */

@@ -1,0 +1,47 @@
+/* parameters.h: the tensors of a model, by name.
+ *
+ * Copyright (C) 2026 The gst-mblm authors
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * The model and its blocks declare what they need; loading, creating and (in
+ * training) everything else walk this list. Private to the engine.
+ */
+
+#pragma once
+
+#include "block.h"
+#include "safetensors.h"
+
+G_BEGIN_DECLS
+
+struct _MblmParameters {
+  char *prefix;    /* put before declared names */
+  GPtrArray *list; /* of MblmParameter */
+};
+
+MblmParameters *mblm_parameters_new (void);
+void mblm_parameters_free (MblmParameters *self);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC (MblmParameters, mblm_parameters_free)
+
+/* "stage_models.1." for what is declared from now on; NULL for nothing. */
+void mblm_parameters_set_prefix (MblmParameters *self, const char *format, ...)
+    G_GNUC_PRINTF (2, 3);
+/* Elements of all tensors but the optional ones (which are buffers). */
+guint64 mblm_parameters_count (MblmParameters *self);
+
+/* Names and shapes of a file against the list: missing, superfluous, doubled
+ * (by old and new name) and misshapen tensors are MBLM_ERROR_WEIGHTS. */
+gboolean mblm_parameters_check_file (
+    MblmParameters *self, MblmTensorFile *file, GError **error);
+/* Allocates every tensor on the device and fills it from the file. */
+gboolean mblm_parameters_load (MblmParameters *self, MblmTensorFile *file,
+    MblmType precision, MblmRun *run, GError **error);
+/* Gives the memory back. */
+void mblm_parameters_unload (MblmParameters *self, MblmRun *run);
+/* Bytes on the device. */
+guint64 mblm_parameters_get_bytes (MblmParameters *self, MblmType precision);
+
+/* Fills `out` [n_elements] with a fresh tensor, drawn from `random`. */
+void mblm_parameter_draw (const MblmParameter *self, GRand *random, float *out);
+
+G_END_DECLS

@@ -1,0 +1,165 @@
+/* run.c: what arithmetic runs with: a table, a queue, working memory.
+ *
+ * Copyright (C) 2026 The gst-mblm authors
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ */
+
+#include "run.h"
+
+#define BLOCK_BYTES ((gsize) 1 << 20)
+
+typedef struct {
+  guint8 *data; /* device memory */
+  gsize size;
+} Block;
+
+gboolean
+mblm_run_init (MblmRun *self, MblmDevice *device, GError **error)
+{
+  memset (self, 0, sizeof *self);
+  self->k = mblm_device_get_kernels (device);
+  self->memory = mblm_device_get_memory (device);
+  self->q = self->k->queue_new (self->memory);
+  if (self->q == NULL) {
+    g_set_error (error, MBLM_ERROR, MBLM_ERROR_MEMORY,
+        "%s: no memory for a queue", mblm_device_get_name (device));
+    return FALSE;
+  }
+  self->device = g_object_ref (device);
+  self->blocks = g_ptr_array_new ();
+  return TRUE;
+}
+
+static void
+free_blocks_from (MblmRun *self, gsize first)
+{
+  while (self->blocks->len > first) {
+    Block *block = g_ptr_array_index (self->blocks, self->blocks->len - 1);
+    self->k->free (self->memory, block->data);
+    g_free (block);
+    g_ptr_array_set_size (self->blocks, self->blocks->len - 1);
+  }
+}
+
+void
+mblm_run_clear (MblmRun *self)
+{
+  if (self->device == NULL)
+    return;
+  self->k->queue_wait (self->q);
+  free_blocks_from (self, 0);
+  g_ptr_array_unref (self->blocks);
+  self->k->queue_free (self->q);
+  g_object_unref (self->device);
+  memset (self, 0, sizeof *self);
+}
+
+MblmRunMark
+mblm_run_mark (MblmRun *self)
+{
+  return (MblmRunMark){self->block, self->used};
+}
+
+void
+mblm_run_release (MblmRun *self, MblmRunMark mark)
+{
+  self->block = mark.block;
+  self->used = mark.used;
+}
+
+/* Makes block number `self->block` one of at least `bytes`: the blocks behind
+ * the top of the stack are free, and one that is too small makes way. */
+static gboolean
+provide_block (MblmRun *self, gsize bytes)
+{
+  if (self->block < self->blocks->len) {
+    Block *block = g_ptr_array_index (self->blocks, self->block);
+    if (block->size >= bytes)
+      return TRUE;
+    self->k->queue_wait (self->q);
+    free_blocks_from (self, self->block);
+  }
+  gsize size = MAX (bytes, BLOCK_BYTES);
+  guint8 *data = self->k->alloc (self->memory, size);
+  if (data == NULL)
+    return FALSE;
+  Block *block = g_new (Block, 1);
+  *block = (Block){data, size};
+  g_ptr_array_add (self->blocks, block);
+  return TRUE;
+}
+
+static void *
+run_alloc (MblmRun *self, gsize n, gsize size)
+{
+  gsize bytes;
+  if (!g_size_checked_mul (&bytes, n, size) ||
+      !g_size_checked_add (&bytes, bytes, MBLM_ALIGNMENT - 1))
+    goto failed;
+  bytes = MAX (bytes & ~(gsize) (MBLM_ALIGNMENT - 1), MBLM_ALIGNMENT);
+
+  if (self->block < self->blocks->len) {
+    Block *top = g_ptr_array_index (self->blocks, self->block);
+    if (top->size - self->used < bytes && self->used > 0) {
+      self->block++;
+      self->used = 0;
+    }
+  }
+  if (!provide_block (self, bytes))
+    goto failed;
+
+  Block *block = g_ptr_array_index (self->blocks, self->block);
+  void *memory = block->data + self->used;
+  self->used += bytes;
+  return memory;
+
+failed:
+  self->failed = TRUE;
+  return NULL;
+}
+
+float *
+mblm_run_floats (MblmRun *self, gsize n)
+{
+  return run_alloc (self, n, sizeof (float));
+}
+
+int32_t *
+mblm_run_upload_ids (MblmRun *self, const gint32 *ids, gsize n)
+{
+  int32_t *memory = run_alloc (self, n, sizeof (int32_t));
+  if (memory != NULL && n > 0)
+    self->k->upload (self->q, memory, ids, n * sizeof (int32_t));
+  return memory;
+}
+
+gboolean
+mblm_run_check (MblmRun *self, GError **error)
+{
+  if (self->failed) {
+    self->failed = FALSE;
+    g_set_error (error, MBLM_ERROR, MBLM_ERROR_MEMORY,
+        "%s: not enough memory for this computation; use a smaller model or a "
+        "shorter context",
+        mblm_device_get_name (self->device));
+    return FALSE;
+  }
+  return !g_cancellable_set_error_if_cancelled (self->cancellable, error);
+}
+
+gboolean
+mblm_run_wait (MblmRun *self, GError **error)
+{
+  switch (self->k->queue_wait (self->q)) {
+    case MBLM_STATUS_OK:
+      return TRUE;
+    case MBLM_STATUS_NO_MEMORY:
+      self->failed = TRUE;
+      return mblm_run_check (self, error);
+    default:
+      g_set_error (error, MBLM_ERROR, MBLM_ERROR_DEVICE,
+          "%s: the device was lost; start again, or use device cpu",
+          mblm_device_get_name (self->device));
+      return FALSE;
+  }
+}

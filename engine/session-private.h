@@ -1,0 +1,69 @@
+/* session-private.h: the parts of a session.
+ *
+ * Copyright (C) 2026 The gst-mblm authors
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * Outer stages are lazy: a token of theirs is worked on only when an id behind
+ * it comes, because the last row of an inner sequence still predicts the first
+ * id of the next patch, and the last row of a sequence is never needed by the
+ * stage below. So with `fill` ids in the open outermost token (1 .. patch once
+ * anything was fed), the tokens that each stage has seen follow from `fill`.
+ * The innermost stage has seen every id.
+ */
+
+#pragma once
+
+#include "mblm-session.h"
+#include "model-private.h"
+
+G_BEGIN_DECLS
+
+struct _MblmSession {
+  GObject parent;
+
+  MblmModel *model;
+  MblmRun run;
+  MblmContextFull context_full;
+  guint64 memory_bound; /* 0: none */
+
+  guint64 position;     /* ids fed since the last reset */
+  guint64 context_fill; /* ids in the current context */
+  gsize fill;           /* ids in the open outermost token */
+  GArray *open;         /* gint32 [fill]; empty with one stage */
+  GArray *history;      /* gint32: the current context, where a full one
+                                   begins anew; else empty */
+  MblmState *state[MBLM_MAX_STAGES];
+  float *projected[MBLM_MAX_STAGES];        /* own memory for projections */
+  const float *projection[MBLM_MAX_STAGES]; /* own, or the model's constant */
+  float *last_row;     /* [innermost dim] of device memory */
+  float *logits;       /* host [vocabulary] */
+  gboolean has_logits; /* `logits` belongs to `last_row` */
+  gboolean broken;     /* failed halfway: reset or restore first */
+};
+
+struct _MblmSnapshot {
+  gint ref_count;
+  MblmModel *model;
+  guint64 position, context_fill;
+  gsize fill;
+  GArray *open, *history;
+  MblmState *state[MBLM_MAX_STAGES];
+  float *projected[MBLM_MAX_STAGES]; /* NULL: the model's constant */
+  float *last_row;
+  float *logits;
+  gboolean has_logits;
+};
+
+/* ---- session-feed.c ------------------------------------------------------ */
+
+/* Feeds n ids that fit into the context. With `output` every id gives a row. */
+gboolean mblm_session_run (MblmSession *self, const gint32 *ids, gsize n,
+    MblmOutput *output, GError **error);
+/* Feeds ids[b] into session b; all fit, all are of one model. */
+gboolean mblm_session_run_many (
+    MblmSession **sessions, const gint32 *ids, guint n, GError **error);
+/* Stages first .. last back to behind their start tokens. */
+gboolean mblm_session_restart_stages (
+    MblmSession *self, MblmRun *run, guint first, GError **error);
+
+G_END_DECLS

@@ -1,0 +1,135 @@
+/* state.c: what a sequence leaves behind in a block.
+ *
+ * Copyright (C) 2026 The gst-mblm authors
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * Parts grow by doubling until they hold the rows that a sequence is made for,
+ * and by a quarter beyond, so that a session at its full context holds exactly
+ * that and appending stays cheap.
+ */
+
+#include "block.h"
+
+#define FIRST_ROWS 64
+
+MblmState *
+mblm_state_new (MblmBlock *block, MblmRun *run, GError **error)
+{
+  MblmState *self = g_new0 (MblmState, 1);
+
+  self->block = block;
+  self->n_parts = block->klass->n_parts (block);
+  self->part = g_new0 (float *, self->n_parts);
+  self->capacity = g_new0 (gsize, self->n_parts);
+  if (!mblm_state_reserve (self, run, 0, error)) {
+    mblm_state_free (self, run);
+    return NULL;
+  }
+  return self;
+}
+
+void
+mblm_state_free (MblmState *self, MblmRun *run)
+{
+  if (self == NULL)
+    return;
+  for (guint i = 0; i < self->n_parts; i++)
+    if (self->part[i] != NULL)
+      run->k->free (run->memory, self->part[i]);
+  g_free (self->part);
+  g_free (self->capacity);
+  g_free (self);
+}
+
+static gboolean
+grow_part (MblmState *self, MblmRun *run, guint i, gsize rows)
+{
+  MblmBlock *block = self->block;
+  gsize used = block->klass->part_size (block, i, self->rows);
+  gsize target = rows >= block->expected
+      ? rows + (rows > block->expected ? rows / 4 : 0)
+      : MIN (MAX (MAX (2 * self->rows, rows), FIRST_ROWS), block->expected);
+  gsize size = block->klass->part_size (block, i, target);
+  float *part = run->k->alloc (run->memory, size * sizeof (float));
+
+  if (part == NULL)
+    return FALSE;
+  if (self->part[i] != NULL) {
+    run->k->copy (run->q, part, self->part[i], used * sizeof (float));
+    run->k->queue_wait (run->q);
+    run->k->free (run->memory, self->part[i]);
+  } else {
+    run->k->zero (run->q, part, size * sizeof (float));
+  }
+  self->part[i] = part;
+  self->capacity[i] = size;
+  return TRUE;
+}
+
+gboolean
+mblm_state_reserve (MblmState *self, MblmRun *run, gsize rows, GError **error)
+{
+  MblmBlock *block = self->block;
+
+  for (guint i = 0; i < self->n_parts; i++) {
+    gsize needed = MAX (block->klass->part_size (block, i, rows), 1);
+    if (self->capacity[i] < needed && !grow_part (self, run, i, rows)) {
+      run->failed = TRUE;
+      return mblm_run_check (run, error);
+    }
+  }
+  return TRUE;
+}
+
+gboolean
+mblm_state_copy (
+    MblmState *to, MblmRun *run, const MblmState *from, GError **error)
+{
+  /* Nothing of `to` needs to survive a growth. */
+  to->rows = 0;
+  if (!mblm_state_reserve (to, run, from->rows, error))
+    return FALSE;
+  for (guint i = 0; i < from->n_parts; i++) {
+    gsize used = from->block->klass->part_size (from->block, i, from->rows);
+    run->k->copy (run->q, to->part[i], from->part[i], used * sizeof (float));
+  }
+  to->rows = from->rows;
+  return TRUE;
+}
+
+guint64
+mblm_state_get_bytes (const MblmState *self)
+{
+  guint64 floats = 0;
+
+  for (guint i = 0; i < self->n_parts; i++)
+    floats += self->capacity[i];
+  return floats * sizeof (float);
+}
+
+guint64
+mblm_block_get_state_bytes (MblmBlock *block, guint64 rows)
+{
+  guint64 floats = 0;
+
+  if (block->klass->n_parts == NULL)
+    return 0;
+  for (guint i = 0; i < block->klass->n_parts (block); i++)
+    floats += block->klass->part_size (block, i, rows);
+  return floats * sizeof (float);
+}
+
+MblmCarry
+mblm_advance_carry (
+    const MblmAdvance *args, guint part, const float **from, float **to)
+{
+  if (args->shared != NULL) {
+    from[0] = args->shared->part[part];
+    return (MblmCarry){.from = from, .shared = true};
+  }
+  if (args->states == NULL)
+    return (MblmCarry){0};
+  for (gsize b = 0; b < args->batch; b++)
+    from[b] = to[b] = args->states[b]->part[part];
+  return (MblmCarry){.from = from, .to = to};
+}
