@@ -1,67 +1,211 @@
-/* gemm.c: a tile of a matrix product.
+/* gemm.c: the inner part of products of many rows.
  *
  * Copyright (C) 2026 The gst-mblm authors
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
 
-#include "config.h"
-
 #include "gemm.h"
-#include "matvec.h"
 #include "tile.h"
 
-#ifdef HAVE_BLAS
-#include <cblas.h>
-#endif
-
-size_t
-FN (gemm_scratch) (const MblmMatrix *weight, size_t count, size_t rows)
-{
-  if (weight->type == MBLM_TYPE_F32)
-    return 0;
-  return mblm_cpu_bytes (count * weight->cols, sizeof (float));
-}
-
-#ifdef HAVE_BLAS
-
-/* [count, cols] of bfloat16 as floats. */
-static void
-widen (const uint16_t *from, size_t count, float *to)
-{
-  size_t i = 0;
-
-  for (; i + VW <= count; i += VW)
-    v_store (to + i, v_bf16 (from + i));
-  if (i < count)
-    v_store_n (to + i, count - i, v_bf16_n (from + i, count - i));
-}
-
 void
-FN (gemm) (const MblmMatrix *weight, size_t first, size_t count, const float *x,
-    size_t x_stride, size_t rows, float *out, size_t out_stride, void *scratch)
+FN (gemm_rows) (GemmRows *to, const void *data, MblmType type, size_t stride,
+    size_t row, size_t rows, size_t col, size_t depth)
 {
-  size_t k = weight->cols;
-  const float *w = (const float *) weight->data + first * k;
+  for (size_t i = 0; i < rows; i++) {
+    size_t at = (row + i) * stride + col;
+    float *out = to->data + i * GEMM_ROW_STRIDE;
 
-  if (weight->type == MBLM_TYPE_BF16) {
-    widen ((const uint16_t *) weight->data + first * k, count * k, scratch);
-    w = scratch;
+    if (type == MBLM_TYPE_F32) {
+      memcpy (out, (const float *) data + at, depth * sizeof (*out));
+      continue;
+    }
+    for (size_t k = 0; k < depth; k += VW) {
+      const uint16_t *from = (const uint16_t *) data + at + k;
+      size_t n = depth - k;
+
+      v_store (out + k, n >= VW ? v_bf16 (from) : v_bf16_n (from, n));
+    }
   }
-  cblas_sgemm (CblasRowMajor, CblasNoTrans, CblasTrans, (int) rows, (int) count,
-      (int) k, 1.0f, x, (int) x_stride, w, (int) k, 0.0f, out,
-      (int) out_stride);
 }
 
-#else
+/* ------------------------------------------------------------------------- */
+/* Packing                                                                   */
+/* ------------------------------------------------------------------------- */
+
+/* VW rows (those from `rows` on are zero) of n <= VW columns. */
+static ALWAYS_INLINE void
+load_square (vf *square, const void *data, MblmType type, size_t stride,
+    size_t at, size_t rows, size_t n)
+{
+  for (size_t i = 0; i < VW; i++)
+    if (i >= rows)
+      square[i] = v_zero ();
+    else if (type == MBLM_TYPE_F32)
+      square[i] = v_load_n ((const float *) data + at + i * stride, n);
+    else if (n >= VW)
+      square[i] = v_bf16 ((const uint16_t *) data + at + i * stride);
+    else
+      square[i] = v_bf16_n ((const uint16_t *) data + at + i * stride, n);
+}
 
 void
-FN (gemm) (const MblmMatrix *weight, size_t first, size_t count, const float *x,
-    size_t x_stride, size_t rows, float *out, size_t out_stride, void *scratch)
+FN (gemm_pack) (float *to, const void *data, MblmType type, size_t stride,
+    size_t row, size_t rows, size_t col, size_t depth)
 {
-  for (size_t r = 0; r < rows; r += MATVEC_ROWS)
-    FN (matvec)
-  (weight, first, count, x + r * x_stride, x_stride,
-      min_size (MATVEC_ROWS, rows - r), out + r * out_stride, out_stride);
+  for (size_t lane = 0; lane < GEMM_LANES; lane += VW) {
+    size_t count = rows > lane ? rows - lane : 0;
+
+    for (size_t k = 0; k < depth; k += VW) {
+      size_t n = min_size (VW, depth - k);
+      vf square[VW];
+
+      load_square (square, data, type, stride, (row + lane) * stride + col + k,
+          count, n);
+      v_transpose (square);
+      for (size_t i = 0; i < n; i++)
+        v_store (to + (k + i) * GEMM_LANES + lane, square[i]);
+    }
+  }
 }
 
+/* ------------------------------------------------------------------------- */
+/* Blocks                                                                    */
+/* ------------------------------------------------------------------------- */
+
+/* sums[i][v] of `count` rows and `vectors` vectors of lanes. */
+static ALWAYS_INLINE void
+multiply (const float *rows, const int count, const float *panel,
+    const int vectors, size_t depth, vf sums[][2])
+{
+  UNROLL
+  for (int i = 0; i < count; i++)
+    UNROLL
+  for (int v = 0; v < vectors; v++)
+    sums[i][v] = v_zero ();
+  for (size_t k = 0; k < depth; k++, rows++, panel += GEMM_LANES) {
+    vf lanes[2];
+
+    UNROLL
+    for (int v = 0; v < vectors; v++)
+      lanes[v] = v_load (panel + v * VW);
+    UNROLL
+    for (int i = 0; i < count; i++) {
+      vf x = v_set1 (rows[i * GEMM_ROW_STRIDE]);
+
+      UNROLL
+      for (int v = 0; v < vectors; v++)
+        sums[i][v] = v_fma (x, lanes[v], sums[i][v]);
+    }
+  }
+}
+
+static ALWAYS_INLINE void
+block (const GemmRows *rows, const int count, const float *panel,
+    const int vectors, size_t lanes, size_t depth, bool add, float *out,
+    size_t stride)
+{
+  vf sums[GEMM_ROWS][2];
+  size_t last = lanes - (vectors - 1) * VW;
+
+  multiply (rows->data, count, panel, vectors, depth, sums);
+  UNROLL
+  for (int i = 0; i < count; i++)
+    UNROLL
+  for (int v = 0; v < vectors; v++) {
+    float *to = out + i * stride + v * VW;
+    size_t n = v == vectors - 1 ? last : VW;
+
+    if (add)
+      sums[i][v] = v_load_n (to, n) + sums[i][v];
+    v_store_n (to, n, sums[i][v]);
+  }
+}
+
+static ALWAYS_INLINE void
+block_transposed (const GemmRows *rows, const int count, const float *panel,
+    const int vectors, size_t lanes, size_t depth, bool add, float *out,
+    size_t stride)
+{
+  vf sums[GEMM_ROWS][2];
+
+  multiply (rows->data, count, panel, vectors, depth, sums);
+  UNROLL
+  for (int v = 0; v < vectors; v++) {
+    size_t n = min_size (VW, lanes - v * VW);
+
+    UNROLL
+    for (int first = 0; first < count; first += VW) {
+      size_t width = count - first;
+      vf square[VW];
+
+      UNROLL
+      for (int i = 0; i < VW; i++)
+        square[i] = first + i < count ? sums[first + i][v] : v_zero ();
+      v_transpose (square);
+      for (size_t j = 0; j < n; j++) {
+        float *to = out + (v * VW + j) * stride + first;
+
+        if (add)
+          square[j] = v_load_n (to, width) + square[j];
+        v_store_n (to, width, square[j]);
+      }
+    }
+  }
+}
+
+#define CASE(NAME, COUNT)                                                      \
+  case COUNT:                                                                  \
+    if (lanes > VW)                                                            \
+      NAME (rows, COUNT, panel, 2, lanes, depth, add, out, stride);            \
+    else                                                                       \
+      NAME (rows, COUNT, panel, 1, lanes, depth, add, out, stride);            \
+    break;
+
+#if GEMM_ROWS == 12
+#define CASES(NAME)                                                            \
+  CASE (NAME, 1)                                                               \
+  CASE (NAME, 2)                                                               \
+  CASE (NAME, 3)                                                               \
+  CASE (NAME, 4)                                                               \
+  CASE (NAME, 5)                                                               \
+  CASE (NAME, 6)                                                               \
+  CASE (NAME, 7)                                                               \
+  CASE (NAME, 8)                                                               \
+  CASE (NAME, 9)                                                               \
+  CASE (NAME, 10)                                                              \
+  CASE (NAME, 11)                                                              \
+  CASE (NAME, 12)
+#elif GEMM_ROWS == 6
+#define CASES(NAME)                                                            \
+  CASE (NAME, 1)                                                               \
+  CASE (NAME, 2)                                                               \
+  CASE (NAME, 3)                                                               \
+  CASE (NAME, 4)                                                               \
+  CASE (NAME, 5)                                                               \
+  CASE (NAME, 6)
+#else
+#define CASES(NAME)                                                            \
+  CASE (NAME, 1)                                                               \
+  CASE (NAME, 2)                                                               \
+  CASE (NAME, 3)                                                               \
+  CASE (NAME, 4)
 #endif
+
+void
+FN (gemm_block) (const GemmRows *rows, size_t count, const float *panel,
+    size_t lanes, size_t depth, bool add, float *out, size_t stride)
+{
+  switch (count) {
+    CASES (block)
+  }
+}
+
+void
+FN (gemm_block_transposed) (const GemmRows *rows, size_t count,
+    const float *panel, size_t lanes, size_t depth, bool add, float *out,
+    size_t stride)
+{
+  switch (count) {
+    CASES (block_transposed)
+  }
+}

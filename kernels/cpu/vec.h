@@ -170,6 +170,35 @@ v_sum8 (const vf v[8], float out[8])
       _mm256_add_ps (_mm256_permute2f128_ps (lo, hi, 0x20),
           _mm256_permute2f128_ps (lo, hi, 0x31)));
 }
+/* Rows become columns. */
+V_INLINE void
+v_transpose (vf r[16])
+{
+  vf a[16], b[16];
+
+  for (int i = 0; i < 16; i += 2) {
+    a[i] = _mm512_unpacklo_ps (r[i], r[i + 1]);
+    a[i + 1] = _mm512_unpackhi_ps (r[i], r[i + 1]);
+  }
+  for (int i = 0; i < 16; i += 4) {
+    b[i] = _mm512_shuffle_ps (a[i], a[i + 2], 0x44);
+    b[i + 1] = _mm512_shuffle_ps (a[i], a[i + 2], 0xee);
+    b[i + 2] = _mm512_shuffle_ps (a[i + 1], a[i + 3], 0x44);
+    b[i + 3] = _mm512_shuffle_ps (a[i + 1], a[i + 3], 0xee);
+  }
+  for (int i = 0; i < 4; i++) {
+    a[i] = _mm512_shuffle_f32x4 (b[i], b[i + 4], 0x88);
+    a[i + 4] = _mm512_shuffle_f32x4 (b[i], b[i + 4], 0xdd);
+    a[i + 8] = _mm512_shuffle_f32x4 (b[i + 8], b[i + 12], 0x88);
+    a[i + 12] = _mm512_shuffle_f32x4 (b[i + 8], b[i + 12], 0xdd);
+  }
+  for (int i = 0; i < 4; i++) {
+    r[i] = _mm512_shuffle_f32x4 (a[i], a[i + 8], 0x88);
+    r[i + 4] = _mm512_shuffle_f32x4 (a[i + 4], a[i + 12], 0x88);
+    r[i + 8] = _mm512_shuffle_f32x4 (a[i], a[i + 8], 0xdd);
+    r[i + 12] = _mm512_shuffle_f32x4 (a[i + 4], a[i + 12], 0xdd);
+  }
+}
 V_INLINE float
 v_max_lane (vf x)
 {
@@ -321,6 +350,27 @@ v_sum8 (const vf v[8], float out[8])
       _mm256_add_ps (_mm256_permute2f128_ps (lo, hi, 0x20),
           _mm256_permute2f128_ps (lo, hi, 0x31)));
 }
+/* Rows become columns. */
+V_INLINE void
+v_transpose (vf r[8])
+{
+  vf a[8], b[8];
+
+  for (int i = 0; i < 8; i += 2) {
+    a[i] = _mm256_unpacklo_ps (r[i], r[i + 1]);
+    a[i + 1] = _mm256_unpackhi_ps (r[i], r[i + 1]);
+  }
+  for (int i = 0; i < 8; i += 4) {
+    b[i] = _mm256_shuffle_ps (a[i], a[i + 2], 0x44);
+    b[i + 1] = _mm256_shuffle_ps (a[i], a[i + 2], 0xee);
+    b[i + 2] = _mm256_shuffle_ps (a[i + 1], a[i + 3], 0x44);
+    b[i + 3] = _mm256_shuffle_ps (a[i + 1], a[i + 3], 0xee);
+  }
+  for (int i = 0; i < 4; i++) {
+    r[i] = _mm256_permute2f128_ps (b[i], b[i + 4], 0x20);
+    r[i + 4] = _mm256_permute2f128_ps (b[i], b[i + 4], 0x31);
+  }
+}
 V_INLINE float
 v_max_lane (vf a)
 {
@@ -471,6 +521,15 @@ v_sum8 (const vf v[8], float out[8])
 {
   for (int i = 0; i < 8; i++)
     out[i] = v_sum (v[i]);
+}
+/* Rows become columns. */
+V_INLINE void
+v_transpose (vf r[4])
+{
+  vf a = r[0], b = r[1], c = r[2], d = r[3];
+
+  for (int i = 0; i < 4; i++)
+    r[i] = (vf){a[i], b[i], c[i], d[i]};
 }
 V_INLINE float
 v_max_lane (vf a)
