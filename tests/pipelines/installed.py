@@ -1,0 +1,106 @@
+#!/usr/bin/env python3
+# installed.py: what `meson install` puts where, and that it works there.
+#
+# Copyright (C) 2026 The gst-mblm authors
+# SPDX-License-Identifier: LGPL-2.1-or-later
+#
+# Takes the build folder in MBLM_BUILD, and installs below a folder of its own.
+
+import json
+import os
+import pathlib
+import subprocess
+import tempfile
+import unittest
+
+BUILD = os.environ["MBLM_BUILD"]
+LIMIT = 120                     # seconds for each process
+
+PROGRAM = """
+#include <mblm.h>
+
+int
+main (void)
+{
+  g_print ("%s\\n", g_quark_to_string (MBLM_ERROR));
+  return 0;
+}
+"""
+
+
+def output(*words, **options):
+    return subprocess.run(words, check=True, timeout=LIMIT,
+                          stdout=subprocess.PIPE, **options).stdout.decode()
+
+
+class Installed(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        cls.folder = tempfile.TemporaryDirectory()
+        output("meson", "install", "-C", BUILD, "--no-rebuild", "--quiet",
+               "--destdir", cls.folder.name)
+        options = {option["name"]: option["value"] for option in json.loads(
+            output("meson", "introspect", "--buildoptions", BUILD))}
+        cls.prefix = pathlib.Path(
+            cls.folder.name + os.path.abspath(options["prefix"]))
+        cls.libdir = cls.prefix / options["libdir"]
+        cls.data = cls.prefix / options["datadir"]
+        cls.environment = dict(
+            os.environ, LC_ALL="C.UTF-8",
+            LD_LIBRARY_PATH=str(cls.libdir),
+            GST_PLUGIN_PATH_1_0=str(cls.libdir / "gstreamer-1.0"),
+            GST_REGISTRY=cls.folder.name + "/registry.bin",
+            MBLM_MODEL_PATH=str(cls.data / "mblm/models"))
+        for name in ("MBLM_BUILD", "MESON_DEVENV", "DISPLAY"):
+            cls.environment.pop(name, None)
+
+    @classmethod
+    def tearDownClass(cls):
+        cls.folder.cleanup()
+
+    def test_command(self):
+        said = output(self.prefix / "bin/mblm", "info", "text",
+                      env=self.environment)
+        self.assertIn("text", said)
+
+    def test_plugin(self):
+        said = output("gst-inspect-1.0", "mblm", env=self.environment)
+        self.assertIn(str(self.libdir), said)
+        for element in ("mblmgenerate", "mblmscore", "mblmask",
+                        "mblmaskoverlay"):
+            self.assertIn(f"  {element}: ", said)
+
+    def test_pipelines(self):
+        book = pathlib.Path(self.folder.name) / "book.txt"
+        book.write_text("It was the best of times, it was the worst of")
+        pipelines = self.data / "mblm/pipelines"
+        said = output(pipelines / "continue", "-n", "10", book,
+                      env=self.environment)
+        self.assertGreaterEqual(len(said), 10)
+        said = output(pipelines / "score", "--json", book,
+                      env=self.environment)
+        self.assertEqual(json.loads(said)["bytes"], book.stat().st_size)
+
+    def test_manual(self):
+        self.assertTrue(list(self.prefix.glob("share/man/man1/mblm.1*")))
+
+    def test_translations(self):
+        book = self.data / "locale/de/LC_MESSAGES/gst-mblm-1.0.mo"
+        self.assertTrue(book.exists())
+
+    def test_library(self):
+        source = pathlib.Path(self.folder.name) / "program.c"
+        source.write_text(PROGRAM)
+        program = source.with_suffix("")
+        output("pkg-config", "--validate",
+               self.libdir / "pkgconfig/mblm-1.0.pc")
+        flags = output("pkg-config", "--cflags", "--libs", "gobject-2.0",
+                       "gio-2.0").split()
+        output("cc", source, "-o", program, "-Werror",
+               f"-I{self.prefix}/include/mblm-1.0", f"-L{self.libdir}",
+               "-lmblm-1.0", *flags)
+        self.assertTrue(output(program, env=self.environment).strip())
+
+
+if __name__ == "__main__":
+    unittest.main()
