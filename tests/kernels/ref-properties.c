@@ -280,6 +280,16 @@ test_angles (void)
   assert_close (cosine[2], cos (81921.0), 1.0);
   assert_close (sine[3], sin ((double) (81921.f * 0.1f)), 1.0);
   g_assert_cmpfloat (fabs (sine[3] - sin (81921.0 * 0.1)), >, 1e-5);
+
+  /* The position is one too: 2^24 + 1 is none. */
+  ref->rope_angles (queue,
+      &(MblmRopeAngles){.frequency = frequency,
+          .half = 1,
+          .first = 16777217,
+          .rows = 1,
+          .cosine = cosine,
+          .sine = sine});
+  assert_close (sine[0], sin (16777216.0), 1.0);
 }
 
 /* The product of a rotated query and key depends on their distance alone. */
@@ -357,6 +367,37 @@ test_quarter_turn (void)
   g_assert_cmpmem (y, sizeof (y), pairs, sizeof (pairs));
 }
 
+/* Every sequence at an angle of its own, or all at the same ones. */
+static void
+test_angle_stride (void)
+{
+  const float cosine[] = {1.f, 0.f, -1.f}, sine[] = {0.f, 1.f, 0.f};
+  const float own[] = {1.f, 2.f, -2.f, 1.f, -1.f, -2.f};
+  const float same[] = {-2.f, 1.f, -2.f, 1.f, -2.f, 1.f};
+  float x[6], y[6];
+  MblmRope a = {.form = MBLM_ROPE_HALVES,
+      .batch = 3,
+      .rows = 1,
+      .heads = 1,
+      .half = 1,
+      .x = x,
+      .x_stride = 2,
+      .cosine = cosine,
+      .sine = sine,
+      .angle_stride = 1};
+
+  for (int i = 0; i < 6; i++)
+    x[i] = y[i] = i % 2 + 1.f;
+  ref->rope (queue, &a);
+  g_assert_cmpmem (x, sizeof (x), own, sizeof (own));
+  a.x = y;
+  a.cosine++;
+  a.sine++;
+  a.angle_stride = 0;
+  ref->rope (queue, &a);
+  g_assert_cmpmem (y, sizeof (y), same, sizeof (same));
+}
+
 /* ------------------------------------------------------------------------- */
 /* Loss                                                                      */
 /* ------------------------------------------------------------------------- */
@@ -413,8 +454,8 @@ test_rows (void)
 {
   const float table[] = {1.f, 2.f, 3.f, 4.f, 5.f, 6.f}, row[] = {10.f, 20.f};
   const float embedded[] = {5.f, 6.f, 1.f, 2.f};
-  const float placed[] = {6.f, 8.f, 6.f, 8.f}; /* rows 2, then 0 again */
-  const float added[] = {16.f, 28.f, 16.f, 28.f};
+  const float placed[] = {6.f, 8.f, 2.f, 4.f}; /* rows 2, then 0 again */
+  const float added[] = {16.f, 28.f, 12.f, 24.f};
   const gint32 ids[] = {2, 0};
   MblmMatrix matrix = {table, MBLM_TYPE_F32, 3, 2};
   float x[4];
@@ -425,10 +466,7 @@ test_rows (void)
   x[1] = x[3] = 2.f;
   ref->add_position (queue,
       &(MblmAddPosition){
-          .table = matrix, .first = 2, .batch = 1, .rows = 1, .x = x});
-  ref->add_position (queue,
-      &(MblmAddPosition){
-          .table = matrix, .first = 5, .batch = 1, .rows = 1, .x = x + 2});
+          .table = matrix, .first = 5, .batch = 1, .rows = 2, .x = x});
   g_assert_cmpmem (x, sizeof (x), placed, sizeof (placed));
   ref->add (queue, &(MblmAdd){2, 2, x, 2, row, 0});
   g_assert_cmpmem (x, sizeof (x), added, sizeof (added));
@@ -457,6 +495,7 @@ main (int argc, char **argv)
   g_test_add_func ("/rope/angles", test_angles);
   g_test_add_func ("/rope/distance", test_rotation);
   g_test_add_func ("/rope/quarter-turn", test_quarter_turn);
+  g_test_add_func ("/rope/angle-stride", test_angle_stride);
   g_test_add_func ("/loss/values", test_loss);
   g_test_add_func ("/loss/zero", test_zero_loss);
   g_test_add_func ("/rows", test_rows);

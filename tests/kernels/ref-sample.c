@@ -147,6 +147,8 @@ test_ties (void)
   g_assert_cmpint (draw_one (a, 0.51f), ==, 2);
   g_assert_cmpint (draw_one (a, 0.99f), ==, 2);
   a.top_k = 0;
+  a.min_p = 1.f; /* of the largest probability */
+  g_assert_cmpint (draw_one (a, 0.99f), ==, 3);
   a.top_p = 0.3f;
   g_assert_cmpint (draw_one (a, 0.99f), ==, 1);
 }

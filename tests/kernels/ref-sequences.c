@@ -465,6 +465,31 @@ test_geometric (void)
   }
 }
 
+/* Sequences start from what is theirs. */
+static void
+test_own_start (void)
+{
+  const float weight[] = {10.f, 1.f}, x[] = {1.f, 2.f};
+  float a = 5.f, b = 7.f, *to[] = {&a, &b}, out[2];
+  const float *from[] = {&a, &b};
+
+  ref->conv (queue,
+      &(MblmConv){.batch = 2,
+          .rows = 1,
+          .width = 1,
+          .taps = 2,
+          .x = x,
+          .x_stride = 1,
+          .weight = weight,
+          .carry = {from, to, false},
+          .out = out,
+          .out_stride = 1});
+  assert_close (out[0], 51.0, 51.0);
+  assert_close (out[1], 72.0, 72.0);
+  g_assert_cmpfloat (a, ==, 1.0);
+  g_assert_cmpfloat (b, ==, 2.0);
+}
+
 /* A shared start may be the memory in which a sequence leaves its end. */
 static void
 test_shared_start (void)
@@ -532,6 +557,7 @@ add_sequence_tests (void)
   g_test_add_func ("/scans/mamba-1", test_selective);
   g_test_add_func ("/scans/pieces", test_scan_pieces);
   g_test_add_func ("/scans/geometric", test_geometric);
+  g_test_add_func ("/carry/own-start", test_own_start);
   g_test_add_func ("/carry/shared-start", test_shared_start);
   g_test_add_func ("/carry/nothing", test_nothing);
 }
