@@ -189,13 +189,15 @@ run_operations (Check *check)
     ran++;
     check->operation = operation->name;
     check->cases = check->failures = 0;
+    check->worst = 0.0;
     g_rand_set_seed (check->rand, check->seed);
     run (check);
     if (check->failures > 0)
       failed++;
     if (!option_bench)
-      g_print ("%-15s %5u cases, %u failures, %.2f s\n", operation->name,
-          check->cases, check->failures,
+      g_print ("%-15s %5u cases, %u failures, largest error %.2f of the "
+               "tolerance, %.2f s\n",
+          operation->name, check->cases, check->failures, check->worst,
           (g_get_monotonic_time () - start) * 1e-6);
   }
   if (ran == 0) {

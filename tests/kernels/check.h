@@ -38,6 +38,7 @@ typedef struct {
   GRand *rand;           /* begun anew with the seed for each operation */
   const char *operation; /* the one being checked or timed */
   guint cases, failures; /* of this operation */
+  double worst; /* the largest error of it, as a share of the tolerance */
 } Check;
 
 typedef struct {

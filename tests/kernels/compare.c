@@ -106,29 +106,34 @@ magnitude_of_result (const Output *output, char *after, double *magnitude)
       magnitude[i * output->width + j] = fabs (values[i * output->stride + j]);
 }
 
-/* Whether two entries differ by no more than the tolerance; NaNs agree, and so
+static double
+tolerance_of (const Output *output, double magnitude)
+{
+  double sum = 4.0 + sqrt ((double) output->terms) / 4.0;
+
+  /* Results below the smallest normal number may be flushed to zero. */
+  return sum * FLT_EPSILON * magnitude + FLT_MIN;
+}
+
+/* How much two entries differ, as a share of the tolerance. NaNs agree, and so
  * do equal infinities. */
-static bool
-agree (const Output *output, const char *expected, const char *found,
+static double
+error_of (const Output *output, const char *expected, const char *found,
     double magnitude)
 {
-  double tolerance = (4.0 + sqrt ((double) output->terms) / 4.0) * FLT_EPSILON;
   float x, y;
 
   if (memcmp (expected, found, sizeof (float)) == 0)
-    return true;
-  if (output->is_integer)
-    return false;
+    return 0.0;
+  if (output->is_integer || output->terms == 0)
+    return HUGE_VAL;
   memcpy (&x, expected, sizeof (x));
   memcpy (&y, found, sizeof (y));
   if (isnan (x) || isnan (y))
-    return isnan (x) && isnan (y);
+    return isnan (x) && isnan (y) ? 0.0 : HUGE_VAL;
   if (x == y)
-    return true;
-  if (output->terms == 0)
-    return false;
-  /* Results below the smallest normal number may be flushed to zero. */
-  return fabs ((double) x - y) <= tolerance * magnitude + FLT_MIN;
+    return 0.0;
+  return fabs ((double) x - y) / tolerance_of (output, magnitude);
 }
 
 static void
@@ -144,8 +149,7 @@ report_difference (const Case *c, const Target *target, const Output *output,
   check_failed (c->check, target, c->title,
       "%s[%zu, %zu] is %.9g, not %.9g (magnitude %g, tolerance %g)",
       output->name, i, j, *(const float *) found, *(const float *) expected,
-      magnitude,
-      (4.0 + sqrt ((double) output->terms) / 4.0) * FLT_EPSILON * magnitude);
+      magnitude, tolerance_of (output, magnitude));
 }
 
 /* Reports the first difference of an output. */
@@ -157,13 +161,15 @@ compare_output (const Case *c, const Target *target, const Output *output,
     for (size_t j = 0; j < output->width; j++) {
       size_t at = output->offset + (i * output->stride + j) * 4;
       double m = magnitude[i * output->width + j];
+      double error = error_of (output, expected + at, found + at, m);
 
+      c->check->worst = MAX (c->check->worst, error);
       if (is_poison (found + at)) {
         check_failed (c->check, target, c->title, "%s[%zu, %zu] is not written",
             output->name, i, j);
         return;
       }
-      if (!agree (output, expected + at, found + at, m)) {
+      if (!(error <= 1.0)) {
         report_difference (
             c, target, output, i, j, expected + at, found + at, m);
         return;
