@@ -305,6 +305,15 @@ mblm_json_next (MblmJson *self)
 }
 
 gboolean
+mblm_json_take_null (MblmJson *self)
+{
+  if (self->problem != NULL || self->expect != EXPECT_VALUE)
+    return FALSE;
+  skip_blanks (self);
+  return peek (self) == 'n' && mblm_json_next (self) == MBLM_JSON_NULL;
+}
+
+gboolean
 mblm_json_skip (MblmJson *self)
 {
   GHashTable *keys[MBLM_JSON_MAX_DEPTH + 1] = {NULL};

@@ -51,6 +51,10 @@ G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC (MblmJson, mblm_json_clear)
 
 MblmJsonToken mblm_json_next (MblmJson *self);
 
+/* Reads the value of a key where it is null; FALSE, with nothing read, where it
+ * is not. */
+gboolean mblm_json_take_null (MblmJson *self);
+
 /* Reads one whole value, whatever it is; duplicate keys in it are an error. */
 gboolean mblm_json_skip (MblmJson *self);
 
