@@ -9,7 +9,8 @@
 #include <locale.h>
 #include <string.h>
 
-#define MOST_THREADS 3
+#define CHECK_THREADS 3 /* from 1 */
+#define BENCH_THREADS 2
 
 /* What the environment variable MBLM_CPU takes, in rising order. */
 static const char *const variants[] = {
@@ -127,8 +128,10 @@ target_new (const MblmKernels *table, const char *variant, guint threads)
 static bool
 add_variant (Check *check, const char *variant, GHashTable *seen)
 {
+  guint most = option_bench ? BENCH_THREADS : CHECK_THREADS;
+
   g_setenv ("MBLM_CPU", variant, TRUE);
-  for (guint threads = 1; threads <= MOST_THREADS; threads++) {
+  for (guint threads = 1; threads <= most; threads++) {
     Target *target = target_new (mblm_kernels_cpu (), variant, threads);
     const char *description;
 
