@@ -161,6 +161,21 @@ def check_text():
                 yield f"{where}: {len(line)} columns"
 
 
+def check_manual():
+    """The manual pages have no errors."""
+    if not shutil.which("man"):
+        print("skipped: there is no man")
+        sys.exit(SKIP)
+    for page in sorted(TOP.glob("docs/*.[1-9]")):
+        said = subprocess.run(
+            ["man", "--warnings", "-E", "UTF-8", "-l", "-Tutf8", "-Z", page],
+            env={**os.environ, "MANWIDTH": "80", "MANROFFSEQ": "",
+                 "LC_ALL": "C.UTF-8"},
+            stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
+            timeout=60, check=False).stderr
+        yield from said.splitlines()
+
+
 def check_words():
     """Nothing is left half done."""
     marks = re.compile(r"\b(TO" r"DO|FIX" r"ME|XX" r"X)\b")
@@ -196,6 +211,10 @@ def check_translations():
          "--keyword=C_:1c,2", "--directory", TOP, "--output=-",
          *sorted(listed & wanted)],
         check=True, capture_output=True, timeout=120).stdout
+    for place in re.findall(r'^#: (.*)\n(?:#.*\n)*msgid .*(?:\n".*)*?'
+                            r'(?<!%)%"\nmsgstr', template.decode(), re.M):
+        yield f"{place}: the message is cut off at its %: G_GUINT64_FORMAT " \
+            "and such can't be extracted, PRIu64 can"
     for language in (TOP / "po/LINGUAS").read_text("utf-8").split():
         book = TOP / "po" / f"{language}.po"
         run = subprocess.run(["msgfmt", "--check", "--output-file=/dev/null",
