@@ -113,7 +113,7 @@ take_prompt (Generate *self, const guint8 *bytes, gsize n, GError **error)
   if (self->endless)
     return feed_bytes (self, bytes, n, error);
   g_byte_array_append (self->tail, bytes, n);
-  /* Not at every piece: what is moved is then never more than what was added. */
+  /* Not at every piece: no more is moved then than was added. */
   if (self->tail->len / 2 > room)
     g_byte_array_remove_range (self->tail, 0, self->tail->len - room);
   return TRUE;

@@ -27,8 +27,8 @@ GBytes *input_read (
 typedef gboolean (*InputVisit) (
     const char *path, const GError *error, gpointer user_data);
 /* Visits `path`, or, where it is a folder, the regular files in it and in its
- * subfolders, sorted by name; symbolic links inside are not followed. FALSE if a
- * visit returned it. */
+ * subfolders, sorted by name; symbolic links inside are not followed. FALSE if
+ * a visit returned it. */
 gboolean input_walk (const char *path, InputVisit visit, gpointer user_data);
 
 G_END_DECLS

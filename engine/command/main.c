@@ -31,8 +31,6 @@ static const CommandEntry entries[] = {
     {"generate", N_ ("Continue a text or any bytes"), command_generate},
     {"score", N_ ("Bits per byte of files"), command_score},
     {"ask", N_ ("Answer a question about pictures"), command_ask},
-    {"convert", N_ ("A published checkpoint to a model folder"),
-        command_convert},
     {"init", N_ ("A model folder with fresh weights"), command_init},
     {"embed", N_ ("Hidden states of the innermost stage"), command_embed},
     {"fill", N_ ("Fill masked bytes with an encoder"), command_fill},

@@ -17,7 +17,7 @@ G_BEGIN_DECLS
 gboolean output_write (const void *data, gsize size, GError **error);
 gboolean output_print (GError **error, const char *format, ...)
     G_GNUC_PRINTF (2, 3);
-/* One JSON value and a line feed; takes nothing, the builder stays the caller's. */
+/* One JSON value and a line feed; the builder stays the caller's. */
 gboolean output_json (JsonBuilder *builder, GError **error);
 /* Closes stdout: the last moment at which a full disk can show. */
 gboolean output_close (GError **error);

@@ -4,7 +4,7 @@
  * SPDX-License-Identifier: LGPL-2.1-or-later
  *
  * Only causal models have sessions. A model with blocks that are not causal is
- * run over the whole sequence again for every id, as the published code does it.
+ * run over the whole sequence again for every id, as the published code does.
  */
 
 #pragma once
