@@ -6,7 +6,6 @@
 
 #define _GNU_SOURCE
 
-#include "config.h"
 #include "cpu.h"
 
 #include <math.h>

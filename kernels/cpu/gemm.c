@@ -11,10 +11,16 @@ void
 FN (gemm_rows) (GemmRows *to, const void *data, MblmType type, size_t stride,
     size_t row, size_t rows, size_t col, size_t depth)
 {
+  size_t size = type == MBLM_TYPE_F32 ? sizeof (float) : sizeof (uint16_t);
+
   for (size_t i = 0; i < rows; i++) {
     size_t at = (row + i) * stride + col;
+    const char *next = (const char *) data + (at + rows * stride) * size;
     float *out = to->data + i * GEMM_ROW_STRIDE;
 
+    /* what the next call will want, on its way while this one's is used */
+    for (size_t k = 0; k < depth * size; k += 64)
+      __builtin_prefetch (next + k, 0, 2);
     if (type == MBLM_TYPE_F32) {
       memcpy (out, (const float *) data + at, depth * sizeof (*out));
       continue;

@@ -51,9 +51,9 @@ pack_tile (const void *data, size_t tile, unsigned worker)
 
   for (size_t i = tile * PACK_TILE * GEMM_LANES; i < end; i += GEMM_LANES)
     FN (gemm_pack)
-    (self->panels + i * self->depth, self->packed.data, self->packed.type,
-        self->packed.stride, self->first + i, min_size (GEMM_LANES, end - i),
-        self->col, self->depth);
+  (self->panels + i * self->depth, self->packed.data, self->packed.type,
+      self->packed.stride, self->first + i, min_size (GEMM_LANES, end - i),
+      self->col, self->depth);
 }
 
 /* Rows [row, row + count) of the other operand with all panels of the chunk. */
@@ -73,12 +73,10 @@ multiply_rows (const Product *self, size_t row, size_t count)
 
     if (self->weight_packed)
       FN (gemm_block)
-      (&rows, count, panel, lanes, self->depth, add,
-          self->out + row * self->out_stride + at, self->out_stride);
-    else
-      FN (gemm_block_transposed)
-      (&rows, count, panel, lanes, self->depth, add,
-          self->out + at * self->out_stride + row, self->out_stride);
+    (&rows, count, panel, lanes, self->depth, add,
+        self->out + row * self->out_stride + at, self->out_stride);
+    else FN (gemm_block_transposed) (&rows, count, panel, lanes, self->depth,
+        add, self->out + at * self->out_stride + row, self->out_stride);
   }
 }
 

@@ -3,9 +3,9 @@
  * Copyright (C) 2026 The gst-mblm authors
  * SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * Up to MATVEC_ROWS rows (a step of decoding, of one stream or of some) are
- * a matrix-vector product: tiles of the weight's rows. More rows are a matrix
- * product, see linear-many.c.
+ * A few rows (a step of decoding, of one stream or of some) are matrix-vector
+ * products, MATVEC_ROWS rows at a time: tiles of the weight's rows. More rows are
+ * a matrix product, see linear-many.c.
  */
 
 #include "linear.h"
@@ -16,6 +16,9 @@
  * second level cache. */
 #define MATVEC_TILE 8192
 #define MAX_MATVEC_COLUMNS 256
+
+/* More rows are worth packing. */
+#define FEW_ROWS 16
 
 typedef struct {
   const MblmLinear *a;
@@ -33,12 +36,16 @@ matvec_tile (const void *data, size_t tile, unsigned worker)
   size_t count = min_size (self->columns, a->weight.rows - first);
   float sums[MATVEC_ROWS * MAX_MATVEC_COLUMNS];
 
-  FN (matvec)
-  (&a->weight, first, count, self->x, self->x_stride, a->rows, sums,
-      MAX_MATVEC_COLUMNS);
-  for (size_t r = 0; r < a->rows; r++)
-    finish_row (a, sums + r * MAX_MATVEC_COLUMNS, first, count, a->accumulate,
-        a->out + r * a->out_stride + first);
+  for (size_t row = 0; row < a->rows; row += MATVEC_ROWS) {
+    size_t rows = min_size (MATVEC_ROWS, a->rows - row);
+
+    FN (matvec)
+    (&a->weight, first, count, self->x + row * self->x_stride, self->x_stride,
+        rows, sums, MAX_MATVEC_COLUMNS);
+    for (size_t r = 0; r < rows; r++)
+      finish_row (a, sums + r * MAX_MATVEC_COLUMNS, first, count, a->accumulate,
+          a->out + (row + r) * a->out_stride + first);
+  }
 }
 
 static void
@@ -87,8 +94,12 @@ FN (linear) (MblmQueue *queue, const MblmLinear *a)
     return;
   if (a->weight.cols == 0)
     linear_empty (a);
-  else if (a->rows <= MATVEC_ROWS)
+  else if (a->rows <= FEW_ROWS)
     linear_few (queue, a);
   else
+#ifdef MBLM_CPU_BLAS
+    FN (linear_blas) (queue, a);
+#else
     FN (linear_many) (queue, a);
+#endif
 }

@@ -16,6 +16,7 @@
 
 /* Products of many rows, more than a step of decoding has. */
 void FN (linear_many) (MblmQueue *queue, const MblmLinear *a);
+void FN (linear_blas) (MblmQueue *queue, const MblmLinear *a);
 
 /* out[count] = activation (sums + bias), or += that with `add`, for the outputs
  * from `first` on; `out` may be `sums`. */
