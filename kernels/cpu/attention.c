@@ -1,168 +1,148 @@
-/* attention.c: softmax attention over a past and a sequence's own keys.
+/* attention.c: softmax attention; here, for short sequences.
  *
  * Copyright (C) 2026 The gst-mblm authors
  * SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * A tile is some rows of one head of one sequence. Keys come in blocks of
- * KEY_BLOCK; the largest score so far, the sum of weights and the weighted sum
- * of values are carried from block to block, so that no matrix of scores ever
- * exists.
+ * The inner stages have thousands of patches of a few rows behind one shared
+ * row of their past. A tile is some heads of some of them; the visible keys of
+ * one are an array of pointers, and all of a row's scores fit in a few vectors.
  */
 
-#include "isa.h"
-#include "tile.h"
-#include "vecmath.h"
+#include "attention.h"
 
-#include <float.h>
+#define MAX_KEYS 64
 
-#define KEY_BLOCK 64
-#define QUERY_BLOCK 8
-#define MAX_HEAD_DIM 512
-
-/* Nanoseconds for a query, a key and one of head_dim. */
-#define ATTENTION_WORK 0.06
+/* Products of a query, a key and one of head_dim in a tile. */
+#define TILE_WORK 65536
 
 typedef struct {
   const MblmAttention *a;
-  size_t blocks; /* of queries, of a sequence */
+  size_t step; /* heads of sequences of a tile */
   float scale;
-} Attention;
+} Short;
 
-/* What one tile has of the softmax of a row. */
+/* Keys and values of a head of a sequence. */
 typedef struct {
-  float max;               /* of the scores, -FLT_MAX at first */
-  float sum;               /* of exp (score - max) */
-  float out[MAX_HEAD_DIM]; /* sum of exp (score - max) * value */
-} Row;
+  size_t past; /* how many of them are from the past */
+  size_t count;
+  const float *key[MAX_KEYS], *value[MAX_KEYS];
+} Keys;
 
-/* scores[j] = query . key[j] * scale for j < count <= KEY_BLOCK */
 static void
-score_block (const float *query, const float *key, size_t stride, size_t d,
-    size_t count, float scale, float *scores)
+collect (const MblmAttention *a, size_t b, size_t at, Keys *keys)
 {
-  for (size_t j = 0; j < count; j += 8) {
-    size_t n = min_size (8, count - j);
-    vf sums[8];
+  size_t from = attention_from (a, b), width = a->heads * a->head_dim;
+  const uint8_t *mask = attention_mask (a, b);
+  bool all = !mask || attention_is_masked (mask, a->rows);
 
-    for (size_t q = 0; q < 8; q++)
-      sums[q] = v_zero ();
-    for (size_t i = 0; i < d; i += VW) {
-      vf x = v_load_n (query + i, d - i);
-
-      for (size_t q = 0; q < n; q++)
-        sums[q] = v_fma (
-            x, v_load_n (key + (j + q) * stride + i, d - i), sums[q]);
-    }
-    v_sum8 (sums, scores + j);
+  keys->past = attention_past (a, b);
+  for (size_t j = 0; j < keys->past; j++) {
+    keys->key[j] = a->past_key[from] + j * width + at;
+    keys->value[j] = a->past_value[from] + j * width + at;
   }
-  for (size_t j = 0; j < count; j += VW)
-    v_store (scores + j, v_load (scores + j) * v_set1 (scale));
+  keys->count = keys->past;
+  for (size_t j = 0; j < a->rows; j++)
+    if (all || mask[j]) {
+      size_t offset = (b * a->rows + j) * a->key_stride + at;
+
+      keys->key[keys->count] = a->key + offset;
+      keys->value[keys->count++] = a->value + offset;
+    }
 }
 
-/* Adds `count` keys with these scores to a row. */
+/* out[d] = sum weights[j] * values[j][d] / total */
 static void
-add_block (Row *row, float *scores, size_t count, const float *value,
-    size_t stride, size_t d)
+mix (const float *weights, const float *const *values, size_t count,
+    float total, size_t d, float *out)
 {
-  vf max = v_set1 (row->max), sum = v_zero ();
-  float alpha;
+  vf scale = v_set1 (1.0f / total);
+  size_t i = 0;
 
-  for (size_t j = count; j < divide_up (count, VW) * VW; j++)
-    scores[j] = -INFINITY;
-  for (size_t j = 0; j < count; j += VW)
-    max = v_max (max, v_load (scores + j));
-  max = v_set1 (v_max_lane (max));
-  for (size_t j = 0; j < count; j += VW) {
-    vf p = v_exp (v_load (scores + j) - max);
+  for (; i + 4 * VW <= d; i += 4 * VW) {
+    vf o[4] = {v_zero (), v_zero (), v_zero (), v_zero ()};
 
-    v_store (scores + j, p);
-    sum = sum + p;
+    for (size_t j = 0; j < count; j++) {
+      vf w = v_set1 (weights[j]);
+
+      UNROLL
+      for (int q = 0; q < 4; q++)
+        o[q] = v_fma (w, v_load (values[j] + i + q * VW), o[q]);
+    }
+    UNROLL
+    for (int q = 0; q < 4; q++)
+      v_store (out + i + q * VW, o[q] * scale);
   }
-  alpha = expf (row->max - max[0]);
-  row->max = max[0];
-  row->sum = row->sum * alpha + v_sum (sum);
-  for (size_t i = 0; i < d; i += VW) {
-    vf o = v_load_n (row->out + i, d - i) * v_set1 (alpha);
+  for (; i < d; i += VW) {
+    vf o = v_zero ();
 
     for (size_t j = 0; j < count; j++)
-      if (scores[j] != 0.0f)
-        o = v_fma (
-            v_set1 (scores[j]), v_load_n (value + j * stride + i, d - i), o);
-    v_store_n (row->out + i, d - i, o);
-  }
-}
-
-/* Row `row` over keys [0, count) of a run of them; mask [count] or NULL. */
-static void
-attend_run (const Attention *self, Row *row, const float *query,
-    const float *key, const float *value, size_t stride, size_t count,
-    const uint8_t *mask, bool alike)
-{
-  size_t d = self->a->head_dim;
-  float scores[KEY_BLOCK + VW];
-
-  for (size_t j = 0; j < count; j += KEY_BLOCK) {
-    size_t n = min_size (KEY_BLOCK, count - j);
-
-    if (alike)
-      memset (scores, 0, sizeof (scores));
-    else
-      score_block (query, key + j * stride, stride, d, n, self->scale, scores);
-    for (size_t i = 0; mask && !alike && i < n; i++)
-      if (!mask[j + i])
-        scores[i] = -INFINITY;
-    add_block (row, scores, n, value + j * stride, stride, d);
+      o = v_fma (v_set1 (weights[j]), v_load_n (values[j] + i, d - i), o);
+    v_store_n (out + i, d - i, o * scale);
   }
 }
 
 static void
-attention_tile (const void *data, size_t tile, unsigned worker)
+attend_head (const Short *self, size_t b, size_t h)
 {
-  const Attention *self = data;
   const MblmAttention *a = self->a;
-  size_t width = a->heads * a->head_dim;
-  size_t block = tile % self->blocks, h = tile / self->blocks % a->heads;
-  size_t b = tile / self->blocks / a->heads, at = h * a->head_dim;
-  size_t from = a->past_shared ? 0 : b, past = a->past ? a->past[from] : 0;
-  const float *key = a->key + b * a->rows * a->key_stride + at;
-  const float *value = a->value + b * a->rows * a->key_stride + at;
-  const uint8_t *mask = a->key_mask ? a->key_mask + b * a->rows : NULL;
-  bool alike = mask && !memchr (mask, 1, a->rows);
-  size_t end = min_size (a->rows, (block + 1) * QUERY_BLOCK);
+  size_t width = a->heads * a->head_dim, at = h * a->head_dim;
+  const uint8_t *mask = attention_mask (a, b);
+  bool alike = mask && attention_is_masked (mask, a->rows);
+  Keys keys;
 
-  for (size_t i = block * QUERY_BLOCK; i < end; i++) {
+  collect (a, b, at, &keys);
+  for (size_t i = 0; i < a->rows; i++) {
     const float *query = a->query + (b * a->rows + i) * a->query_stride + at;
     float *out = a->out + (b * a->rows + i) * width + at;
-    Row row = {.max = -FLT_MAX};
-    vf scale;
+    size_t count = a->causal ? keys.past + i + 1 : keys.count;
+    float weights[MAX_KEYS] = {0}, sum;
 
-    if (!alike || !a->masked_is_zero) {
-      if (past > 0)
-        attend_run (self, &row, query, a->past_key[from] + at,
-            a->past_value[from] + at, width, past, NULL, false);
-      attend_run (self, &row, query, key, value, a->key_stride,
-          a->causal ? i + 1 : a->rows, mask, alike);
+    if (alike && a->masked_is_zero) {
+      memset (out, 0, a->head_dim * sizeof (*out));
+      continue;
     }
-    scale = v_set1 (row.sum > 0.0f ? 1.0f / row.sum : 0.0f);
-    for (size_t j = 0; j < a->head_dim; j += VW)
-      v_store_n (out + j, a->head_dim - j, v_load (row.out + j) * scale);
+    for (size_t j = 0; !alike && j < count; j++)
+      weights[j] = score_1 (query, keys.key[j], a->head_dim);
+    soften (weights, count, self->scale, -FLT_MAX, &sum);
+    mix (weights, keys.value, count, sum, a->head_dim, out);
   }
+}
+
+static void
+short_tile (const void *data, size_t tile, unsigned worker)
+{
+  const Short *self = data;
+  const MblmAttention *a = self->a;
+  size_t end = min_size (a->batch * a->heads, (tile + 1) * self->step);
+
+  for (size_t i = tile * self->step; i < end; i++)
+    attend_head (self, i / a->heads, i % a->heads);
+}
+
+static void
+attention_short (MblmQueue *queue, const MblmAttention *a, size_t keys)
+{
+  size_t heads = a->batch * a->heads, work = a->rows * keys * a->head_dim;
+  Short self = {.a = a, .scale = attention_scale (a)};
+
+  self.step = max_size (1, TILE_WORK / max_size (1, work));
+  mblm_cpu_run (queue, divide_up (heads, self.step),
+      2 * ATTENTION_WORK * (double) work * (double) heads, short_tile, &self);
 }
 
 void
 FN (attention) (MblmQueue *queue, const MblmAttention *a)
 {
-  Attention self = {
-      .a = a,
-      .blocks = divide_up (a->rows, QUERY_BLOCK),
-      .scale = 1.0f / sqrtf ((float) a->head_dim),
-  };
-  double keys = (double) a->rows / (a->causal ? 2 : 1);
+  size_t longest = 0;
 
-  for (size_t b = 0; a->past && b < a->batch; b++)
-    keys += (double) a->past[a->past_shared ? 0 : b] / (double) a->batch;
-  mblm_cpu_run (queue, a->batch * a->heads * self.blocks,
-      ATTENTION_WORK * keys * (double) a->rows * (double) a->batch *
-          (double) (a->heads * a->head_dim),
-      attention_tile, &self);
+  if (a->batch == 0 || a->rows == 0 || a->heads == 0 || a->head_dim == 0)
+    return;
+  for (size_t b = 0; b < (a->past_shared ? 1 : a->batch); b++)
+    longest = max_size (longest, attention_past (a, b));
+  if (a->rows <= MAX_KEYS && longest <= MAX_KEYS - a->rows)
+    attention_short (queue, a, longest + a->rows);
+  else if (a->rows <= 8)
+    FN (attention_step) (queue, a);
+  else
+    FN (attention_long) (queue, a);
 }

@@ -38,40 +38,37 @@ FN (gemm_rows) (GemmRows *to, const void *data, MblmType type, size_t stride,
 /* Packing                                                                   */
 /* ------------------------------------------------------------------------- */
 
-/* VW rows (those from `rows` on are zero) of n <= VW columns. */
+/* Columns [col, col + n), n <= VW, of VW rows; those from `count` on are zero. */
 static ALWAYS_INLINE void
-load_square (vf *square, const void *data, MblmType type, size_t stride,
-    size_t at, size_t rows, size_t n)
+load_square (vf *square, const void *const *rows, MblmType type, size_t count,
+    size_t col, size_t n)
 {
   for (size_t i = 0; i < VW; i++)
-    if (i >= rows)
+    if (i >= count)
       square[i] = v_zero ();
     else if (type == MBLM_TYPE_F32)
-      square[i] = v_load_n ((const float *) data + at + i * stride, n);
+      square[i] = v_load_n ((const float *) rows[i] + col, n);
     else if (n >= VW)
-      square[i] = v_bf16 ((const uint16_t *) data + at + i * stride);
+      square[i] = v_bf16 ((const uint16_t *) rows[i] + col);
     else
-      square[i] = v_bf16_n ((const uint16_t *) data + at + i * stride, n);
+      square[i] = v_bf16_n ((const uint16_t *) rows[i] + col, n);
 }
 
 void
-FN (gemm_pack) (float *to, const void *data, MblmType type, size_t stride,
-    size_t row, size_t rows, size_t col, size_t depth)
+FN (gemm_pack) (float *to, const void *const *rows, MblmType type, size_t count,
+    size_t col, size_t depth)
 {
-  for (size_t lane = 0; lane < GEMM_LANES; lane += VW) {
-    size_t count = rows > lane ? rows - lane : 0;
-
+  for (size_t lane = 0; lane < GEMM_LANES; lane += VW)
     for (size_t k = 0; k < depth; k += VW) {
       size_t n = min_size (VW, depth - k);
       vf square[VW];
 
-      load_square (square, data, type, stride, (row + lane) * stride + col + k,
-          count, n);
+      load_square (square, rows + lane, type, count > lane ? count - lane : 0,
+          col + k, n);
       v_transpose (square);
       for (size_t i = 0; i < n; i++)
         v_store (to + (k + i) * GEMM_LANES + lane, square[i]);
     }
-  }
 }
 
 /* ------------------------------------------------------------------------- */

@@ -40,10 +40,10 @@ typedef struct {
 void FN (gemm_rows) (GemmRows *to, const void *data, MblmType type,
     size_t stride, size_t row, size_t rows, size_t col, size_t depth);
 
-/* Packs one panel of the same: rows <= GEMM_LANES, to [depth, GEMM_LANES]; lanes
- * from `rows` on are zero. */
-void FN (gemm_pack) (float *to, const void *data, MblmType type, size_t stride,
-    size_t row, size_t rows, size_t col, size_t depth);
+/* Packs one panel: columns [col, col + depth) of `count` <= GEMM_LANES rows, to
+ * [depth, GEMM_LANES]; lanes from `count` on are zero. */
+void FN (gemm_pack) (float *to, const void *const *rows, MblmType type,
+    size_t count, size_t col, size_t depth);
 
 /* out[i, j] = (or +=, with `add`) sum over depth of row i of `rows` times lane j
  * of a panel, for i < count <= GEMM_ROWS and j < lanes <= GEMM_LANES. */

@@ -47,13 +47,21 @@ static void
 pack_tile (const void *data, size_t tile, unsigned worker)
 {
   const Product *self = data;
+  const Operand *from = &self->packed;
   size_t end = min_size (self->chunk, (tile + 1) * PACK_TILE * GEMM_LANES);
+  size_t row = from->stride *
+      (from->type == MBLM_TYPE_F32 ? sizeof (float) : sizeof (uint16_t));
 
-  for (size_t i = tile * PACK_TILE * GEMM_LANES; i < end; i += GEMM_LANES)
+  for (size_t i = tile * PACK_TILE * GEMM_LANES; i < end; i += GEMM_LANES) {
+    size_t count = min_size (GEMM_LANES, end - i);
+    const void *rows[GEMM_LANES];
+
+    for (size_t j = 0; j < count; j++)
+      rows[j] = (const char *) from->data + (self->first + i + j) * row;
     FN (gemm_pack)
-  (self->panels + i * self->depth, self->packed.data, self->packed.type,
-      self->packed.stride, self->first + i, min_size (GEMM_LANES, end - i),
-      self->col, self->depth);
+    (self->panels + i * self->depth, rows, from->type, count, self->col,
+        self->depth);
+  }
 }
 
 /* Rows [row, row + count) of the other operand with all panels of the chunk. */

@@ -1,0 +1,127 @@
+/* attention.h: the three ways to attention, and what they share.
+ *
+ * Copyright (C) 2026 The gst-mblm authors
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ *  - short: few keys, of many sequences (inner stages): attention.c
+ *  - step: few rows against a long past, the next step of streams:
+ *    attention-step.c
+ *  - long: many rows, causal or masked: attention-long.c
+ */
+
+#pragma once
+
+#include "isa.h"
+#include "tile.h"
+#include "vecmath.h"
+
+#include <float.h>
+
+/* Nanoseconds for a query, a key and one of head_dim, in products. */
+#define ATTENTION_WORK 0.03
+
+void FN (attention_step) (MblmQueue *queue, const MblmAttention *a);
+void FN (attention_long) (MblmQueue *queue, const MblmAttention *a);
+
+/* The entry of the arrays of the past that sequence b has. */
+static inline size_t
+attention_from (const MblmAttention *a, size_t b)
+{
+  return a->past_shared ? 0 : b;
+}
+
+static inline size_t
+attention_past (const MblmAttention *a, size_t b)
+{
+  return a->past ? a->past[attention_from (a, b)] : 0;
+}
+
+/* The mask of sequence b, [rows], or NULL. */
+static inline const uint8_t *
+attention_mask (const MblmAttention *a, size_t b)
+{
+  return a->key_mask ? a->key_mask + b * a->rows : NULL;
+}
+
+static inline bool
+attention_is_masked (const uint8_t *mask, size_t rows)
+{
+  for (size_t i = 0; i < rows; i++)
+    if (mask[i])
+      return false;
+  return true;
+}
+
+static inline float
+attention_scale (const MblmAttention *a)
+{
+  return (float) (1.0 / sqrt ((double) a->head_dim));
+}
+
+/* scores[j] = query . key[j, :] for j < 8; key rows are `stride` apart. */
+static ALWAYS_INLINE void
+score_8 (const float *query, const float *key, size_t stride, size_t d,
+    float scores[8])
+{
+  vf sums[8];
+  size_t i = 0;
+
+  UNROLL
+  for (int j = 0; j < 8; j++)
+    sums[j] = v_zero ();
+  for (; i + VW <= d; i += VW) {
+    vf x = v_load (query + i);
+
+    UNROLL
+    for (int j = 0; j < 8; j++)
+      sums[j] = v_fma (x, v_load (key + j * stride + i), sums[j]);
+  }
+  if (i < d) {
+    vm m = v_first (d - i);
+    vf x = v_load_m (query + i, m);
+
+    UNROLL
+    for (int j = 0; j < 8; j++)
+      sums[j] = v_fma (x, v_load_m (key + j * stride + i, m), sums[j]);
+  }
+  v_sum8 (sums, scores);
+}
+
+/* The same for one key. */
+static ALWAYS_INLINE float
+score_1 (const float *query, const float *key, size_t d)
+{
+  vf sum = v_zero ();
+
+  for (size_t i = 0; i < d; i += VW)
+    sum = v_fma (v_load_n (query + i, d - i), v_load_n (key + i, d - i), sum);
+  return v_sum (sum);
+}
+
+/* From scores[count] to exp (scores * scale - max), where max, which is
+ * returned, is the largest of `before` and of the scaled scores; *sum is their
+ * sum. Memory for whole vectors; what is beyond count becomes 0. */
+static ALWAYS_INLINE float
+soften (float *scores, size_t count, float scale, float before, float *sum)
+{
+  vf max = v_set1 (before), total = v_zero (), s = v_set1 (scale);
+  size_t end = divide_up (count, VW) * VW;
+
+  for (size_t j = count; j < end; j++)
+    scores[j] = -INFINITY;
+  for (size_t j = 0; j < end; j += VW) {
+    vf x = v_load (scores + j) * s;
+
+    v_store (scores + j, x);
+    max = v_max (max, x);
+  }
+  max = v_set1 (v_max_lane (max));
+  for (size_t j = 0; j < end; j += VW) {
+    vf p = v_exp (v_load (scores + j) - max);
+
+    v_store (scores + j, p);
+    total = total + p;
+  }
+  *sum = v_sum (total);
+  return max[0];
+}
