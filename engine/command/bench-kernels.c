@@ -3,6 +3,9 @@
  * Copyright (C) 2026 The gst-mblm authors
  * SPDX-License-Identifier: LGPL-2.1-or-later
  *
+ * The floor of a call is that of reading its bytes out of a set of their size
+ * again and again, or of its operations, whichever is longer.
+ *
  * Every product, and every other operation of a stage, once with the single row
  * of a decoding step and once with the rows that a full pass works on at a time.
  */
@@ -61,10 +64,10 @@ time_case (Bench *self, BenchCases *cases, const BenchCase *c, double *median,
 }
 
 static void
-report_case (Bench *self, const BenchCase *c, double seconds)
+report_case (Bench *self, const BenchCase *c, double seconds, double bandwidth)
 {
-  double floor = MAX (c->bytes / self->machine.cache_bandwidth,
-      c->operations / self->machine.product_roof);
+  double floor = MAX (
+      c->bytes / bandwidth, c->operations / self->machine.product_roof);
 
   json_builder_begin_object (self->json);
   json_add_string (self->json, "operation", c->operation);
@@ -85,7 +88,7 @@ report_case (Bench *self, const BenchCase *c, double seconds)
 static gboolean
 run_cases (Bench *self, BenchCases *cases, GError **error)
 {
-  double seconds;
+  double seconds, bandwidth;
 
   if (!mblm_run_check (&cases->run, error))
     return FALSE;
@@ -93,9 +96,10 @@ run_cases (Bench *self, BenchCases *cases, GError **error)
     const BenchCase *c = &g_array_index (cases->list, BenchCase, i);
 
     progress_show ("%s %s", c->operation, c->shape);
-    if (!time_case (self, cases, c, &seconds, error))
+    if (!machine_measure_set (&self->machine, c->bytes, &bandwidth, error) ||
+        !time_case (self, cases, c, &seconds, error))
       return FALSE;
-    report_case (self, c, seconds);
+    report_case (self, c, seconds, bandwidth);
   }
   return TRUE;
 }

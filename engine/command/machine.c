@@ -243,6 +243,20 @@ machine_measure (Machine *self, MblmDevice *device, MblmPrecision precision,
       measure_roof (device, precision, &self->product_roof, error);
 }
 
+gboolean
+machine_measure_set (
+    Machine *self, gsize size, double *bandwidth, GError **error)
+{
+  guint log = g_bit_storage (CLAMP (size, MIN_CACHE_SET, MEMORY_SET) - 1);
+  double *known = &self->set_bandwidth[log];
+
+  if (*known == 0 &&
+      !measure_reading ((gsize) 1 << log, self->threads, known, error))
+    return FALSE;
+  *bandwidth = *known;
+  return TRUE;
+}
+
 guint64
 machine_resident_bytes (void)
 {

@@ -13,16 +13,22 @@ G_BEGIN_DECLS
 /* Bytes, bytes per second, operations per second. */
 typedef struct {
   guint threads;
-  double memory_bandwidth; /* read out of more than any cache holds */
-  gsize cache_set;         /* bytes */
-  double cache_bandwidth;  /* read over and over out of that set */
-  double product_roof;     /* a large matrix product of the device */
+  double memory_bandwidth;  /* read out of more than any cache holds */
+  gsize cache_set;          /* bytes */
+  double cache_bandwidth;   /* read over and over out of that set */
+  double set_bandwidth[64]; /* by the logarithm of the set; 0: unknown */
+  double product_roof;      /* a large matrix product of the device */
 } Machine;
 
 /* Measures with as many threads as the device uses: the best of several runs
  * each, in about a second. Error: MBLM_ERROR_MEMORY. */
 gboolean machine_measure (Machine *self, MblmDevice *device,
     MblmPrecision precision, gsize cache_set, GError **error);
+
+/* Bytes per second of reading a set of `size` bytes over and over; measured once
+ * for each power of two. Error: MBLM_ERROR_MEMORY. */
+gboolean machine_measure_set (
+    Machine *self, gsize size, double *bandwidth, GError **error);
 
 /* Resident memory of this process in bytes; 0 where it can't be told. */
 guint64 machine_resident_bytes (void);

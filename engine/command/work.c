@@ -18,7 +18,7 @@
 gsize
 work_get_option (MblmConfig *config, guint stage, const char *name)
 {
-  g_autoptr (GVariant) options = mblm_config_get_block_options (config, stage);
+  GVariant *options = mblm_config_get_block_options (config, stage);
   gint64 value = 0;
 
   g_variant_lookup (options, name, "x", &value);
