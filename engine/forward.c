@@ -99,6 +99,9 @@ forward_full (MblmModel *self, const gint32 *ids, gsize batch, gsize length,
   return ok;
 }
 
+/**
+ * mblm_model_forward: (skip)
+ */
 gboolean
 mblm_model_forward (MblmModel *self, const gint32 *ids, gsize batch,
     gsize length, const guint8 *attention_mask, float *logits, float *hidden,
@@ -191,6 +194,9 @@ mean_of_nonzero (const float *nats, const float *loss_mask, gsize n)
   return count > 0 ? sum / count : 0.0;
 }
 
+/**
+ * mblm_model_loss: (skip)
+ */
 gboolean
 mblm_model_loss (MblmModel *self, const gint32 *ids, gsize batch, gsize length,
     const float *loss_mask, const gint32 *labels, const guint8 *attention_mask,

@@ -543,6 +543,15 @@ check (const Reader *self, guint seen, GError **error)
   return TRUE;
 }
 
+/**
+ * mblm_info_parse:
+ * @text: (array length=length) (element-type guint8): JSON
+ * @length: bytes of @text
+ * @name: what messages call it
+ * @vocabulary: the bound of the ids
+ *
+ * Returns: (transfer full): what it says
+ */
 MblmInfo *
 mblm_info_parse (const char *text, gsize length, const char *name,
     guint vocabulary, GError **error)
@@ -570,6 +579,11 @@ mblm_info_parse (const char *text, gsize length, const char *name,
   return ok ? g_steal_pointer (&info) : NULL;
 }
 
+/**
+ * mblm_info_load:
+ *
+ * Returns: (transfer full): what the mblm.json says
+ */
 MblmInfo *
 mblm_info_load (const char *path, guint vocabulary, GError **error)
 {

@@ -10,6 +10,16 @@
 
 #include "mblm-asker.h"
 
+/**
+ * MblmAnswer:
+ * @text: the answer
+ * @probability: of the answer
+ * @choices: (array length=n_choices) (nullable): every choice
+ * @n_choices: how many
+ *
+ * An answer about a picture.
+ */
+
 G_DEFINE_BOXED_TYPE (
     MblmAnswer, mblm_answer, mblm_answer_copy, mblm_answer_free)
 
@@ -53,6 +63,14 @@ add_choice (GPtrArray *choices, GString *choice, gsize kept)
   g_string_truncate (choice, 0);
 }
 
+/**
+ * mblm_asker_split_choices:
+ * @text: (nullable): a list with commas
+ *
+ * Splits a list of choices.
+ *
+ * Returns: (array zero-terminated=1) (transfer full): the choices
+ */
 char **
 mblm_asker_split_choices (const char *text)
 {

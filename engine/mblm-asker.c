@@ -98,6 +98,14 @@ check_model (MblmModel *model, GError **error)
   return TRUE;
 }
 
+/**
+ * mblm_asker_new:
+ * @model: a model of the task qa
+ *
+ * Makes an asker.
+ *
+ * Returns: (transfer full): the asker
+ */
 MblmAsker *
 mblm_asker_new (MblmModel *model, GError **error)
 {
@@ -233,6 +241,14 @@ check_context (MblmAsker *self, guint64 prompt, guint answer, const char *what,
 /* Settings                                                                  */
 /* ------------------------------------------------------------------------- */
 
+/**
+ * mblm_asker_set_question:
+ * @question: (nullable): the question
+ *
+ * Sets the question.
+ *
+ * Returns: %TRUE where it fits
+ */
 gboolean
 mblm_asker_set_question (MblmAsker *self, const char *question, GError **error)
 {
@@ -313,6 +329,14 @@ list_endings (MblmAsker *self, const char *const *choices)
   return endings;
 }
 
+/**
+ * mblm_asker_set_choices:
+ * @choices: (array zero-terminated=1) (nullable): the choices
+ *
+ * Sets the answers to choose from.
+ *
+ * Returns: %TRUE where they fit
+ */
 gboolean
 mblm_asker_set_choices (
     MblmAsker *self, const char *const *choices, GError **error)
@@ -356,6 +380,9 @@ mblm_asker_set_sampler (MblmAsker *self, MblmSampler *sampler)
   self->generator = mblm_generator_new (self->session, sampler);
 }
 
+/**
+ * mblm_asker_set_progress: (skip)
+ */
 void
 mblm_asker_set_progress (
     MblmAsker *self, MblmAskerProgress progress, gpointer user_data)
@@ -486,6 +513,15 @@ prepare (MblmAsker *self, GBytes *image, Prompt *prompt, GError **error)
   return TRUE;
 }
 
+/**
+ * mblm_asker_answer:
+ * @image: the bytes of a picture
+ * @cancellable: stops the work
+ *
+ * Answers the question about a picture.
+ *
+ * Returns: (transfer full): the answer
+ */
 MblmAnswer *
 mblm_asker_answer (
     MblmAsker *self, GBytes *image, GCancellable *cancellable, GError **error)
@@ -500,6 +536,14 @@ mblm_asker_answer (
                        : generate (self, cancellable, error);
 }
 
+/**
+ * mblm_asker_get_prompt_ids:
+ * @image: the bytes of a picture
+ *
+ * Tells what the model sees up to the answer.
+ *
+ * Returns: (transfer full) (element-type gint32): the ids
+ */
 GArray *
 mblm_asker_get_prompt_ids (MblmAsker *self, GBytes *image, GError **error)
 {

@@ -347,6 +347,16 @@ is_training_file (const MblmYamlNode *root)
       mblm_yaml_get (root, "train") != NULL;
 }
 
+/**
+ * mblm_config_parse:
+ * @text: (array length=length) (element-type guint8): YAML
+ * @length: bytes of @text
+ * @name: what messages call it
+ *
+ * Reads a model configuration.
+ *
+ * Returns: (transfer full): the configuration
+ */
 MblmConfig *
 mblm_config_parse (
     const char *text, gsize length, const char *name, GError **error)
@@ -371,6 +381,14 @@ mblm_config_parse (
   return g_steal_pointer (&self);
 }
 
+/**
+ * mblm_config_load:
+ * @path: a YAML file
+ *
+ * Reads a model configuration from a file.
+ *
+ * Returns: (transfer full): the configuration
+ */
 MblmConfig *
 mblm_config_load (const char *path, GError **error)
 {
@@ -436,6 +454,14 @@ mblm_config_has_block_type (MblmConfig *self, guint k)
   return self->blocks[k].named;
 }
 
+/**
+ * mblm_config_get_block_options:
+ * @k: a stage
+ *
+ * Gives the fields of a stage block.
+ *
+ * Returns: (transfer none): a dictionary, a{sv}
+ */
 GVariant *
 mblm_config_get_block_options (MblmConfig *self, guint k)
 {

@@ -166,6 +166,15 @@ free_weak_ref (gpointer data)
   g_free (data);
 }
 
+/**
+ * mblm_device_open:
+ * @name: (nullable): the device
+ * @threads: threads of a CPU, or 0
+ *
+ * Opens a device.
+ *
+ * Returns: (transfer full): the device
+ */
 MblmDevice *
 mblm_device_open (const char *name, guint threads, GError **error)
 {

@@ -138,6 +138,13 @@ mblm_generator_new (MblmSession *session, MblmSampler *sampler)
   return self;
 }
 
+/**
+ * mblm_generator_set_stop:
+ * @stop: (array length=n) (nullable): byte strings
+ * @n: how many
+ *
+ * Sets what ends the generation.
+ */
 void
 mblm_generator_set_stop (MblmGenerator *self, GBytes *const *stop, gsize n)
 {

@@ -63,18 +63,39 @@ mblm_info_get_task (MblmInfo *self)
   return self->task;
 }
 
+/**
+ * mblm_info_get_licence:
+ *
+ * Gives the licence of the model.
+ *
+ * Returns: (nullable): the licence
+ */
 const char *
 mblm_info_get_licence (MblmInfo *self)
 {
   return self->licence;
 }
 
+/**
+ * mblm_info_get_trained_on:
+ *
+ * Tells what the model was trained on.
+ *
+ * Returns: (nullable): a sentence
+ */
 const char *
 mblm_info_get_trained_on (MblmInfo *self)
 {
   return self->trained_on;
 }
 
+/**
+ * mblm_info_get_figures:
+ *
+ * Gives the measured figures of the model.
+ *
+ * Returns: (nullable): JSON
+ */
 const char *
 mblm_info_get_figures (MblmInfo *self)
 {
@@ -103,12 +124,27 @@ mblm_info_is_explicit (MblmInfo *self)
   return self->is_explicit;
 }
 
+/**
+ * mblm_info_get_image:
+ *
+ * Tells how a picture becomes bytes.
+ *
+ * Returns: (transfer none) (nullable): the layout, which lives as long as @self
+ */
 const MblmImageLayout *
 mblm_info_get_image (MblmInfo *self)
 {
   return self->has_image ? &self->image : NULL;
 }
 
+/**
+ * mblm_info_get_sample:
+ * @n: (out): the number of segments
+ *
+ * Gives the order of segments in a sample.
+ *
+ * Returns: (array length=n) (transfer none): the segments
+ */
 const MblmSegment *
 mblm_info_get_sample (MblmInfo *self, guint *n)
 {
@@ -129,6 +165,13 @@ mblm_info_get_segment_bytes (MblmInfo *self, MblmSegment segment)
   return self->segment_bytes[segment];
 }
 
+/**
+ * mblm_info_get_answers:
+ *
+ * Gives the answer vocabulary.
+ *
+ * Returns: (array zero-terminated=1) (transfer none) (nullable): the answers
+ */
 const char *const *
 mblm_info_get_answers (MblmInfo *self)
 {

@@ -229,6 +229,16 @@ open_model (const Files *files, MblmTensorFile **file, GError **error)
   return g_steal_pointer (&self);
 }
 
+/**
+ * mblm_model_check:
+ * @path: a model folder or its name
+ * @config: (out) (optional) (transfer full): its configuration
+ * @info: (out) (optional) (transfer full): its mblm.json
+ *
+ * Checks a model without loading it.
+ *
+ * Returns: %TRUE where it could be loaded
+ */
 gboolean
 mblm_model_check (
     const char *path, MblmConfig **config, MblmInfo **info, GError **error)
@@ -357,6 +367,17 @@ publish (const char *key, MblmModel *model)
   g_mutex_unlock (&lock);
 }
 
+/**
+ * mblm_model_load:
+ * @path: a model folder or its name
+ * @device: where to keep it
+ * @precision: of its products
+ * @cancellable: stops the loading
+ *
+ * Loads a model.
+ *
+ * Returns: (transfer full): the model
+ */
 MblmModel *
 mblm_model_load (const char *path, MblmDevice *device, MblmPrecision precision,
     GCancellable *cancellable, GError **error)
@@ -385,18 +406,39 @@ mblm_model_load (const char *path, MblmDevice *device, MblmPrecision precision,
 /* Facts                                                                     */
 /* ------------------------------------------------------------------------- */
 
+/**
+ * mblm_model_get_config:
+ *
+ * Gives the shape of the model.
+ *
+ * Returns: (transfer none): the configuration
+ */
 MblmConfig *
 mblm_model_get_config (MblmModel *self)
 {
   return self->config;
 }
 
+/**
+ * mblm_model_get_info:
+ *
+ * Gives what the shape lacks.
+ *
+ * Returns: (transfer none): the mblm.json
+ */
 MblmInfo *
 mblm_model_get_info (MblmModel *self)
 {
   return self->info;
 }
 
+/**
+ * mblm_model_get_device:
+ *
+ * Tells where the model is.
+ *
+ * Returns: (transfer none): the device
+ */
 MblmDevice *
 mblm_model_get_device (MblmModel *self)
 {

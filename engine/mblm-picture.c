@@ -120,6 +120,9 @@ mblm_picture_get_height (MblmPicture *self)
   return self->height;
 }
 
+/**
+ * mblm_picture_get_rgb: (skip)
+ */
 const guint8 *
 mblm_picture_get_rgb (MblmPicture *self)
 {
@@ -127,6 +130,15 @@ mblm_picture_get_rgb (MblmPicture *self)
   return self->rgb;
 }
 
+/**
+ * mblm_picture_decode:
+ * @data: (array length=size): a JPEG or PNG file
+ * @size: its bytes
+ *
+ * Decodes a picture.
+ *
+ * Returns: (transfer full): the picture
+ */
 MblmPicture *
 mblm_picture_decode (const guint8 *data, gsize size, GError **error)
 {
@@ -146,6 +158,14 @@ mblm_picture_decode (const guint8 *data, gsize size, GError **error)
       picture, mblm_picture_find_orientation (data, size), error);
 }
 
+/**
+ * mblm_picture_load:
+ * @path: a JPEG or PNG file
+ *
+ * Decodes a picture from a file.
+ *
+ * Returns: (transfer full): the picture
+ */
 MblmPicture *
 mblm_picture_load (const char *path, GError **error)
 {
@@ -189,6 +209,14 @@ copy_turned (MblmPicture *to, const guint8 *from, gssize start, gssize along,
     }
 }
 
+/**
+ * mblm_picture_orient:
+ * @orientation: how it lies now
+ *
+ * Turns a picture upright.
+ *
+ * Returns: (transfer full): the upright picture
+ */
 MblmPicture *
 mblm_picture_orient (
     MblmPicture *self, MblmOrientation orientation, GError **error)

@@ -31,6 +31,9 @@ mblm_sample_length (
   return length;
 }
 
+/**
+ * mblm_sample_append: (skip)
+ */
 void
 mblm_sample_append (GArray *ids, MblmConfig *config, MblmInfo *info,
     MblmSegment segment, const guint8 *bytes, gsize n)
@@ -57,6 +60,9 @@ mblm_sample_append (GArray *ids, MblmConfig *config, MblmInfo *info,
     *out++ = pad;
 }
 
+/**
+ * mblm_sample_open_answer: (skip)
+ */
 void
 mblm_sample_open_answer (GArray *ids, MblmInfo *info)
 {

@@ -112,6 +112,13 @@ mblm_sampler_set_seed (MblmSampler *self, guint64 seed)
   self->n_draws = 0;
 }
 
+/**
+ * mblm_sampler_set_allowed:
+ * @allowed: (array length=vocabulary) (nullable): 0 keeps an id out
+ * @vocabulary: the number of ids
+ *
+ * Bounds what may be drawn.
+ */
 void
 mblm_sampler_set_allowed (
     MblmSampler *self, const guint8 *allowed, guint vocabulary)
@@ -255,6 +262,15 @@ mblm_sampler_draw_from (MblmSampler *self, const float *logits,
   return draw_sorted (self, self->candidates, n, uniform);
 }
 
+/**
+ * mblm_sampler_draw_logits:
+ * @logits: (array length=vocabulary): a prediction
+ * @vocabulary: the number of ids
+ *
+ * Draws an id.
+ *
+ * Returns: the id
+ */
 gint
 mblm_sampler_draw_logits (
     MblmSampler *self, const float *logits, guint vocabulary, GError **error)

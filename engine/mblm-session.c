@@ -73,6 +73,14 @@ allocate (MblmSession *self, GError **error)
   return mblm_run_check (&self->run, error);
 }
 
+/**
+ * mblm_session_new:
+ * @model: a causal model
+ *
+ * Begins a stream.
+ *
+ * Returns: (transfer full): the session
+ */
 MblmSession *
 mblm_session_new (MblmModel *model, GError **error)
 {
@@ -115,6 +123,13 @@ mblm_session_reset (MblmSession *self)
 /* Bounds                                                                    */
 /* ------------------------------------------------------------------------- */
 
+/**
+ * mblm_session_get_model:
+ *
+ * Gives the model.
+ *
+ * Returns: (transfer none): the model
+ */
 MblmModel *
 mblm_session_get_model (MblmSession *self)
 {
@@ -339,6 +354,16 @@ feed (MblmSession *self, const gint32 *ids, gsize n, MblmOutput *output,
   return finish (self, ok, error);
 }
 
+/**
+ * mblm_session_feed:
+ * @ids: (array length=n): ids
+ * @n: how many
+ * @cancellable: stops the work
+ *
+ * Feeds ids.
+ *
+ * Returns: %TRUE where all were fed
+ */
 gboolean
 mblm_session_feed (MblmSession *self, const gint32 *ids, gsize n,
     GCancellable *cancellable, GError **error)
@@ -346,6 +371,16 @@ mblm_session_feed (MblmSession *self, const gint32 *ids, gsize n,
   return feed (self, ids, n, NULL, cancellable, error);
 }
 
+/**
+ * mblm_session_feed_bytes:
+ * @bytes: (array length=n): bytes
+ * @n: how many
+ * @cancellable: stops the work
+ *
+ * Feeds bytes.
+ *
+ * Returns: %TRUE where all were fed
+ */
 gboolean
 mblm_session_feed_bytes (MblmSession *self, const guint8 *bytes, gsize n,
     GCancellable *cancellable, GError **error)
@@ -449,6 +484,17 @@ check_many (MblmSession **sessions, const gint32 *ids, guint n, GError **error)
   return TRUE;
 }
 
+/**
+ * mblm_session_step_many:
+ * @sessions: (array length=n): sessions of one model
+ * @ids: (array length=n): an id for each
+ * @n: how many
+ * @cancellable: stops the work
+ *
+ * Feeds one id into each session.
+ *
+ * Returns: %TRUE where all were fed
+ */
 gboolean
 mblm_session_step_many (MblmSession **sessions, const gint32 *ids, guint n,
     GCancellable *cancellable, GError **error)

@@ -83,6 +83,14 @@ push_byte (MblmUtf8 *self, guint8 byte, GString *out)
   }
 }
 
+/**
+ * mblm_utf8_push:
+ * @bytes: (array length=n): bytes
+ * @n: how many
+ * @out: where whole characters go
+ *
+ * Takes bytes of a stream.
+ */
 void
 mblm_utf8_push (MblmUtf8 *self, const guint8 *bytes, gsize n, GString *out)
 {

@@ -195,6 +195,15 @@ may_start (const guint8 *data, gsize size, const guint8 *signature, gsize n)
   return memcmp (data, signature, MIN (size, n)) == 0;
 }
 
+/**
+ * mblm_picture_find_end:
+ * @data: (array length=size): the beginning of a stream
+ * @size: bytes of @data
+ *
+ * Finds the end of the first picture.
+ *
+ * Returns: its size, 0 or -1
+ */
 gssize
 mblm_picture_find_end (const guint8 *data, gsize size)
 {

@@ -108,6 +108,14 @@ crop_and_resize (
   return g_steal_pointer (&out);
 }
 
+/**
+ * mblm_picture_to_bytes:
+ * @layout: of the model
+ *
+ * Lays a picture out for a model.
+ *
+ * Returns: (transfer full): its bytes
+ */
 GBytes *
 mblm_picture_to_bytes (
     MblmPicture *self, const MblmImageLayout *layout, GError **error)

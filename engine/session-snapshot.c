@@ -69,6 +69,13 @@ copy_stage (MblmSession *self, MblmSnapshot *copy, guint k, GError **error)
   return TRUE;
 }
 
+/**
+ * mblm_session_snapshot:
+ *
+ * Copies the state.
+ *
+ * Returns: (transfer full): the copy
+ */
 MblmSnapshot *
 mblm_session_snapshot (MblmSession *self, GError **error)
 {
