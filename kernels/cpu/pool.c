@@ -3,12 +3,13 @@
  * Copyright (C) 2026 The gst-mblm authors
  * SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * A job is a number of tiles, and the ticket, one atomic word, is its number and
- * the count of tiles that nobody has taken yet. A thread takes a tile by
- * decreasing the ticket, so a taken tile always belongs to the job that the
- * other fields describe: a job ends only when each taken tile has run, and only
- * then may its fields change. The caller takes tiles like everybody else.
- * Workers that come late find none left, and nobody waits for them.
+ * A job is a number of tiles. Each thread has a range of them, one atomic word,
+ * and takes from its beginning; who has none left takes from the ends of the
+ * others'. So a thread meets the same tiles of the same weight again in the next
+ * step, where they may still be in its own cache, and yet nobody waits for one
+ * that is late or doesn't run at all: the caller takes tiles like everybody
+ * else. A taken tile always belongs to the job which the other fields describe:
+ * a job ends only when each taken tile has run, and only then may they change.
  *
  * Steps of decoding are made of jobs of a few microseconds, much less than it
  * takes to wake a thread. Who waits therefore spins, but for SPIN_NS at most,
@@ -28,6 +29,7 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <time.h>
 
 #define MAX_DEFAULT_THREADS 8
@@ -41,28 +43,33 @@ typedef struct {
   pthread_t thread;
 } Worker;
 
+typedef struct {
+  _Alignas(LINE) _Atomic uint64_t word; /* first << 32 | end */
+} Range;
+
 struct _MblmPool {
-  unsigned threads; /* with the caller; falls if some don't start */
+  unsigned threads; /* with the caller */
   unsigned started; /* entries of `workers`; under `busy` */
   bool tried;       /* to start them; under `busy` */
   Worker *workers;  /* [threads - 1] */
-
-  /* The job; written by its caller, who holds `busy`, before the ticket. */
-  MblmTask task;
-  const void *data;
-  uint32_t tiles;
-  uint32_t number;
+  Range *ranges;    /* [threads] */
 
   pthread_mutex_t lock;    /* of the sleep of both sides */
   pthread_cond_t wake;     /* there is a job, or `quit` */
   pthread_cond_t finished; /* `done` has reached `tiles` */
 
-  _Alignas(LINE) atomic_flag busy;        /* a caller has the pool */
-  _Alignas(LINE) _Atomic uint64_t ticket; /* job number << 32 | tiles left */
-  _Alignas(LINE) _Atomic uint32_t done;   /* tiles that have run */
-  atomic_uint sleepers;                   /* workers that need waking */
-  atomic_bool waiting; /* the caller sleeps until `finished` */
+  _Alignas(LINE) atomic_flag busy; /* a caller has the pool */
+
+  /* The job; written by its caller, who holds `busy`, before the ranges. */
+  _Alignas(LINE) _Atomic uint32_t job; /* its number, written last */
+  uint32_t tiles;
+  MblmTask task;
+  const void *data;
   atomic_bool quit;
+
+  _Alignas(LINE) _Atomic uint32_t done; /* tiles that have run */
+  atomic_bool waiting;                  /* the caller sleeps until `finished` */
+  atomic_uint sleepers;                 /* workers that need waking */
 };
 
 static inline void
@@ -85,26 +92,25 @@ now (void)
 }
 
 static bool
-is_complete (MblmPool *pool)
+is_complete (MblmPool *pool, uint32_t unused)
 {
   return atomic_load (&pool->done) == pool->tiles;
 }
 
 static bool
-has_work (MblmPool *pool)
+has_work (MblmPool *pool, uint32_t seen)
 {
-  return (uint32_t) atomic_load (&pool->ticket) != 0 ||
-      atomic_load (&pool->quit);
+  return atomic_load (&pool->job) != seen || atomic_load (&pool->quit);
 }
 
 /* Waits for a condition for SPIN_NS; returns whether it has come. */
 static bool
-spin (MblmPool *pool, bool (*condition) (MblmPool *))
+spin (MblmPool *pool, bool (*condition) (MblmPool *, uint32_t), uint32_t seen)
 {
   int64_t end = 0;
 
   for (unsigned i = 1;; i++) {
-    if (condition (pool))
+    if (condition (pool, seen))
       return true;
     pause_cpu ();
     if (i % 16 == 0) {
@@ -118,22 +124,40 @@ spin (MblmPool *pool, bool (*condition) (MblmPool *))
   }
 }
 
+/* Takes a tile from the beginning or the end of a range. */
+static bool
+take (Range *range, bool own, uint32_t *tile)
+{
+  uint64_t word = atomic_load (&range->word);
+
+  for (;;) {
+    uint32_t first = (uint32_t) (word >> 32), end = (uint32_t) word;
+
+    if (first >= end)
+      return false;
+    *tile = own ? first : end - 1;
+    if (atomic_compare_exchange_weak (
+            &range->word, &word, own ? word + ((uint64_t) 1 << 32) : word - 1))
+      return true;
+  }
+}
+
 /* Takes and runs tiles until none is left. */
 static void
 run_tiles (MblmPool *pool, unsigned worker)
 {
-  uint64_t ticket = atomic_load (&pool->ticket);
-  uint32_t count = 0, tiles = 0;
+  uint32_t count = 0, tiles = 0, tile;
 
-  while ((uint32_t) ticket != 0) {
-    if (!atomic_compare_exchange_weak (&pool->ticket, &ticket, ticket - 1))
-      continue;
-    /* Within one call all tiles are of one job: while a thread has not added
-     * its count to `done`, the job can't end and no other can begin. */
-    tiles = pool->tiles;
-    pool->task (pool->data, tiles - (uint32_t) ticket, worker);
-    count++;
-    ticket = atomic_load (&pool->ticket);
+  for (unsigned i = 0; i < pool->threads; i++) {
+    Range *range = &pool->ranges[(worker + i) % pool->threads];
+
+    while (take (range, i == 0, &tile)) {
+      /* Within one call all tiles are of one job: while a thread has not added
+       * its count to `done`, the job can't end and no other can begin. */
+      tiles = pool->tiles;
+      pool->task (pool->data, tile, worker);
+      count++;
+    }
   }
   if (count > 0 && atomic_fetch_add (&pool->done, count) + count == tiles &&
       atomic_load (&pool->waiting)) {
@@ -150,12 +174,14 @@ run_worker (void *data)
   MblmPool *pool = self->pool;
 
   while (!atomic_load (&pool->quit)) {
+    uint32_t seen = atomic_load (&pool->job);
+
     run_tiles (pool, self->number);
-    if (spin (pool, has_work))
+    if (spin (pool, has_work, seen))
       continue;
     pthread_mutex_lock (&pool->lock);
     atomic_fetch_add (&pool->sleepers, 1);
-    while (!has_work (pool))
+    while (!has_work (pool, seen))
       pthread_cond_wait (&pool->wake, &pool->lock);
     atomic_fetch_sub (&pool->sleepers, 1);
     pthread_mutex_unlock (&pool->lock);
@@ -206,11 +232,11 @@ wake_workers (MblmPool *pool, uint32_t tiles)
 static void
 wait_for_completion (MblmPool *pool)
 {
-  if (spin (pool, is_complete))
+  if (spin (pool, is_complete, 0))
     return;
   pthread_mutex_lock (&pool->lock);
   atomic_store (&pool->waiting, true);
-  while (!is_complete (pool))
+  while (!is_complete (pool, 0))
     pthread_cond_wait (&pool->finished, &pool->lock);
   atomic_store (&pool->waiting, false);
   pthread_mutex_unlock (&pool->lock);
@@ -230,9 +256,14 @@ mblm_pool_run (MblmPool *pool, size_t tiles, MblmTask task, const void *data)
   pool->task = task;
   pool->data = data;
   pool->tiles = (uint32_t) tiles;
-  pool->number++;
   atomic_store (&pool->done, 0);
-  atomic_store (&pool->ticket, (uint64_t) pool->number << 32 | tiles);
+  for (unsigned i = 0; i < pool->threads; i++) {
+    uint64_t first = (uint64_t) tiles * i / pool->threads;
+    uint64_t end = (uint64_t) tiles * (i + 1) / pool->threads;
+
+    atomic_store (&pool->ranges[i].word, first << 32 | end);
+  }
+  atomic_fetch_add (&pool->job, 1);
   wake_workers (pool, pool->tiles);
   run_tiles (pool, 0);
   wait_for_completion (pool);
@@ -294,10 +325,14 @@ mblm_pool_new (unsigned threads)
   if (pool->threads > MAX_THREADS)
     pool->threads = MAX_THREADS;
   pool->workers = calloc (pool->threads, sizeof (*pool->workers));
-  if (!pool->workers) {
+  pool->ranges = aligned_alloc (LINE, pool->threads * sizeof (*pool->ranges));
+  if (!pool->workers || !pool->ranges) {
+    free (pool->ranges);
+    free (pool->workers);
     free (pool);
     return NULL;
   }
+  memset (pool->ranges, 0, pool->threads * sizeof (*pool->ranges));
   atomic_flag_clear (&pool->busy);
   pthread_mutex_init (&pool->lock, NULL);
   pthread_cond_init (&pool->wake, NULL);
@@ -319,6 +354,7 @@ mblm_pool_free (MblmPool *pool)
   pthread_cond_destroy (&pool->finished);
   pthread_cond_destroy (&pool->wake);
   pthread_mutex_destroy (&pool->lock);
+  free (pool->ranges);
   free (pool->workers);
   free (pool);
 }
