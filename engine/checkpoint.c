@@ -1,0 +1,332 @@
+/* checkpoint.c: published checkpoints to model folders.
+ *
+ * Copyright (C) 2026 The gst-mblm authors
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ *
+ * The pickle is read by mblm-pth-reader, which gets the open checkpoint, an open
+ * new file and a pipe for its message, and nothing else. Its answer is not
+ * trusted: the new file has to pass the same strict check as every model.
+ */
+
+/* for dladdr */
+#define _GNU_SOURCE
+
+#include "config.h"
+
+#include "checkpoint.h"
+
+#include <dlfcn.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <gio/gio.h>
+#include <glib/gstdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "atomic-file.h"
+#include "mblm-error.h"
+#include "mblm-model.h"
+#include "read-file.h"
+
+#define READER "mblm-pth-reader"
+#define WEIGHTS "model.safetensors"
+#define CONFIG "config.yaml"
+#define MAX_MESSAGE 4096
+
+static gboolean
+fail_errno (const char *path, const char *what, GError **error)
+{
+  int code = errno;
+
+  g_set_error (error, G_FILE_ERROR, g_file_error_from_errno (code),
+      "%s: can't %s it: %s", path, what, g_strerror (code));
+  return FALSE;
+}
+
+/* The folder that this code was loaded from, a library's or a program's. */
+static char *
+own_folder (void)
+{
+  Dl_info info;
+
+  if (dladdr ((void *) own_folder, &info) != 0 && info.dli_fname != NULL &&
+      g_path_is_absolute (info.dli_fname))
+    return g_path_get_dirname (info.dli_fname);
+
+  /* of a program only its argv[0] may be known */
+  g_autofree char *program = g_file_read_link ("/proc/self/exe", NULL);
+  return program != NULL ? g_path_get_dirname (program) : NULL;
+}
+
+/* $MBLM_PTH_READER; or beside this code, where it was built and not installed;
+ * or where it is installed. */
+static char *
+find_reader (GError **error)
+{
+  const char *given = g_getenv ("MBLM_PTH_READER");
+  g_autofree char *folder = own_folder ();
+  g_autoptr (GPtrArray) candidates = g_ptr_array_new_with_free_func (g_free);
+
+  if (given != NULL && given[0] != '\0') {
+    g_ptr_array_add (candidates, g_strdup (given));
+  } else {
+    if (folder != NULL) {
+      g_ptr_array_add (candidates, g_build_filename (folder, READER, NULL));
+      g_ptr_array_add (
+          candidates, g_build_filename (folder, "..", READER, NULL));
+    }
+    g_ptr_array_add (
+        candidates, g_build_filename (MBLM_LIBEXEC_DIR, READER, NULL));
+  }
+  for (guint i = 0; i < candidates->len; i++) {
+    const char *path = g_ptr_array_index (candidates, i);
+
+    if (g_file_test (path, G_FILE_TEST_IS_REGULAR) &&
+        g_file_test (path, G_FILE_TEST_IS_EXECUTABLE))
+      return g_strdup (path);
+  }
+  g_set_error (error, MBLM_ERROR, MBLM_ERROR_UNSUPPORTED,
+      "the reader of checkpoints is not at %s: install it, or set "
+      "MBLM_PTH_READER to its path",
+      (const char *) g_ptr_array_index (candidates, candidates->len - 1));
+  return NULL;
+}
+
+/* The few variables that the reader's loader and sanitizers may need. */
+static char **
+reader_environment (void)
+{
+  static const char *const kept[] = {
+      "LD_LIBRARY_PATH", "ASAN_OPTIONS", "UBSAN_OPTIONS", "LSAN_OPTIONS"};
+  char **environment = g_environ_setenv (NULL, "LC_ALL", "C", TRUE);
+
+  for (guint i = 0; i < G_N_ELEMENTS (kept); i++) {
+    const char *value = g_getenv (kept[i]);
+
+    if (value != NULL)
+      environment = g_environ_setenv (environment, kept[i], value, TRUE);
+  }
+  return environment;
+}
+
+/* Starts the reader on two descriptors, which it takes over. */
+static GSubprocess *
+start_reader (int in, int out, GError **error)
+{
+  g_autoptr (GSubprocessLauncher)
+      launcher = g_subprocess_launcher_new (G_SUBPROCESS_FLAGS_STDERR_PIPE);
+  g_autofree char *reader = NULL;
+  g_auto (GStrv) environment = reader_environment ();
+
+  g_subprocess_launcher_take_stdin_fd (launcher, in);
+  g_subprocess_launcher_take_stdout_fd (launcher, out);
+  g_subprocess_launcher_set_environ (launcher, environment);
+  reader = find_reader (error);
+  return reader != NULL
+      ? g_subprocess_launcher_spawn (launcher, error, reader, NULL)
+      : NULL;
+}
+
+/* What the reader says, as one line that is safe to show. */
+static char *
+read_message (GSubprocess *reader)
+{
+  char text[MAX_MESSAGE];
+  gsize n = 0;
+
+  g_input_stream_read_all (
+      g_subprocess_get_stderr_pipe (reader), text, sizeof text, &n, NULL, NULL);
+  if (n == sizeof text)
+    g_subprocess_force_exit (reader);
+  for (gsize i = 0; i < n; i++)
+    if ((guint8) text[i] < 0x20 || text[i] == 0x7f)
+      text[i] = ' ';
+
+  char *valid = g_utf8_make_valid (text, (gssize) n);
+  return g_strstrip (valid);
+}
+
+static gboolean
+run_reader (const char *checkpoint, int in, int out, GError **error)
+{
+  g_autoptr (GSubprocess) reader = start_reader (in, out, error);
+  g_autofree char *message = NULL;
+
+  if (reader == NULL)
+    return FALSE;
+  message = read_message (reader);
+  if (!g_subprocess_wait (reader, NULL, error))
+    return FALSE;
+  if (g_subprocess_get_successful (reader))
+    return TRUE;
+  if (g_subprocess_get_if_exited (reader) && message[0] != '\0')
+    g_set_error (
+        error, MBLM_ERROR, MBLM_ERROR_WEIGHTS, "%s: %s", checkpoint, message);
+  else
+    g_set_error (error, MBLM_ERROR, MBLM_ERROR_WEIGHTS,
+        "%s: the confined reader was stopped (status %d): the file is damaged, "
+        "hostile, or far too large",
+        checkpoint, g_subprocess_get_status (reader));
+  return FALSE;
+}
+
+/* Fills `weights`, a new file, with the tensors of the checkpoint. */
+static gboolean
+convert_weights (const char *checkpoint, const char *weights, GError **error)
+{
+  guint64 size;
+  int in = mblm_open_file (checkpoint, &size, error);
+  int out, kept;
+  gboolean ok;
+
+  if (in < 0)
+    return FALSE;
+  out = open (
+      weights, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0666);
+  kept = out >= 0 ? fcntl (out, F_DUPFD_CLOEXEC, 3) : -1;
+  if (kept < 0) {
+    fail_errno (weights, "write", error);
+    close (in);
+    if (out >= 0)
+      close (out);
+    return FALSE;
+  }
+  ok = run_reader (checkpoint, in, out, error);
+  if (ok && fsync (kept) != 0)
+    ok = fail_errno (weights, "write", error);
+  close (kept);
+  return ok;
+}
+
+static gboolean
+write_config (MblmConfig *config, const char *path, GError **error)
+{
+  g_autofree char *yaml = mblm_config_to_yaml (config);
+  g_autoptr (MblmAtomicFile) file = mblm_atomic_file_new (path, error);
+
+  return file != NULL &&
+      mblm_atomic_file_write (file, yaml, strlen (yaml), error) &&
+      mblm_atomic_file_commit (file, error);
+}
+
+static char *
+replace (const char *text, const char *from, const char *to)
+{
+  g_auto (GStrv) parts = g_strsplit (text, from, -1);
+
+  return g_strjoinv (to, parts);
+}
+
+/* The check of the new folder, with the user's files in its messages. */
+static gboolean
+check_folder (const char *temporary, const char *checkpoint, const char *config,
+    GError **error)
+{
+  GError *problem = NULL;
+  g_autofree char *weights = g_build_filename (temporary, WEIGHTS, NULL);
+  g_autofree char *yaml = g_build_filename (temporary, CONFIG, NULL);
+  g_autofree char *first = NULL;
+  g_autofree char *second = NULL;
+
+  if (mblm_model_check (temporary, NULL, NULL, &problem))
+    return TRUE;
+  first = replace (problem->message, weights, checkpoint);
+  second = replace (first, yaml, config);
+  g_set_error (error, problem->domain, problem->code,
+      "%s is not a model of %s: "
+      "%s",
+      checkpoint, config, second);
+  g_error_free (problem);
+  return FALSE;
+}
+
+/* Nothing must be lost: the folder is not there, or empty. */
+static gboolean
+check_free (const char *folder, GError **error)
+{
+  g_autoptr (GDir) dir = NULL;
+
+  if (!g_file_test (folder, G_FILE_TEST_EXISTS))
+    return TRUE;
+  dir = g_dir_open (folder, 0, error);
+  if (dir == NULL)
+    return FALSE;
+  if (g_dir_read_name (dir) == NULL)
+    return TRUE;
+  g_set_error (error, MBLM_ERROR, MBLM_ERROR_INPUT,
+      "%s: the folder is not empty: choose another, or remove it", folder);
+  return FALSE;
+}
+
+/* A new folder beside `folder`, with the permissions of the user's umask. */
+static char *
+make_temporary (const char *folder, GError **error)
+{
+  g_autofree char *parent = g_path_get_dirname (folder);
+  g_autofree char *base = g_path_get_basename (folder);
+
+  for (guint i = 0; i < 100; i++) {
+    g_autofree char *name = g_strdup_printf (
+        ".%.200s.%08x", base, g_random_int ());
+    g_autofree char *path = g_build_filename (parent, name, NULL);
+
+    if (g_mkdir (path, 0777) == 0)
+      return g_steal_pointer (&path);
+    if (errno != EEXIST)
+      break;
+  }
+  fail_errno (folder, "make", error);
+  return NULL;
+}
+
+static void
+remove_temporary (const char *folder)
+{
+  static const char *const names[] = {WEIGHTS, CONFIG};
+
+  for (guint i = 0; i < G_N_ELEMENTS (names); i++) {
+    g_autofree char *path = g_build_filename (folder, names[i], NULL);
+
+    g_unlink (path);
+  }
+  g_rmdir (folder);
+}
+
+/* Everything that happens in the new folder before it gets its name. */
+static gboolean
+fill_folder (const char *temporary, const char *checkpoint,
+    const char *config_path, MblmConfig *config, GError **error)
+{
+  g_autofree char *weights = g_build_filename (temporary, WEIGHTS, NULL);
+  g_autofree char *yaml = g_build_filename (temporary, CONFIG, NULL);
+
+  return convert_weights (checkpoint, weights, error) &&
+      write_config (config, yaml, error) &&
+      check_folder (temporary, checkpoint, config_path, error);
+}
+
+gboolean
+mblm_checkpoint_convert (const char *checkpoint, const char *config,
+    const char *folder, GError **error)
+{
+  g_autoptr (MblmConfig) model = mblm_config_load (config, error);
+  g_autofree char *target = g_canonicalize_filename (folder, NULL);
+  g_autofree char *temporary = NULL;
+  gboolean ok;
+
+  if (model == NULL || !check_free (target, error))
+    return FALSE;
+  temporary = make_temporary (target, error);
+  if (temporary == NULL)
+    return FALSE;
+  ok = fill_folder (temporary, checkpoint, config, model, error);
+  if (ok && g_rename (temporary, target) != 0)
+    ok = fail_errno (folder, "make", error);
+  if (ok)
+    mblm_sync_folder_of (target);
+  else
+    remove_temporary (temporary);
+  return ok;
+}
