@@ -233,13 +233,14 @@ typedef struct {
  * `past_shared`: the constant start column of an inner stage), followed by its
  * own `rows`. Causal: query i sees the past and own keys 0..i. Otherwise every
  * key, but those whose key_mask is 0; a row with every key masked sees all of
- * them alike, or nothing with `masked_is_zero`. Masks exclude a past. */
+ * them alike, or nothing with `masked_is_zero`. Masks exclude a past and
+ * causality. */
 typedef struct {
-  size_t batch, rows, heads, head_dim;
-  const float *query;       /* [batch * rows, heads * head_dim] */
-  size_t query_stride;      /* from row to row */
-  const float *key, *value; /* as query */
-  size_t key_stride;        /* of both */
+  size_t batch, rows, heads, head_dim; /* head_dim 1 .. 512 */
+  const float *query;                  /* [batch * rows, heads * head_dim] */
+  size_t query_stride;                 /* from row to row */
+  const float *key, *value;            /* as query */
+  size_t key_stride;                   /* of both */
   bool causal;
   const float *const *past_key; /* [past, heads * head_dim] contiguous rows */
   const float *const *past_value;

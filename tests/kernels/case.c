@@ -206,7 +206,12 @@ case_mask (Case *c, size_t count, double share)
   size_t offset = add_buffer (c, count, 1);
 
   for (size_t i = 0; i < count; i++)
-    c->image->data[offset + i] = g_rand_double (c->check->rand) < share;
+    if (g_rand_double (c->check->rand) < share)
+      c->image->data[offset + i] = check_coin (c->check)
+          ? 1
+          : g_rand_int_range (c->check->rand, 1, 256);
+    else
+      c->image->data[offset + i] = 0;
   return offset;
 }
 

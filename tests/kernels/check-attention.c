@@ -199,7 +199,7 @@ check_random (Check *check, int i)
       .batch = check_size (check, 0, i % 16 ? 6 : CARRY_MOST),
       .rows = check_size (check, 0, i % 8 ? 20 : 70),
       .heads = check_size (check, 1, 6),
-      .head_dim = check_size (check, 1, i % 4 ? 70 : 160),
+      .head_dim = check_size (check, 1, i % 4 ? 70 : 512),
       .causal = i % 3 > 0,
       .masked_is_zero = check_coin (check),
   };
@@ -263,8 +263,12 @@ check_attention (Check *check)
       .has_mask = true,
       .visible = 0.5};
 
+  Attention wide = {
+      .batch = 1, .rows = 100, .heads = 2, .head_dim = 512, .causal = true};
+
   for (int i = 0; i < ROUNDS; i++)
     check_random (check, i);
+  check_shape (check, FILL_RANDOM, wide);
   check_shape (check, FILL_RANDOM, patches);
   check_shape (check, FILL_EXTREME, patches);
   check_shape (check, FILL_RANDOM, step);

@@ -94,6 +94,7 @@ size_t case_input (
 size_t case_matrix (
     Case *c, MblmType type, size_t rows, size_t cols, float low, float high);
 size_t case_ids (Case *c, size_t count, gint32 low, gint32 high);
+/* Bytes of which that share isn't 0. */
 size_t case_mask (Case *c, size_t count, double share);
 /* `terms` is how many numbers are added up for an entry; 0 demands equality bit
  * for bit. */
