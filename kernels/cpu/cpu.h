@@ -62,7 +62,6 @@ struct _MblmKernelDevice {
 struct _MblmQueue {
   MblmKernelDevice *device;
   MblmStatus status; /* sticks until queue_wait */
-  MblmQueue *plain;  /* of the reference, for what it does as well */
   void *scratch;     /* [scratch_size] bytes or NULL */
   size_t scratch_size;
 };
@@ -82,6 +81,9 @@ size_t mblm_cpu_bytes (size_t count, size_t size);
 /* Large memory, aligned to MBLM_ALIGNMENT and backed by huge pages where the
  * system has some; from free () on. */
 void *mblm_cpu_alloc (size_t bytes);
+
+/* The same for all instruction sets. */
+void mblm_cpu_sample (MblmQueue *queue, const MblmSample *a);
 
 /* Runs task (data, tile, worker) for each of `tiles`, on several threads where
  * `work`, the estimated time of all tiles in nanoseconds on one thread, is worth

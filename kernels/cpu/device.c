@@ -165,8 +165,6 @@ cpu_queue_free (MblmQueue *queue)
 {
   if (!queue)
     return;
-  if (queue->plain)
-    mblm_kernels_ref ()->queue_free (queue->plain);
   free (queue->scratch);
   free (queue);
 }
@@ -176,14 +174,8 @@ cpu_queue_new (MblmKernelDevice *device)
 {
   MblmQueue *queue = calloc (1, sizeof (*queue));
 
-  if (!queue)
-    return NULL;
-  queue->device = device;
-  queue->plain = mblm_kernels_ref ()->queue_new (NULL);
-  if (!queue->plain) {
-    cpu_queue_free (queue);
-    return NULL;
-  }
+  if (queue)
+    queue->device = device;
   return queue;
 }
 
@@ -250,10 +242,8 @@ cpu_rope_angles (MblmQueue *queue, const MblmRopeAngles *a)
 static void
 cpu_sample (MblmQueue *queue, const MblmSample *a)
 {
-  if (queue->status != MBLM_STATUS_OK)
-    return;
-  mblm_kernels_ref ()->sample (queue->plain, a);
-  queue->status = mblm_kernels_ref ()->queue_wait (queue->plain);
+  if (queue->status == MBLM_STATUS_OK)
+    mblm_cpu_sample (queue, a);
 }
 
 /* ------------------------------------------------------------------------- */
