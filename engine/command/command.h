@@ -48,6 +48,7 @@ int command_info (Command *self, char **argv);
 int command_generate (Command *self, char **argv);
 int command_score (Command *self, char **argv);
 int command_ask (Command *self, char **argv);
+int command_convert (Command *self, char **argv);
 int command_init (Command *self, char **argv);
 int command_embed (Command *self, char **argv);
 int command_fill (Command *self, char **argv);
@@ -92,6 +93,9 @@ int command_usage_error (Command *self, const char *format, ...)
 int command_fail (Command *self, GError *error);
 /* "mblm: MESSAGE" on stderr, control characters escaped. */
 void command_warn (const char *format, ...) G_GNUC_PRINTF (1, 2);
+/* From here on SIGINT and SIGTERM end the process, and what it starts, at once:
+ * for work that can't be cancelled. */
+void command_allow_interrupts (void);
 /* What needs training, which this version does not have. */
 int command_no_training (Command *self, const char *what);
 

@@ -31,6 +31,8 @@ static const CommandEntry entries[] = {
     {"generate", N_ ("Continue a text or any bytes"), command_generate},
     {"score", N_ ("Bits per byte of files"), command_score},
     {"ask", N_ ("Answer a question about pictures"), command_ask},
+    {"convert", N_ ("A published checkpoint to a model folder"),
+        command_convert},
     {"init", N_ ("A model folder with fresh weights"), command_init},
     {"embed", N_ ("Hidden states of the innermost stage"), command_embed},
     {"fill", N_ ("Fill masked bytes with an encoder"), command_fill},
@@ -93,6 +95,17 @@ catch_signals (GCancellable *cancellable)
     pthread_sigmask (SIG_UNBLOCK, &set, NULL);
   else
     pthread_detach (thread);
+}
+
+void
+command_allow_interrupts (void)
+{
+  sigset_t set;
+
+  sigemptyset (&set);
+  sigaddset (&set, SIGINT);
+  sigaddset (&set, SIGTERM);
+  pthread_sigmask (SIG_UNBLOCK, &set, NULL);
 }
 
 /* A file that is opened must not get the number of a closed stdout and be
