@@ -227,17 +227,17 @@ check_folder (const char *temporary, const char *checkpoint, const char *config,
   GError *problem = NULL;
   g_autofree char *weights = g_build_filename (temporary, WEIGHTS, NULL);
   g_autofree char *yaml = g_build_filename (temporary, CONFIG, NULL);
+  g_autofree char *weights_prefix = NULL;
   g_autofree char *first = NULL;
   g_autofree char *second = NULL;
 
   if (mblm_model_check (temporary, NULL, NULL, &problem))
     return TRUE;
-  first = replace (problem->message, weights, checkpoint);
+  weights_prefix = g_strconcat (weights, ": ", NULL);
+  first = replace (problem->message, weights_prefix, "");
   second = replace (first, yaml, config);
   g_set_error (error, problem->domain, problem->code,
-      "%s is not a model of %s: "
-      "%s",
-      checkpoint, config, second);
+      "%s is not a model of %s: %s", checkpoint, config, second);
   g_error_free (problem);
   return FALSE;
 }
