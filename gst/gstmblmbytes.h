@@ -1,0 +1,24 @@
+/* gstmblmbytes.h: the bytes of a buffer that is passing.
+ *
+ * Copyright (C) 2026 The gst-mblm authors
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ */
+
+#pragma once
+
+#include <gst/gst.h>
+#include <gst/video/video.h>
+
+G_BEGIN_DECLS
+
+/* Called with a run of bytes; FALSE ends it. */
+typedef gboolean (*GstMblmBytesFunc) (
+    const guint8 *bytes, gsize n, gpointer user_data);
+
+/* Goes over the bytes of a buffer: one memory after the other, without copying;
+ * with `info` (raw video) row by row and plane by plane, without padding. FALSE:
+ * the buffer can't be mapped. */
+gboolean gst_mblm_buffer_foreach (GstBuffer *buffer, const GstVideoInfo *info,
+    GstMblmBytesFunc func, gpointer user_data);
+
+G_END_DECLS

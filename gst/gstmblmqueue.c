@@ -1,0 +1,216 @@
+/* gstmblmqueue.c: what waits between the chain function and the task.
+ *
+ * Copyright (C) 2026 The gst-mblm authors
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ */
+
+#ifdef HAVE_CONFIG_H
+#include "config.h"
+#endif
+
+#include "gstmblmqueue.h"
+
+#include "gstmblmmodel.h"
+
+GstMblmItem *
+gst_mblm_item_new (GstMblmItemKind kind)
+{
+  GstMblmItem *item = g_new0 (GstMblmItem, 1);
+
+  item->kind = kind;
+  item->pts = item->duration = GST_CLOCK_TIME_NONE;
+  item->running_time = item->stream_time = GST_CLOCK_TIME_NONE;
+  item->arrived = g_get_monotonic_time ();
+  return item;
+}
+
+/* What only work needs. */
+static void
+item_clear_work (GstMblmItem *item)
+{
+  g_clear_pointer (&item->load, gst_mblm_load_unref);
+  g_clear_pointer (&item->bytes, g_bytes_unref);
+  if (item->extra && item->extra_free)
+    item->extra_free (item->extra);
+  item->extra = NULL;
+}
+
+void
+gst_mblm_item_free (GstMblmItem *item)
+{
+  item_clear_work (item);
+  gst_clear_event (&item->event);
+  gst_clear_buffer (&item->buffer);
+  g_free (item);
+}
+
+void
+gst_mblm_queue_init (GstMblmQueue *self)
+{
+  g_queue_init (&self->items);
+  self->level = (GstMblmLevels){0, 0, 0};
+}
+
+void
+gst_mblm_queue_clear (GstMblmQueue *self)
+{
+  GstMblmItem *item;
+
+  while ((item = g_queue_pop_head (&self->items))) {
+    if (item->kind == GST_MBLM_ITEM_QUERY)
+      item->query = NULL; /* its sender frees it */
+    else
+      gst_mblm_item_free (item);
+  }
+  self->level = (GstMblmLevels){0, 0, 0};
+}
+
+static gboolean
+item_counts (const GstMblmItem *item)
+{
+  return !item->dropped &&
+      (item->kind == GST_MBLM_ITEM_WORK || item->kind == GST_MBLM_ITEM_SKIP);
+}
+
+static void
+count_in (GstMblmQueue *self, const GstMblmItem *item)
+{
+  if (!item_counts (item))
+    return;
+  self->level.buffers++;
+  self->level.bytes += item->size;
+  if (GST_CLOCK_TIME_IS_VALID (item->duration))
+    self->level.time += item->duration;
+}
+
+static void
+count_out (GstMblmQueue *self, const GstMblmItem *item)
+{
+  if (!item_counts (item))
+    return;
+  self->level.buffers--;
+  self->level.bytes -= item->size;
+  if (GST_CLOCK_TIME_IS_VALID (item->duration))
+    self->level.time -= item->duration;
+}
+
+gboolean
+gst_mblm_queue_is_full (const GstMblmQueue *self, const GstMblmLevels *limits)
+{
+  const GstMblmLevels *level = &self->level;
+
+  return (limits->buffers > 0 && level->buffers >= limits->buffers) ||
+      (limits->bytes > 0 && level->bytes >= limits->bytes) ||
+      (limits->time > 0 && level->time >= limits->time);
+}
+
+void
+gst_mblm_queue_push (GstMblmQueue *self, GstMblmItem *item)
+{
+  count_in (self, item);
+  g_queue_push_tail (&self->items, item);
+}
+
+GstMblmItem *
+gst_mblm_queue_pop (GstMblmQueue *self)
+{
+  GstMblmItem *item = g_queue_pop_head (&self->items);
+
+  if (item)
+    count_out (self, item);
+  return item;
+}
+
+static GList *
+find_work (GstMblmQueue *self)
+{
+  GList *link = self->items.head;
+
+  while (link && ((GstMblmItem *) link->data)->kind != GST_MBLM_ITEM_WORK)
+    link = link->next;
+  return link;
+}
+
+GstMblmItem *
+gst_mblm_queue_steal_work (GstMblmQueue *self)
+{
+  GList *link = find_work (self);
+  GstMblmItem *item;
+
+  if (!link)
+    return NULL;
+  item = link->data;
+  count_out (self, item);
+  g_queue_delete_link (&self->items, link);
+  return item;
+}
+
+static gboolean
+can_merge (const GList *link)
+{
+  const GstMblmItem *item = link ? link->data : NULL;
+
+  return item && item->kind == GST_MBLM_ITEM_SKIP && item->dropped &&
+      !item->failed && !item->buffer && GST_CLOCK_TIME_IS_VALID (item->pts);
+}
+
+/* Stretches the item of `link` over that of the next, which goes. */
+static void
+merge_next (GstMblmQueue *self, GList *link)
+{
+  GstMblmItem *first = link->data, *second;
+  GstClockTime end;
+
+  if (!can_merge (link) || !can_merge (link->next))
+    return;
+  second = link->next->data;
+  if (second->pts < first->pts)
+    return;
+  end = second->pts;
+  if (GST_CLOCK_TIME_IS_VALID (second->duration))
+    end += second->duration;
+  first->duration = end - first->pts;
+  g_queue_delete_link (&self->items, link->next);
+  gst_mblm_item_free (second);
+}
+
+static void
+item_make_dropped (GstMblmItem *item)
+{
+  item_clear_work (item);
+  item->kind = GST_MBLM_ITEM_SKIP;
+  item->dropped = TRUE;
+}
+
+GstMblmItem *
+gst_mblm_queue_drop_work (GstMblmQueue *self)
+{
+  GList *link = find_work (self);
+  GstMblmItem *item, *times;
+
+  if (!link)
+    return NULL;
+  item = link->data;
+  count_out (self, item);
+  item_make_dropped (item);
+
+  times = gst_mblm_item_new (GST_MBLM_ITEM_SKIP);
+  times->pts = item->pts;
+  times->duration = item->duration;
+  times->running_time = item->running_time;
+  times->stream_time = item->stream_time;
+
+  merge_next (self, link);
+  if (link->prev)
+    merge_next (self, link->prev);
+  return times;
+}
+
+void
+gst_mblm_queue_push_dropped (GstMblmQueue *self, GstMblmItem *item)
+{
+  item_make_dropped (item);
+  g_queue_push_tail (&self->items, item);
+  if (self->items.tail->prev)
+    merge_next (self, self->items.tail->prev);
+}

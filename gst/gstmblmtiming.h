@@ -1,0 +1,42 @@
+/* gstmblmtiming.h: when input is.
+ *
+ * Copyright (C) 2026 The gst-mblm authors
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ *
+ * Kept by the streaming thread of the sink pad. A frame that has a time keeps it.
+ * One that has none comes n / framerate after the segment's start, without a
+ * framerate n seconds, and never at a time taken from a clock, so that the same
+ * input has the same times each time.
+ */
+
+#pragma once
+
+#include <gst/gst.h>
+
+#include "gstmblmqueue.h"
+
+G_BEGIN_DECLS
+
+typedef struct {
+  GstSegment segment;        /* of the output, in TIME */
+  gboolean own;              /* ... and not upstream's */
+  gint fps_n, fps_d;         /* 0 where there is none */
+  GstClockTime untimed_base; /* of frame 0 without a time */
+  guint64 untimed_frames;
+  GstClockTime last_pts; /* of the last frame that had a time */
+  GstClockTime spacing;  /* between the last two of them */
+} GstMblmInput;
+
+void gst_mblm_input_reset (GstMblmInput *self);
+void gst_mblm_input_set_segment (GstMblmInput *self, GstEvent *event);
+void gst_mblm_input_set_framerate (GstMblmInput *self, gint n, gint d);
+/* The time of a frame whose first buffer has this PTS and duration, into the
+ * item: `pts`, `duration`, running and stream time. */
+void gst_mblm_input_stamp_frame (GstMblmInput *self, GstClockTime pts,
+    GstClockTime duration, GstMblmItem *item);
+/* The same for a buffer of bytes or text, which may stay without a time. */
+void gst_mblm_input_stamp (GstMblmInput *self, GstClockTime pts,
+    GstClockTime duration, GstMblmItem *item);
+
+G_END_DECLS
