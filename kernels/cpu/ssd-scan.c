@@ -30,96 +30,184 @@ typedef struct {
   size_t each;
 } Scan;
 
-/* What the channels of a head share in one chunk. */
+/* A chunk of some channels of a head. */
 typedef struct {
   size_t steps;       /* <= CHUNK */
   const float *b, *c; /* [steps, state] */
-  size_t stride;      /* of b, c and x */
+  size_t stride;      /* of b and c */
   float dt[CHUNK], decay[CHUNK];
+  float input[TILE_CHANNELS][CHUNK]; /* dt x */
+  float y[TILE_CHANNELS][CHUNK];     /* without the skip */
 } Chunk;
 
-/* dt and decay of head h for the steps from row `row` on. */
+/* input [VW channels from i on, VW steps from t on]; x [steps, n channels]. */
 static void
-prepare_chunk (const MblmSsdScan *a, size_t h, size_t row, Chunk *chunk)
+prepare_square (
+    Chunk *chunk, const float *x, size_t stride, size_t t, size_t i, size_t n)
 {
+  vf square[VW];
+
+  for (size_t j = 0; j < VW; j++)
+    if (t + j < chunk->steps)
+      square[j] = v_load_n (x + (t + j) * stride + i, n) *
+          v_set1 (chunk->dt[t + j]);
+    else
+      square[j] = v_zero ();
+  v_transpose (square);
+  for (size_t j = 0; j < VW; j++)
+    v_store (&chunk->input[i + j][t], square[j]);
+}
+
+/* The steps from row `row` on for channels [p, p + count) of head h. */
+static void
+prepare_chunk (const MblmSsdScan *a, size_t h, size_t p, size_t count,
+    size_t row, Chunk *chunk)
+{
+  const float *x = a->x + row * a->xbc_stride + h * a->head_dim + p;
   vf bias = v_set1 (a->delta_bias[h]);
   vf rate = v_set1 (-expf (a->a_log[h]));
 
   for (size_t t = 0; t < CHUNK; t++)
     chunk->dt[t] = t < chunk->steps ? a->delta[(row + t) * a->delta_stride + h]
                                     : 0.0f;
-  for (size_t t = 0; t < CHUNK; t += VW) {
+  for (size_t t = 0; t < chunk->steps; t += VW) {
     vf dt = v_softplus (v_load (chunk->dt + t) + bias);
 
     v_store (chunk->dt + t, dt);
     v_store (chunk->decay + t, v_exp (rate * dt));
   }
+  for (size_t t = 0; t < chunk->steps; t += VW)
+    for (size_t i = 0; i < count; i += VW)
+      prepare_square (chunk, x, a->xbc_stride, t, i, count - i);
   chunk->b = a->b + row * a->xbc_stride;
   chunk->c = a->c + row * a->xbc_stride;
   chunk->stride = a->xbc_stride;
 }
 
-/* One channel through a chunk: s [state] its row of the state, x its input of
- * the first step, y [steps] its output without the skip. `vectors` * VW is
- * state; where that is not known when this is compiled it is 0. */
+/* y [steps] = the sums of `sums`, one vector each. */
 static ALWAYS_INLINE void
-scan_channel (const Chunk *chunk, const int vectors, size_t state, float *s,
-    const float *x, float *y)
+sum_steps (const vf *sums, size_t steps, float *y)
 {
-  vf sums[8], keep[8];
+  size_t t = 0;
+
+  for (; t + 8 <= steps; t += 8)
+    v_sum8 (sums + t, y + t);
+  for (; t < steps; t++)
+    y[t] = v_sum (sums[t]);
+}
+
+/* Channels [i, i + channels) through a chunk; s [channels, state] are their
+ * rows of the state, of `vectors` * VW elements, which stay in registers. */
+static ALWAYS_INLINE void
+scan_registers (
+    Chunk *chunk, const int vectors, size_t i, const int channels, float *s)
+{
+  vf keep[2][8], sums[2][CHUNK];
 
   UNROLL
-  for (int i = 0; i < vectors; i++)
-    keep[i] = v_load (s + i * VW);
+  for (int q = 0; q < channels; q++)
+    UNROLL
+  for (int v = 0; v < vectors; v++)
+    keep[q][v] = v_load (s + (q * vectors + v) * VW);
+  for (size_t t = 0; t < chunk->steps; t++) {
+    const float *b = chunk->b + t * chunk->stride;
+    const float *c = chunk->c + t * chunk->stride;
+    vf decay = v_set1 (chunk->decay[t]), input[2], sum[2][2];
+
+    UNROLL
+    for (int q = 0; q < channels; q++) {
+      input[q] = v_set1 (chunk->input[i + q][t]);
+      sum[q][0] = sum[q][1] = v_zero ();
+    }
+    UNROLL
+    for (int v = 0; v < vectors; v++) {
+      vf vb = v_load (b + v * VW), vc = v_load (c + v * VW);
+
+      UNROLL
+      for (int q = 0; q < channels; q++) {
+        keep[q][v] = v_fma (input[q], vb, keep[q][v] * decay);
+        sum[q][v % 2] = v_fma (keep[q][v], vc, sum[q][v % 2]);
+      }
+    }
+    UNROLL
+    for (int q = 0; q < channels; q++)
+      sums[q][t] = sum[q][0] + sum[q][1];
+  }
+  UNROLL
+  for (int q = 0; q < channels; q++) {
+    sum_steps (sums[q], chunk->steps, chunk->y[i + q]);
+    UNROLL
+    for (int v = 0; v < vectors; v++)
+      v_store (s + (q * vectors + v) * VW, keep[q][v]);
+  }
+}
+
+/* One channel with any size of the state. */
+static void
+scan_memory (Chunk *chunk, size_t state, size_t i, float *s)
+{
+  vf sums[CHUNK];
+
   for (size_t t = 0; t < chunk->steps; t++) {
     const float *b = chunk->b + t * chunk->stride;
     const float *c = chunk->c + t * chunk->stride;
     vf decay = v_set1 (chunk->decay[t]);
-    vf input = v_set1 (chunk->dt[t] * x[t * chunk->stride]);
-    vf sum[2] = {v_zero (), v_zero ()};
+    vf input = v_set1 (chunk->input[i][t]), sum = v_zero ();
 
-    UNROLL
-    for (int i = 0; i < vectors; i++) {
-      keep[i] = v_fma (input, v_load (b + i * VW), keep[i] * decay);
-      sum[i % 2] = v_fma (keep[i], v_load (c + i * VW), sum[i % 2]);
-    }
-    for (size_t i = 0; vectors == 0 && i < state; i += VW) {
-      vf k = v_load_n (s + i, state - i) * decay;
+    for (size_t v = 0; v < state; v += VW) {
+      vf keep = v_load_n (s + v, state - v) * decay;
 
-      k = v_fma (input, v_load_n (b + i, state - i), k);
-      v_store_n (s + i, state - i, k);
-      sum[0] = v_fma (k, v_load_n (c + i, state - i), sum[0]);
+      keep = v_fma (input, v_load_n (b + v, state - v), keep);
+      v_store_n (s + v, state - v, keep);
+      sum = v_fma (keep, v_load_n (c + v, state - v), sum);
     }
-    sums[t % 8] = sum[0] + sum[1];
-    if (t % 8 == 7)
-      v_sum8 (sums, y + t - 7);
+    sums[t] = sum;
   }
-  for (size_t t = chunk->steps / 8 * 8; t < chunk->steps; t++)
-    y[t] = v_sum (sums[t % 8]);
-  UNROLL
-  for (int i = 0; i < vectors; i++)
-    v_store (s + i * VW, keep[i]);
+  sum_steps (sums, chunk->steps, chunk->y[i]);
 }
 
+/* Channels [0, count) through a chunk; s [count, state]. */
 static void
-scan_any (const Chunk *chunk, size_t state, float *s, const float *x, float *y)
+scan_chunk (Chunk *chunk, size_t state, size_t count, float *s)
 {
-  switch (state % VW == 0 ? state / VW : 0) {
-    case 1:
-      scan_channel (chunk, 1, state, s, x, y);
-      break;
-    case 2:
-      scan_channel (chunk, 2, state, s, x, y);
-      break;
-    case 4:
-      scan_channel (chunk, 4, state, s, x, y);
-      break;
-    case 8:
-      scan_channel (chunk, 8, state, s, x, y);
-      break;
+  size_t vectors = state % VW == 0 ? state / VW : 0, i = 0;
+
+#define CASE(VECTORS)                                                          \
+  case VECTORS:                                                                \
+    for (; i + 2 <= count; i += 2)                                             \
+      scan_registers (chunk, VECTORS, i, 2, s + i * state);                    \
+    for (; i < count; i++)                                                     \
+      scan_registers (chunk, VECTORS, i, 1, s + i * state);                    \
+    break;
+
+  switch (vectors) {
+    CASE (1)
+    CASE (2)
+    CASE (4)
+#if VW == 16
+    CASE (8)
+#endif
     default:
-      scan_channel (chunk, 0, state, s, x, y);
+      for (; i < count; i++)
+        scan_memory (chunk, state, i, s + i * state);
   }
+#undef CASE
+}
+
+/* out [steps, n channels] for VW channels from i on, VW steps from t on. */
+static void
+finish_square (const Chunk *chunk, size_t t, size_t i, size_t n, float skip,
+    const float *x, size_t x_stride, float *out, size_t out_stride)
+{
+  vf square[VW];
+
+  for (size_t j = 0; j < VW; j++)
+    square[j] = v_load (&chunk->y[i + j][t]);
+  v_transpose (square);
+  for (size_t j = 0; j < VW && t + j < chunk->steps; j++)
+    v_store_n (out + (t + j) * out_stride + i, n,
+        v_fma (v_set1 (skip), v_load_n (x + (t + j) * x_stride + i, n),
+            square[j]));
 }
 
 /* Channels [p, p + count) of head h of sequence b; s [count, state]. */
@@ -128,22 +216,19 @@ scan_block (
     const MblmSsdScan *a, size_t b, size_t h, size_t p, size_t count, float *s)
 {
   size_t width = a->heads * a->head_dim, at = h * a->head_dim + p;
-  float y[CHUNK];
   Chunk chunk;
 
   for (size_t t = 0; t < a->rows; t += CHUNK) {
     size_t row = b * a->rows + t;
 
     chunk.steps = min_size (CHUNK, a->rows - t);
-    prepare_chunk (a, h, row, &chunk);
-    for (size_t i = 0; i < count; i++) {
-      const float *x = a->x + row * a->xbc_stride + at + i;
-      float *out = a->y + row * width + at + i;
-
-      scan_any (&chunk, a->state, s + i * a->state, x, y);
-      for (size_t j = 0; j < chunk.steps; j++)
-        out[j * width] = y[j] + a->skip[h] * x[j * a->xbc_stride];
-    }
+    prepare_chunk (a, h, p, count, row, &chunk);
+    scan_chunk (&chunk, a->state, count, s);
+    for (size_t j = 0; j < chunk.steps; j += VW)
+      for (size_t i = 0; i < count; i += VW)
+        finish_square (&chunk, j, i, count - i, a->skip[h],
+            a->x + row * a->xbc_stride + at, a->xbc_stride,
+            a->y + row * width + at, width);
   }
 }
 
