@@ -161,7 +161,7 @@ bench_decode (Bench *bench, GError **error)
   guint64 patch = mblm_config_get_patch (config, 0);
   guint64 resident = machine_resident_bytes ();
   guint64 context;
-  double first, each;
+  double first = 0, each = 0;
 
   self.session = mblm_session_new (bench->model, error);
   if (!self.session ||
