@@ -5,8 +5,8 @@
  *
  *
  * `src` answers the property `question`; each requested pad `question_%u` has a
- * pad `answer_%u`. A unit of work is a frame with the questions that held when it
- * came in.
+ * pad `answer_%u`. A unit of work is a frame with the questions that held when
+ * it came in.
  */
 
 #ifdef HAVE_CONFIG_H
@@ -329,7 +329,8 @@ activate (GstElement *element, GstPad *pad)
     gst_pad_set_active (pad, TRUE);
 }
 
-/* The number of a pad by the name that was asked for, else the next free one. */
+/* The number of a pad by the name that was asked for, else the next free one.
+ * */
 static guint
 find_number (GstMblmAsk *self, const char *name)
 {
@@ -455,7 +456,7 @@ install_properties (GObjectClass *klass)
           0, G_MAXUINT64, 0, flags | GST_PARAM_CONTROLLABLE));
   g_object_class_install_property (klass, PROP_FRAME_INTERVAL,
       g_param_spec_uint ("frame-interval", "Frame interval",
-          "Answer every so-manieth frame (frames, 1 = every frame)", 1,
+          "Answer one frame out of so many (frames, 1 = every frame)", 1,
           G_MAXUINT, 1, flags | GST_PARAM_CONTROLLABLE));
   gst_mblm_sampling_install (klass, PROP_SAMPLING);
 }

@@ -44,8 +44,8 @@ typedef struct {
   char *question;
 } GstMblmAsked;
 
-/* A copy of the properties, for one unit of work. Any thread that `now` belongs to:
- * the task, or the one that changes the state. */
+/* A copy of the properties, for one unit of work. Any thread that `now` belongs
+ * to: the task, or the one that changes the state. */
 void gst_mblm_ask_take_settings (GstMblmAsk *self);
 
 /* The task's part of the class, and what it holds (gstmblmaskwork.c). */

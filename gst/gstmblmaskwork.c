@@ -5,8 +5,8 @@
  *
  *
  * Every source pad has an asker of its own. In frame timing a pad sends one
- * buffer or GAP for each frame; in arrival timing an answer is offered, and goes
- * out with the newest frame.
+ * buffer or GAP for each frame; in arrival timing an answer is offered, and
+ * goes out with the newest frame.
  */
 
 #ifdef HAVE_CONFIG_H

@@ -67,8 +67,8 @@ has_signature (const guint8 *data, gsize n)
           memcmp (data, png_signature, sizeof png_signature) == 0);
 }
 
-/* Whether the bytes end inside a header segment of a JPEG, where a thumbnail may
- * begin that is no picture of its own. */
+/* Whether the bytes end inside a header segment of a JPEG, where a thumbnail
+ * may begin that is no picture of its own. */
 static gboolean
 ends_in_jpeg_header (const guint8 *data, gsize n)
 {

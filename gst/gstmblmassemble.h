@@ -4,9 +4,9 @@
  * SPDX-License-Identifier: LGPL-2.1-or-later
  *
  *
- * A picture may come in one buffer, in many, or several in one. It ends where its
- * codec says so, or where a buffer begins with the signature of the next one, or
- * with the stream. Belongs to the sink's streaming thread.
+ * A picture may come in one buffer, in many, or several in one. It ends where
+ * its codec says so, or where a buffer begins with the signature of the next
+ * one, or with the stream. Belongs to the sink's streaming thread.
  */
 
 #pragma once

@@ -8,17 +8,17 @@
  *
  * The chain function turns buffers into units of work and queues them; the task
  * of the source pad runs the model, and it alone pushes buffers and serialized
- * events. A unit can be cancelled at any time: flushing, stopping and seeking in
- * the middle of a generation take no longer than one step of the model.
+ * events. A unit can be cancelled at any time: flushing, stopping and seeking
+ * in the middle of a generation take no longer than one step of the model.
  *
  * Locks, outer to inner:
  *
- *   stream lock of `sink`   held by upstream's thread in chain and serialized
- *                           events; guards `input` and what the subclasses say
- *   stream lock of `src`    held by the task; guards `load`, text pads, sessions
- *   lock                    guards what stands under it below; never held while
- *                           something is pushed or posted, or while the model runs
- *   object lock             guards the properties; never held with `lock`
+ *   stream lock of `sink`  held by upstream's thread in chain and serialized
+ *                          events; guards `input` and what the subclasses say
+ *   stream lock of `src`   held by the task; guards `load`, text pads, sessions
+ *   lock                   guards what stands under it below; never held while
+ *                          something is pushed or posted, or the model runs
+ *   object lock            guards the properties; never held with `lock`
  */
 
 #pragma once
@@ -169,8 +169,8 @@ struct _GstMblmBaseClass {
 void gst_mblm_base_class_set_defaults (GstMblmBaseClass *klass,
     const char *model, GstMblmLeaky leaky, guint max_size_buffers);
 void gst_mblm_base_class_install_timing (GstMblmBaseClass *klass);
-/* In init: takes the defaults over, and creates `sink` and `src` from the class's
- * templates. */
+/* In init: takes the defaults over, and creates `sink` and `src` from the
+ * class's templates. */
 void gst_mblm_base_set_up (GstMblmBase *self);
 /* Adds a pad to `text_pads`, and takes it out (the pad is not freed). */
 void gst_mblm_base_add_text_pad (GstMblmBase *self, GstMblmTextPad *pad);

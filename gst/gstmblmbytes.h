@@ -16,8 +16,8 @@ typedef gboolean (*GstMblmBytesFunc) (
     const guint8 *bytes, gsize n, gpointer user_data);
 
 /* Goes over the bytes of a buffer: one memory after the other, without copying;
- * with `info` (raw video) row by row and plane by plane, without padding. FALSE:
- * the buffer can't be mapped. */
+ * with `info` (raw video) row by row and plane by plane, without padding.
+ * FALSE: the buffer can't be mapped. */
 gboolean gst_mblm_buffer_foreach (GstBuffer *buffer, const GstVideoInfo *info,
     GstMblmBytesFunc func, gpointer user_data);
 

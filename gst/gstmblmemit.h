@@ -9,10 +9,10 @@
  * task.
  *
  * The time of a buffer depends on the unit it belongs to. In frame timing text
- * begins where its unit does, advances by `byte_duration` for each byte and stays
- * within the unit. In arrival timing it begins at the running time now, and no
- * later than the newest input ends. A unit without a time, in either timing, goes
- * on from the last position.
+ * begins where its unit does, advances by `byte_duration` for each byte and
+ * stays within the unit. In arrival timing it begins at the running time now,
+ * and no later than the newest input ends. A unit without a time, in either
+ * timing, goes on from the last position.
  */
 
 #pragma once

@@ -11,8 +11,9 @@
 G_BEGIN_DECLS
 
 /* One line without its end: the fields in their order, their names with
- * underscores. Numbers, strings, booleans, structures and arrays of these; a time
- * that is not known and a number that is none are null. Free with g_free. */
+ * underscores. Numbers, strings, booleans, structures and arrays of these; a
+ * time that is not known and a number that is none are null. Free with g_free.
+ * */
 char *gst_mblm_structure_to_json (const GstStructure *structure);
 
 G_END_DECLS

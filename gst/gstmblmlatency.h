@@ -4,9 +4,9 @@
  * SPDX-License-Identifier: LGPL-2.1-or-later
  *
  *
- * The estimate is the longest of the last measurements with some headroom. It is
- * taken over, and the pipeline told by a LATENCY message, only when it rises by
- * more than 5 % or moves by more than 25 %, and at most once a second.
+ * The estimate is the longest of the last measurements with some headroom. It
+ * is taken over, and the pipeline told by a LATENCY message, only when it rises
+ * by more than 5 % or moves by more than 25 %, and at most once a second.
  */
 
 #pragma once
@@ -30,8 +30,9 @@ void gst_mblm_latency_reset (GstMblmLatency *self);
 gboolean gst_mblm_latency_add (
     GstMblmLatency *self, GstClockTime measured, gint64 now);
 
-/* Adds `own` to what upstream answered to a LATENCY query, if it is live. A leaky
- * element holds nothing beyond its own latency, so that this bounds the maximum. */
+/* Adds `own` to what upstream answered to a LATENCY query, if it is live. A
+ * leaky element holds nothing beyond its own latency, so that this bounds the
+ * maximum. */
 void gst_mblm_latency_extend (
     GstClockTime own, gboolean leaky, GstClockTime *min, GstClockTime *max);
 

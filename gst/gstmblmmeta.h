@@ -4,8 +4,8 @@
  * SPDX-License-Identifier: LGPL-2.1-or-later
  *
  *
- * A custom meta (gst_buffer_get_custom_meta (buffer, "GstMblmAnswerMeta")) whose
- * structure has the fields
+ * A custom meta (gst_buffer_get_custom_meta (buffer, "GstMblmAnswerMeta"))
+ * whose structure has the fields
  *
  *   question     string   what was asked; "" for a caption
  *   answer       string   without separator
@@ -13,7 +13,7 @@
  *   frame-time   guint64  when the picture was, in running time (ns)
  *   repeated     boolean  the answer to an earlier picture, sent again
  *   choices      array    of structures with `text` and `probability`, in the
- *                         order in which they were given; absent without choices
+ *                         order in which they were given, where there are any
  */
 
 #pragma once

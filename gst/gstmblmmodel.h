@@ -5,9 +5,10 @@
  *
  *
  * A load is one model that was asked for: first checked (configuration, header
- * of the weights, device), then loaded by the loader's thread. Each unit of work
- * holds the load it was made for, because a picture becomes bytes by the layout
- * of one model; a model that takes over does so for the units that come after.
+ * of the weights, device), then loaded by the loader's thread. Each unit of
+ * work holds the load it was made for, because a picture becomes bytes by the
+ * layout of one model; a model that takes over does so for the units that come
+ * after.
  */
 
 #pragma once
@@ -60,8 +61,8 @@ typedef struct {
   GMutex *lock;        /* the element's: guards what follows */
   GCond *cond;         /* told when a load is ready or has failed */
   MblmTask task;
-  /* Called without the lock, from the thread, when a model that was to take over
-   * can't; `current` is the one that stays. */
+  /* Called without the lock, from the thread, when a model that was to take
+   * over can't; `current` is the one that stays. */
   void (*kept) (GstElement *element, GstMblmLoad *current);
 
   GThread *thread;

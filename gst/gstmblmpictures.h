@@ -4,9 +4,10 @@
  * SPDX-License-Identifier: LGPL-2.1-or-later
  *
  *
- * Every frame gets its time; one that is to be answered is decoded or converted,
- * turned upright, and becomes the model's bytes before chain returns, so that
- * upstream has its buffer back. Belongs to the sink's streaming thread.
+ * Every frame gets its time; one that is to be answered is decoded or
+ * converted, turned upright, and becomes the model's bytes before chain
+ * returns, so that upstream has its buffer back. Belongs to the sink's
+ * streaming thread.
  */
 
 #pragma once

@@ -6,8 +6,9 @@
  *
  * Items in the order in which upstream sent them: units of work, the time of
  * input that gets no answer, serialized events and queries. Only units of work
- * and input without an answer count towards the limits; events and queries never
- * wait. The queue has no lock of its own: its owner's is held for every call.
+ * and input without an answer count towards the limits; events and queries
+ * never wait. The queue has no lock of its own: its owner's is held for every
+ * call.
  */
 
 #pragma once
@@ -74,7 +75,8 @@ GstMblmItem *gst_mblm_queue_pop (GstMblmQueue *self);
 GstMblmItem *gst_mblm_queue_steal_work (GstMblmQueue *self);
 /* Turns the longest waiting unit of work into input without an answer, which
  * counts no longer and merges with such neighbours unless it holds a buffer.
- * Returns what was dropped, for the QoS message (a copy of the times), or NULL. */
+ * Returns what was dropped, for the QoS message (a copy of the times), or NULL.
+ * */
 GstMblmItem *gst_mblm_queue_drop_work (GstMblmQueue *self);
 /* Puts input without an answer at the end, merged into such a neighbour. */
 void gst_mblm_queue_push_dropped (GstMblmQueue *self, GstMblmItem *item);

@@ -95,8 +95,8 @@ find_rules (GstMblmBase *self)
   return rules;
 }
 
-/* Makes room in a full leaky queue; returns what was dropped (times only count),
- * or NULL where nothing can be. The lock is held. */
+/* Makes room in a full leaky queue; returns what was dropped (times only
+ * count), or NULL where nothing can be. The lock is held. */
 static GstMblmItem *
 drop_oldest (GstMblmBase *self)
 {

@@ -12,6 +12,8 @@
 #include "config.h"
 #endif
 
+#include <inttypes.h>
+
 #include <glib/gi18n-lib.h>
 
 #include "gstmblmbase.h"
@@ -43,9 +45,8 @@ warn_latency (GstMblmBase *self, GstClockTime min, GstClockTime max)
   if (!first)
     return;
   text = g_strdup_printf (
-      _ ("Answers need %" G_GUINT64_FORMAT " ms, but upstream can hold back "
-         "only %" G_GUINT64_FORMAT
-         " ms. Put “queue max-size-time=%" G_GUINT64_FORMAT
+      _ ("Answers need %" PRIu64 " ms, but upstream can hold back only %" PRIu64
+         " ms. Put “queue max-size-time=%" PRIu64
          " max-size-buffers=0 max-size-bytes=0” on the video branch, or set "
          "“timing” to “arrival”."),
       min / GST_MSECOND, max / GST_MSECOND, 2 * min);

@@ -4,10 +4,10 @@
  * SPDX-License-Identifier: LGPL-2.1-or-later
  *
  *
- * One round takes one item out of the queue: a unit of work for the model, input
- * without an answer, an event or a query. In arrival timing it also follows the
- * input: whenever there is newer input, be it in the middle of a unit or while
- * the model is still being loaded, the text pads cover its time.
+ * One round takes one item out of the queue: a unit of work for the model,
+ * input without an answer, an event or a query. In arrival timing it also
+ * follows the input: whenever there is newer input, be it in the middle of a
+ * unit or while the model is still being loaded, the text pads cover its time.
  */
 
 #ifdef HAVE_CONFIG_H
@@ -178,7 +178,8 @@ use_load (GstMblmBase *self, GstMblmLoad *load, gboolean *hurried)
   return GST_FLOW_OK;
 }
 
-/* Counts a unit that began at `began`, and measures from when it could begin. */
+/* Counts a unit that began at `began`, and measures from when it could begin.
+ * */
 static void
 measure (GstMblmBase *self, const GstMblmItem *item, gint64 began)
 {

@@ -144,8 +144,8 @@ gst_mblm_text_pad_get_position (GstMblmTextPad *self)
 }
 
 /* The id of upstream's stream and the name of the pad, as
- * gst_pad_create_stream_id makes it: that one refuses elements with several sink
- * pads. */
+ * gst_pad_create_stream_id makes it: that one refuses elements with several
+ * sink pads. */
 static char *
 create_stream_id (GstMblmTextPad *self, GstElement *element, GstEvent *upstream)
 {

@@ -4,13 +4,13 @@
  * SPDX-License-Identifier: LGPL-2.1-or-later
  *
  *
- * The pad sends its own stream-start (sparse), caps and TIME segment before what
- * comes first, keeps the position that it has reached, and knows the last answer,
- * to send it again for input that gets none.
+ * The pad sends its own stream-start (sparse), caps and TIME segment before
+ * what comes first, keeps the position that it has reached, and knows the last
+ * answer, to send it again for input that gets none.
  *
- * A text overlay shows a frame only when it has a text for it or knows, from the
- * position, that there is none; it drops text that ends before the frame, and
- * takes no new text before the last one has ended. Hence two ways to time
+ * A text overlay shows a frame only when it has a text for it or knows, from
+ * the position, that there is none; it drops text that ends before the frame,
+ * and takes no new text before the last one has ended. Hence two ways to time
  * answers, and in both no text lasts beyond the input seen so far:
  *
  *   frame    gst_mblm_text_pad_answer and _skip, once for each input in order
@@ -41,8 +41,9 @@ void gst_mblm_text_pad_reset (GstMblmTextPad *self);
 void gst_mblm_text_pad_flush (GstMblmTextPad *self);
 /* A new stream upstream: stream-start is sent again. */
 void gst_mblm_text_pad_restart (GstMblmTextPad *self);
-/* What a SEGMENT event from upstream means for text: the same segment if it is in
- * TIME, else one of our own, which goes on if the last one was our own, too. */
+/* What a SEGMENT event from upstream means for text: the same segment if it is
+ * in TIME, else one of our own, which goes on if the last one was our own, too.
+ * */
 void gst_mblm_text_pad_set_segment (GstMblmTextPad *self, GstEvent *event);
 const GstSegment *gst_mblm_text_pad_get_segment (GstMblmTextPad *self);
 

@@ -4,10 +4,10 @@
  * SPDX-License-Identifier: LGPL-2.1-or-later
  *
  *
- * Kept by the streaming thread of the sink pad. A frame that has a time keeps it.
- * One that has none comes n / framerate after the segment's start, without a
- * framerate n seconds, and never at a time taken from a clock, so that the same
- * input has the same times each time.
+ * Kept by the streaming thread of the sink pad. A frame that has a time keeps
+ * it. One that has none comes n / framerate after the segment's start, without
+ * a framerate n seconds, and never at a time taken from a clock, so that the
+ * same input has the same times each time.
  */
 
 #pragma once

@@ -4,8 +4,8 @@
  * SPDX-License-Identifier: LGPL-2.1-or-later
  *
  *
- * A unit (a buffer, a window, a file or a stream) sums the bits of its bytes, and
- * keeps the ranges of GST_MBLM_RANGE_BYTES that surprised the model most.
+ * A unit (a buffer, a window, a file or a stream) sums the bits of its bytes,
+ * and keeps the ranges of GST_MBLM_RANGE_BYTES that surprised the model most.
  */
 
 #pragma once

@@ -5,7 +5,8 @@
  *
  *
  * Each pad has its own, because an asker keeps the state of its question. A
- * question that can't be asked leaves the last one in force. Belongs to the task.
+ * question that can't be asked leaves the last one in force. Belongs to the
+ * task.
  */
 
 #pragma once
@@ -32,8 +33,9 @@ GstMblmVoice *gst_mblm_voice_new (MblmModel *model, GstMblmTextPad *pad,
     MblmAskerProgress progress, gpointer user_data, GError **error);
 void gst_mblm_voice_free (gpointer voice);
 
-/* Sets question and choices, either may be NULL or "". FALSE with an error: they
- * can't be asked; the error comes once. `asked` says whether others hold. */
+/* Sets question and choices, either may be NULL or "". FALSE with an error:
+ * they can't be asked; the error comes once. `asked` says whether others hold.
+ * */
 gboolean gst_mblm_voice_set_question (GstMblmVoice *self, const char *question,
     const char *choices, GError **error);
 void gst_mblm_voice_set_sampling (

@@ -1,0 +1,58 @@
+/* gstmblmscoreprivate.h: what the files of mblmscore share.
+ *
+ * Copyright (C) 2026 The gst-mblm authors
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ */
+
+#pragma once
+
+#include <gst/base/gstflowcombiner.h>
+#include <gst/video/video.h>
+
+#include "gstmblmscore.h"
+#include "gstmblmunit.h"
+
+G_BEGIN_DECLS
+
+typedef struct {
+  GstMblmScorePer per;
+  guint window;
+  double threshold;
+} GstMblmScoreSettings;
+
+struct _GstMblmScore {
+  GstMblmBase parent;
+
+  GstMblmScoreSettings settings; /* under the object lock */
+
+  /* Under the base's `lock`: where the streams come from whose STREAM_START is
+   * in the queue; NULLs as "". */
+  GQueue paths;
+
+  /* In the task. */
+  MblmScorer *scorer;
+  GstVideoInfo video;
+  gboolean is_video; /* `video` says how rows lie */
+  guint64 offset;    /* of the next byte in its stream or file */
+  GstMblmUnit unit;
+  char *path;      /* of the stream at work, or NULL */
+  gboolean warned; /* about a buffer that can't be mapped */
+  float *bits;     /* [PIECE] */
+  GstFlowCombiner *flows;
+  GstPad *json; /* the one that `flows` knows, owned; or NULL */
+
+  /* Of the unit of work. */
+  GstMblmScoreSettings now;
+  GstMblmItem *item;
+  GCancellable *cancellable;
+  GError *error; /* what scoring failed with */
+};
+
+/* The task's part of the class, and what it holds (gstmblmscorework.c). */
+void gst_mblm_score_class_init_work (GstMblmBaseClass *klass);
+void gst_mblm_score_init_work (GstMblmScore *self);
+/* At the first dispose: lets go of pads. */
+void gst_mblm_score_dispose_work (GstMblmScore *self);
+void gst_mblm_score_clear_work (GstMblmScore *self);
+
+G_END_DECLS
