@@ -6,4 +6,9 @@
 
 #include "mblm-error.h"
 
-G_DEFINE_QUARK (mblm - error - quark, mblm_error)
+/* Not by G_DEFINE_QUARK: the formatter would put blanks into the name. */
+GQuark
+mblm_error_quark (void)
+{
+  return g_quark_from_static_string ("mblm-error-quark");
+}

@@ -124,13 +124,6 @@ mblm_info_is_explicit (MblmInfo *self)
   return self->is_explicit;
 }
 
-/**
- * mblm_info_get_image:
- *
- * Tells how a picture becomes bytes.
- *
- * Returns: (transfer none) (nullable): the layout, which lives as long as @self
- */
 const MblmImageLayout *
 mblm_info_get_image (MblmInfo *self)
 {

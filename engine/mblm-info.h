@@ -23,8 +23,8 @@ typedef enum {
   MBLM_TOKEN_END,
   MBLM_TOKEN_TEXT,
   MBLM_TOKEN_IMAGE,
-  MBLM_N_TOKENS,
 } MblmToken;
+#define MBLM_N_TOKENS (MBLM_TOKEN_IMAGE + 1)
 
 typedef enum {
   MBLM_FILTER_LANCZOS,
@@ -36,8 +36,8 @@ typedef enum {
   MBLM_SEGMENT_QUESTION,
   MBLM_SEGMENT_IMAGE,
   MBLM_SEGMENT_ANSWER,
-  MBLM_N_SEGMENTS,
 } MblmSegment;
+#define MBLM_N_SEGMENTS (MBLM_SEGMENT_ANSWER + 1)
 
 /* How a picture becomes bytes (DESIGN section 8, mblm-math section 2.12). */
 typedef struct {

@@ -484,17 +484,6 @@ check_many (MblmSession **sessions, const gint32 *ids, guint n, GError **error)
   return TRUE;
 }
 
-/**
- * mblm_session_step_many:
- * @sessions: (array length=n): sessions of one model
- * @ids: (array length=n): an id for each
- * @n: how many
- * @cancellable: stops the work
- *
- * Feeds one id into each session.
- *
- * Returns: %TRUE where all were fed
- */
 gboolean
 mblm_session_step_many (MblmSession **sessions, const gint32 *ids, guint n,
     GCancellable *cancellable, GError **error)

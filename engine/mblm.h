@@ -33,4 +33,5 @@
 #include "mblm-picture.h"
 #include "mblm-sample.h"
 #include "mblm-asker.h"
+#include "mblm-bindings.h"
 #include "mblm-utf8.h"
