@@ -81,31 +81,79 @@ mix (const float *weights, const float *const *values, size_t count,
   }
 }
 
+/* scores[j] = query . keys[j] for j < count; memory for whole groups of 8. */
+static void
+score (const float *query, const float *const *keys, size_t count, size_t d,
+    float *scores)
+{
+  for (size_t j = 0; j < count; j += 8) {
+    const float *key[8];
+    vf sums[8];
+    size_t i = 0;
+
+    if (count - j < 4) {
+      for (size_t q = j; q < count; q++)
+        scores[q] = score_1 (query, keys[q], d);
+      return;
+    }
+    for (size_t q = 0; q < 8; q++) {
+      key[q] = keys[min_size (j + q, count - 1)];
+      sums[q] = v_zero ();
+    }
+    for (; i + VW <= d; i += VW) {
+      vf x = v_load (query + i);
+
+      UNROLL
+      for (int q = 0; q < 8; q++)
+        sums[q] = v_fma (x, v_load (key[q] + i), sums[q]);
+    }
+    for (; i < d; i += VW) {
+      vf x = v_load_n (query + i, d - i);
+
+      for (int q = 0; q < 8; q++)
+        sums[q] = v_fma (x, v_load_n (key[q] + i, d - i), sums[q]);
+    }
+    v_sum8 (sums, scores + j);
+  }
+}
+
+/* One head of one sequence; one step for all rows after the other, so that the
+ * steps of a row, each of which waits for the one before, overlap with those of
+ * other rows. */
 static void
 attend_head (const Short *self, size_t b, size_t h)
 {
   const MblmAttention *a = self->a;
   size_t width = a->heads * a->head_dim, at = h * a->head_dim;
   const uint8_t *mask = attention_mask (a, b);
-  bool alike = mask && attention_is_masked (mask, a->rows);
+  const float *query = a->query + b * a->rows * a->query_stride + at;
+  float *out = a->out + b * a->rows * width + at;
+  float weights[MAX_KEYS][MAX_KEYS], sums[MAX_KEYS];
+  size_t counts[MAX_KEYS];
   Keys keys;
 
+  if (mask && attention_is_masked (mask, a->rows)) {
+    if (a->masked_is_zero) {
+      for (size_t i = 0; i < a->rows; i++)
+        memset (out + i * width, 0, a->head_dim * sizeof (*out));
+      return;
+    }
+    query = NULL;
+  }
   collect (a, b, at, &keys);
   for (size_t i = 0; i < a->rows; i++) {
-    const float *query = a->query + (b * a->rows + i) * a->query_stride + at;
-    float *out = a->out + (b * a->rows + i) * width + at;
-    size_t count = a->causal ? keys.past + i + 1 : keys.count;
-    float weights[MAX_KEYS] = {0}, sum;
-
-    if (alike && a->masked_is_zero) {
-      memset (out, 0, a->head_dim * sizeof (*out));
-      continue;
-    }
-    for (size_t j = 0; !alike && j < count; j++)
-      weights[j] = score_1 (query, keys.key[j], a->head_dim);
-    soften (weights, count, self->scale, -FLT_MAX, &sum);
-    mix (weights, keys.value, count, sum, a->head_dim, out);
+    counts[i] = a->causal ? keys.past + i + 1 : keys.count;
+    if (query)
+      score (query + i * a->query_stride, keys.key, counts[i], a->head_dim,
+          weights[i]);
+    else
+      memset (weights[i], 0, counts[i] * sizeof (float));
   }
+  for (size_t i = 0; i < a->rows; i++)
+    soften (weights[i], counts[i], self->scale, -FLT_MAX, &sums[i]);
+  for (size_t i = 0; i < a->rows; i++)
+    mix (weights[i], keys.value, counts[i], sums[i], a->head_dim,
+        out + i * width);
 }
 
 static void

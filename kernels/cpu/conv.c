@@ -26,33 +26,67 @@ typedef struct {
   size_t row_tiles, width_tiles; /* of a sequence */
 } Conv;
 
-/* Channels [c, c + n), n <= VW, of rows [first, end) of sequence b. */
+/* weight[w][j] of channel c + j, [taps, VW]. */
 static void
-conv_channels (
-    const Conv *self, size_t b, size_t c, size_t n, size_t first, size_t end)
+load_weight (const MblmConv *a, size_t c, size_t n, float weight[][VW])
+{
+  const float *from = a->weight + c * a->taps;
+
+  if (a->taps == 4 && n == VW) {
+    /* 4 VW numbers in squares of 4 * 4, the usual case */
+    for (size_t j = 0; j < VW; j++)
+      for (size_t w = 0; w < 4; w++)
+        weight[w][j] = from[4 * j + w];
+    return;
+  }
+  for (size_t w = 0; w < a->taps; w++)
+    for (size_t j = 0; j < VW; j++)
+      weight[w][j] = j < n ? from[j * a->taps + w] : 0.0f;
+}
+
+/* One row whose first taps are in the carry: x is its sequence's first row. */
+static vf
+conv_first (const MblmConv *a, const float *carry, const float *x, size_t t,
+    size_t n, float weight[][VW], vf sum)
+{
+  for (size_t w = 0; w < a->taps; w++) {
+    vf tap = v_load (weight[w]);
+
+    if (t + w + 1 >= a->taps)
+      sum = v_fma (
+          tap, v_load_n (x + (t + w + 1 - a->taps) * a->x_stride, n), sum);
+    else if (carry)
+      sum = v_fma (tap, v_load_n (carry + (t + w) * a->width, n), sum);
+  }
+  return sum;
+}
+
+/* Channels [c, c + n), n <= VW, of rows [first, end) of sequence b. */
+static ALWAYS_INLINE void
+conv_channels (const Conv *self, const size_t taps, size_t b, size_t c,
+    size_t n, size_t first, size_t end)
 {
   const MblmConv *a = self->a;
   const float *carry = carry_from (&a->carry, self->start, b);
-  float weight[MAX_TAPS][VW] = {{0}};
+  const float *x = a->x + b * a->rows * a->x_stride + c;
+  float *out = a->out + b * a->rows * a->out_stride + c;
+  float weight[MAX_TAPS][VW];
   vf bias = a->bias ? v_load_n (a->bias + c, n) : v_zero ();
+  size_t t = first;
 
-  for (size_t w = 0; w < a->taps; w++)
-    for (size_t j = 0; j < n; j++)
-      weight[w][j] = a->weight[(c + j) * a->taps + w];
-  for (size_t t = first; t < end; t++) {
+  load_weight (a, c, n, weight);
+  for (; t + 1 < taps && t < end; t++)
+    v_store_n (out + t * a->out_stride, n,
+        v_silu (
+            conv_first (a, carry ? carry + c : NULL, x, t, n, weight, bias)));
+  for (; t < end; t++) {
+    const float *row = x + (t + 1 - taps) * a->x_stride;
     vf sum = bias;
 
-    for (size_t w = 0; w < a->taps; w++) {
-      const float *x = NULL;
-
-      if (t + w + 1 >= a->taps)
-        x = a->x + (b * a->rows + t + w + 1 - a->taps) * a->x_stride;
-      else if (carry)
-        x = carry + (t + w) * a->width;
-      if (x)
-        sum = v_fma (v_load (weight[w]), v_load_n (x + c, n), sum);
-    }
-    v_store_n (a->out + (b * a->rows + t) * a->out_stride + c, n, v_silu (sum));
+    for (size_t w = 0; w < taps; w++)
+      sum = v_fma (
+          v_load (weight[w]), v_load_n (row + w * a->x_stride, n), sum);
+    v_store_n (out + t * a->out_stride, n, v_silu (sum));
   }
 }
 
@@ -67,8 +101,14 @@ conv_tile (const void *data, size_t tile, unsigned worker)
   size_t end = min_size (a->rows, first + TILE_ROWS);
   size_t last = min_size (a->width, (part + 1) * TILE_WIDTH);
 
-  for (size_t c = part * TILE_WIDTH; c < last; c += VW)
-    conv_channels (self, b, c, min_size (VW, last - c), first, end);
+  for (size_t c = part * TILE_WIDTH; c < last; c += VW) {
+    size_t n = min_size (VW, last - c);
+
+    if (a->taps == 4 && n == VW)
+      conv_channels (self, 4, b, c, VW, first, end);
+    else
+      conv_channels (self, a->taps, b, c, n, first, end);
+  }
 }
 
 /* Leaves the last taps - 1 inputs of sequence b. */

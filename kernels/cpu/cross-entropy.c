@@ -20,24 +20,27 @@ static float
 cross_entropy_row (const float *x, size_t vocabulary, int32_t target)
 {
   vf max = v_set1 (-INFINITY);
-  double sum = 0.0;
+  double sums[VW] = {0.0}, sum = 0.0;
   float top;
+  size_t v = 0;
 
-  for (size_t v = 0; v < vocabulary; v += VW)
-    if (vocabulary - v >= VW)
-      max = v_max (max, v_load (x + v));
-    else
-      for (size_t i = v; i < vocabulary; i++)
-        max = v_max (max, v_set1 (x[i]));
+  for (; v + VW <= vocabulary; v += VW)
+    max = v_max (max, v_load (x + v));
   top = v_max_lane (max);
-  for (size_t v = 0; v < vocabulary; v += VW) {
+  for (; v < vocabulary; v++)
+    top = fmaxf (top, x[v]);
+  for (v = 0; v < vocabulary; v += VW) {
     size_t n = min_size (VW, vocabulary - v);
     float e[VW];
 
     v_store (e, v_exp (v_load_n (x + v, n) - v_set1 (top)));
-    for (size_t i = 0; i < n; i++)
-      sum += e[i];
+    for (size_t i = n; i < VW; i++)
+      e[i] = 0.0f;
+    for (size_t i = 0; i < VW; i++)
+      sums[i] += (double) e[i];
   }
+  for (size_t i = 0; i < VW; i++)
+    sum += sums[i];
   return logf ((float) sum) - (x[target] - top);
 }
 

@@ -84,7 +84,7 @@ v_softplus (vf x)
 V_INLINE vf
 v_silu (vf x)
 {
-  return x / (v_set1 (1.0f) + v_exp_bounded (v_zero () - x));
+  return x * v_reciprocal (v_set1 (1.0f) + v_exp_bounded (v_zero () - x));
 }
 
 /* x times the normal distribution function of x. Its lower tail, for a = |x|, is
@@ -94,7 +94,7 @@ V_INLINE vf
 v_gelu (vf x)
 {
   vf a = v_max (x, v_zero () - x);
-  vf t = v_set1 (1.0f) / v_fma (v_set1 (0.35f), a, v_set1 (1.0f)), p;
+  vf t = v_reciprocal (v_fma (v_set1 (0.35f), a, v_set1 (1.0f))), p;
 
   p = v_set1 (-0.0291260732f);
   p = v_fma (p, t, v_set1 (0.143873217f));
