@@ -6,12 +6,12 @@
  *
  * GObject introspection can't describe a function that fills an array of the
  * caller, appends to what it is given, or trusts that two arrays are of one
- * length, or a struct that lives as long as what it belongs to. Each of these
- * does the work of such a function, and has its name in a binding:
+ * length, nor a struct that lives only as long as what it belongs to. Each of
+ * these does the work of such a function, and has its name in a binding:
  * mblm_session_score_array is Mblm.Session.score in Python. From C the others
  * are better.
  *
- * An array that is returned is freed with g_free; it is never NULL but on error,
+ * An array that is returned is freed with g_free, and is NULL only on error,
  * whatever its length.
  */
 
