@@ -204,10 +204,37 @@ node_new (Reader *self, MblmYamlKind kind, const yaml_event_t *event,
   return node;
 }
 
+/* Gives a scalar its kind: as it looks where it is plain, as its tag says where it
+ * has one. */
+static gboolean
+type_scalar (Reader *self, MblmYamlNode *node, const char *tag, GError **error)
+{
+  static const char *const types[] = {
+      TAG "null", TAG "bool", TAG "int", TAG "float", NULL};
+  gboolean typed = tag != NULL && g_strv_contains (types, tag);
+
+  if (tag != NULL && !typed && !g_str_equal (tag, TAG "str") &&
+      !g_str_equal (tag, "!")) {
+    g_autofree char *name = mblm_quote (tag, -1);
+
+    return fail (self, node->line, error, "the tag %s is not allowed", name);
+  }
+  if (tag != NULL && !typed)
+    node->plain = FALSE;
+  if (!typed && !node->plain)
+    return TRUE;
+  if (!mblm_yaml_resolve (node))
+    return fail (
+        self, node->line, error, "%.40s... is beyond 64 bits", node->text);
+  if (typed &&
+      (node->kind > MBLM_YAML_NUMBER || !g_str_equal (tag, types[node->kind])))
+    return fail (self, node->line, error, "a value that is not of its tag");
+  return TRUE;
+}
+
 static gboolean
 read_scalar (Reader *self, const yaml_event_t *event, GError **error)
 {
-  const char *tag = (const char *) event->data.scalar.tag;
   const char *value = (const char *) event->data.scalar.value;
   MblmYamlNode *node = node_new (
       self, MBLM_YAML_STRING, event, event->data.scalar.anchor);
@@ -219,25 +246,9 @@ read_scalar (Reader *self, const yaml_event_t *event, GError **error)
     return fail (self, node->line, error, "a text with a NUL in it");
   node->text = g_strdup (value);
   node->plain = event->data.scalar.style == YAML_PLAIN_SCALAR_STYLE;
-  if (tag == NULL ? node->plain : g_str_has_prefix (tag, TAG)) {
-    const char *type = tag == NULL ? "" : tag + strlen (TAG);
-    static const char *const names[] = {"null", "bool", "int", "float"};
-
-    if (g_str_equal (type, "str"))
-      node->plain = FALSE;
-    else if (!mblm_yaml_resolve (node))
-      return fail (
-          self, node->line, error, "%.40s... is beyond 64 bits", node->text);
-    else if (tag != NULL &&
-        (node->kind > MBLM_YAML_NUMBER ||
-            !g_str_equal (type, names[node->kind])))
-      return fail (self, node->line, error, "a value that is not of its tag");
-  } else if (tag != NULL && !g_str_equal (tag, "!")) {
-    g_autofree char *name = mblm_quote (tag, -1);
-
-    return fail (self, node->line, error, "the tag %s is not allowed", name);
-  }
-  return count (self, 1, node->line, error) && attach (self, node, error);
+  return type_scalar (
+             self, node, (const char *) event->data.scalar.tag, error) &&
+      count (self, 1, node->line, error) && attach (self, node, error);
 }
 
 static gboolean

@@ -81,7 +81,7 @@ mblm_suggest (const char *word, const char *const *known)
       best = known[i];
     }
   }
-  if (best != NULL && least <= 1 + strlen (best) / 3)
+  if (best != NULL && least <= 1 + MAX (strlen (word), strlen (best)) / 3)
     return g_strdup_printf (" (did you mean \"%s\"?)", best);
 
   g_autofree char *list = g_strjoinv (", ", (char **) known);
