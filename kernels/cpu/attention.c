@@ -50,7 +50,7 @@ collect (const MblmAttention *a, size_t b, size_t at, Keys *keys)
     }
 }
 
-/* out[d] = sum weights[j] * values[j][d] / total */
+/* out[d] = sum weights[j * VW] * values[j][d] / total */
 static void
 mix (const float *weights, const float *const *values, size_t count,
     float total, size_t d, float *out)
@@ -62,7 +62,7 @@ mix (const float *weights, const float *const *values, size_t count,
     vf o[4] = {v_zero (), v_zero (), v_zero (), v_zero ()};
 
     for (size_t j = 0; j < count; j++) {
-      vf w = v_set1 (weights[j]);
+      vf w = v_set1 (weights[j * VW]);
 
       UNROLL
       for (int q = 0; q < 4; q++)
@@ -76,7 +76,7 @@ mix (const float *weights, const float *const *values, size_t count,
     vf o = v_zero ();
 
     for (size_t j = 0; j < count; j++)
-      o = v_fma (v_set1 (weights[j]), v_load_n (values[j] + i, d - i), o);
+      o = v_fma (v_set1 (weights[j * VW]), v_load_n (values[j] + i, d - i), o);
     v_store_n (out + i, d - i, o * scale);
   }
 }
@@ -91,11 +91,6 @@ score (const float *query, const float *const *keys, size_t count, size_t d,
     vf sums[8];
     size_t i = 0;
 
-    if (count - j < 4) {
-      for (size_t q = j; q < count; q++)
-        scores[q] = score_1 (query, keys[q], d);
-      return;
-    }
     for (size_t q = 0; q < 8; q++) {
       key[q] = keys[min_size (j + q, count - 1)];
       sums[q] = v_zero ();
@@ -117,43 +112,72 @@ score (const float *query, const float *const *keys, size_t count, size_t d,
   }
 }
 
-/* One head of one sequence; one step for all rows after the other, so that the
- * steps of a row, each of which waits for the one before, overlap with those of
- * other rows. */
+/* The softmax of VW rows, one in each lane. From scores[i][j] of row i and key
+ * j < `keys` to weights[j][i], 0 from key limits[i] on, and their sums. */
+static void
+soften_lanes (float scores[][MAX_KEYS], size_t rows, size_t keys,
+    const float limits[VW], float scale, float weights[][VW], float sums[VW])
+{
+  vf max = v_set1 (-FLT_MAX), total = v_zero (), limit = v_load (limits);
+
+  for (size_t first = 0; first < keys; first += VW) {
+    vf square[VW];
+
+    for (size_t i = 0; i < VW; i++)
+      square[i] = v_load (scores[min_size (i, rows - 1)] + first);
+    v_transpose (square);
+    for (size_t j = 0; j < VW && first + j < keys; j++) {
+      vf x = v_select_lt (v_set1 ((float) (first + j)), limit,
+          square[j] * v_set1 (scale), v_set1 (-INFINITY));
+
+      v_store (weights[first + j], x);
+      max = v_max (max, x);
+    }
+  }
+  for (size_t j = 0; j < keys; j++) {
+    vf p = v_exp (v_load (weights[j]) - max);
+
+    v_store (weights[j], p);
+    total = total + p;
+  }
+  v_store (sums, total);
+}
+
+/* One head of one sequence. */
 static void
 attend_head (const Short *self, size_t b, size_t h)
 {
   const MblmAttention *a = self->a;
   size_t width = a->heads * a->head_dim, at = h * a->head_dim;
   const uint8_t *mask = attention_mask (a, b);
-  const float *query = a->query + b * a->rows * a->query_stride + at;
-  float *out = a->out + b * a->rows * width + at;
-  float weights[MAX_KEYS][MAX_KEYS], sums[MAX_KEYS];
-  size_t counts[MAX_KEYS];
+  bool alike = mask && attention_is_masked (mask, a->rows);
   Keys keys;
 
-  if (mask && attention_is_masked (mask, a->rows)) {
-    if (a->masked_is_zero) {
-      for (size_t i = 0; i < a->rows; i++)
-        memset (out + i * width, 0, a->head_dim * sizeof (*out));
-      return;
-    }
-    query = NULL;
-  }
   collect (a, b, at, &keys);
-  for (size_t i = 0; i < a->rows; i++) {
-    counts[i] = a->causal ? keys.past + i + 1 : keys.count;
-    if (query)
-      score (query + i * a->query_stride, keys.key, counts[i], a->head_dim,
-          weights[i]);
-    else
-      memset (weights[i], 0, counts[i] * sizeof (float));
+  for (size_t first = 0; first < a->rows; first += VW) {
+    size_t rows = min_size (VW, a->rows - first), most = keys.count;
+    size_t row = b * a->rows + first;
+    const float *query = a->query + row * a->query_stride + at;
+    float *out = a->out + row * width + at;
+    float scores[VW][MAX_KEYS], weights[MAX_KEYS][VW], limits[VW], sums[VW];
+
+    if (a->causal)
+      most = keys.past + first + rows;
+    if (alike)
+      memset (scores, 0, sizeof (scores));
+    for (size_t i = 0; i < VW; i++)
+      limits[i] = (float) (a->causal ? keys.past + first + i + 1 : most);
+    for (size_t i = 0; i < rows && !alike; i++)
+      score (query + i * a->query_stride, keys.key, (size_t) limits[i],
+          a->head_dim, scores[i]);
+    soften_lanes (scores, rows, most, limits, self->scale, weights, sums);
+    for (size_t i = 0; i < rows; i++)
+      if (alike && a->masked_is_zero)
+        memset (out + i * width, 0, a->head_dim * sizeof (*out));
+      else
+        mix (weights[0] + i, keys.value, (size_t) limits[i], sums[i],
+            a->head_dim, out + i * width);
   }
-  for (size_t i = 0; i < a->rows; i++)
-    soften (weights[i], counts[i], self->scale, -FLT_MAX, &sums[i]);
-  for (size_t i = 0; i < a->rows; i++)
-    mix (weights[i], keys.value, counts[i], sums[i], a->head_dim,
-        out + i * width);
 }
 
 static void
