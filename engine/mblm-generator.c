@@ -3,9 +3,9 @@
  * Copyright (C) 2026 The gst-mblm authors
  * SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * Every stop string is followed by the automaton of Knuth, Morris and Pratt: its
- * state is the length of the longest end of the text that could still become
- * the string. The longest state of all is what has to be held back.
+ * Every stop string is followed by the automaton of Knuth, Morris and Pratt:
+ * its state is the length of the longest end of the text that could still
+ * become the string. The longest state of all is what has to be held back.
  */
 
 #include "config.h"

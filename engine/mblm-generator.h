@@ -5,9 +5,9 @@
  *
  *
  * A generator draws from a session, feeds what it drew, and hands out bytes:
- * ids from 256 up are fed but are no bytes; with an mblm.json, special ids other
- * than `end` are never drawn and `end` stops. The text of a stop string, and
- * what follows it, is not handed out.
+ * ids from 256 up are fed but are no bytes; with an mblm.json, special ids
+ * other than `end` are never drawn and `end` stops. The text of a stop string,
+ * and what follows it, is not handed out.
  */
 
 #pragma once
@@ -38,9 +38,10 @@ void mblm_generator_set_max (MblmGenerator *self, guint64 max);
 void mblm_generator_start (MblmGenerator *self);
 
 /* Draws one id and feeds it (lazily: the last one drawn is fed only when the
- * next is wanted). Appends to `out` the bytes that are now certain not to belong
- * to a stop string: none, one or several. Returns FALSE when finished (what was
- * held back is appended then) or on error; mblm_generator_get_finish tells. */
+ * next is wanted). Appends to `out` the bytes that are now certain not to
+ * belong to a stop string: none, one or several. Returns FALSE when finished
+ * (what was held back is appended then) or on error; mblm_generator_get_finish
+ * tells. */
 gboolean mblm_generator_next (MblmGenerator *self, GByteArray *out,
     GCancellable *cancellable, GError **error);
 MblmFinish mblm_generator_get_finish (MblmGenerator *self);

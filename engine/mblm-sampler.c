@@ -6,8 +6,8 @@
  * The steps, their order and their ties are those of MblmSample in
  * kernels/mblm-kernels.h, so that a device may draw in its place. The random
  * numbers are a function of the seed and of the number of the draw alone:
- * Philox 4x32-10 (Salmon et al., "Parallel random numbers: as easy as 1, 2, 3"),
- * of whose first word the upper 24 bits count.
+ * Philox 4x32-10 (Salmon et al., "Parallel random numbers: as easy as 1, 2,
+ * 3"), of whose first word the upper 24 bits count.
  */
 
 #include "config.h"

@@ -29,7 +29,8 @@ void mblm_sampler_set_top_p (MblmSampler *self, double top_p);
 void mblm_sampler_set_min_p (MblmSampler *self, double min_p);
 /* Starts the sequence of draws anew. */
 void mblm_sampler_set_seed (MblmSampler *self, guint64 seed);
-/* FALSE in allowed[id] keeps an id from being drawn; NULL allows all. Copied. */
+/* FALSE in allowed[id] keeps an id from being drawn; NULL allows all. The array
+ * is copied. */
 void mblm_sampler_set_allowed (
     MblmSampler *self, const guint8 *allowed, guint vocabulary);
 

@@ -4,8 +4,9 @@
  * SPDX-License-Identifier: LGPL-2.1-or-later
  *
  *
- * Bytes are pushed in pieces of any size; every byte gets its bits. The stream
- * is cut into windows of the model's whole context, each scored afresh, as the
+ * Bytes are pushed in pieces of any size; every byte gets its bits, the same
+ * whatever the pieces but for the last digits of a float. The stream is cut
+ * into windows of the model's whole context, each scored afresh, as the
  * published evaluation does it; with `overlap` each window is primed with the
  * half before it. With a `text` token each window starts with it, uncounted.
  * The softmax is over all ids and every byte counts, those equal to the pad id

@@ -4,10 +4,10 @@
  * SPDX-License-Identifier: LGPL-2.1-or-later
  *
  * The table of well-formed sequences (Unicode, table 3-7) has only one rule
- * beyond "a lead byte and its continuation bytes": the byte after E0, ED, F0 and
- * F4 has a narrower range. A byte that can't continue the character before it
- * turns what there is of that character into one U+FFFD, and is then looked at
- * anew.
+ * beyond "a lead byte and its continuation bytes": the byte after E0, ED, F0
+ * and F4 has a narrower range. A byte that can't continue the character before
+ * it turns what there is of that character into one U+FFFD, and is then looked
+ * at anew.
  */
 
 #include "config.h"

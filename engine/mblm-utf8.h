@@ -22,8 +22,8 @@ typedef struct {
   }
 
 /* Appends to `out` every character that `n` more bytes complete. What can't be
- * UTF-8 becomes U+FFFD, one for each maximal part as Unicode recommends; NUL too,
- * since text in GStreamer and JSON can't hold it. */
+ * UTF-8 becomes U+FFFD, one for each maximal part as Unicode recommends; NUL
+ * too, since text in GStreamer and JSON can't hold it. */
 void mblm_utf8_push (
     MblmUtf8 *self, const guint8 *bytes, gsize n, GString *out);
 /* The end of the stream: an unfinished character becomes U+FFFD. */

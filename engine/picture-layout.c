@@ -4,8 +4,8 @@
  * SPDX-License-Identifier: LGPL-2.1-or-later
  *
  * In the order of the published data pipeline: crop, resize, reduce the levels
- * of each channel, renumber the levels that are left, then either a JPEG file or
- * pixels, planar or interleaved (mblm-math section 2.12).
+ * of each channel, renumber the levels that are left, then either a JPEG file
+ * or pixels, planar or interleaved (mblm-math section 2.12).
  */
 
 #include "config.h"

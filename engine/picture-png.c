@@ -6,8 +6,8 @@
  * Every colour type becomes packed RGB: palettes and greys are looked up, 16
  * bits lose their lower half, alpha is dropped without blending, and gamma and
  * colour profiles are left alone. Chunks that don't change the pixels aren't
- * read at all, so that nothing they hold (compressed texts, broken profiles) can
- * do harm. For setjmp see picture-jpeg.c.
+ * read at all, so that nothing they hold (compressed texts, broken profiles)
+ * can do harm. For setjmp see picture-jpeg.c.
  */
 
 #include "config.h"

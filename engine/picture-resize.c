@@ -3,15 +3,18 @@
  * Copyright (C) 2026 The gst-mblm authors
  * SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * Two passes, rows first, with 8 bits in between. Each output pixel is a
- * weighted sum of input pixels around its centre; when a picture shrinks the
- * filter widens with it. Weights are rounded to 22 fractional bits, sums start
- * at one half, are shifted down and clipped (mblm-math section 5.15).
+ * Two passes, rows first, with 8 bits in between. (So do all versions before
+ * 13, which takes some pictures column by column first, with other roundings.)
+ * Each output pixel is a weighted sum of input pixels around its centre; when a
+ * picture shrinks the filter widens with it. Weights are rounded to 22
+ * fractional bits, sums start at one half, are shifted down and clipped
+ * (mblm-math section 5.15).
  *
- * A weight has up to 24 bits and a pixel 8. Split into an upper and a lower part
- * of 11 bits, weights fit int16 as widened pixels do, and their products are
- * added in pairs by one instruction (pmaddwd), which a compiler finds by itself
- * where sums run over whole blocks. The sum of both parts is the same integer.
+ * A weight has up to 24 bits and a pixel 8. Split into an upper and a lower
+ * part of 11 bits, weights fit int16 as widened pixels do, and their products
+ * are added in pairs by one instruction (pmaddwd), which a compiler finds by
+ * itself where sums run over whole blocks. The sum of both parts is the same
+ * integer.
  */
 
 #include "config.h"
@@ -230,7 +233,7 @@ resize_row (
 /* Columns                                                                   */
 /* ------------------------------------------------------------------------- */
 
-/* Columns that are summed at once; rows of the middle picture are padded to it. */
+/* Columns that are summed at once; rows in between are padded to it. */
 #define STRIP 32
 
 /* rows [span->n] of `stride` bytes to out [n], n <= STRIP. */

@@ -26,8 +26,8 @@
   "\"height\": 3 }, \"sample\": [\"question\", \"image\", \"question\", "      \
   "\"answer\"], \"align\": true, \"segment_bytes\": { \"question\": 16 }"
 
-/* A model of 32 patches of 8 ids with fresh weights, in FOLDER/NAME; `json` NULL
- * leaves out the mblm.json. */
+/* A model of 32 patches of 8 ids with fresh weights, in FOLDER/NAME; `json`
+ * NULL leaves out the mblm.json. */
 MblmModel *talker_new (
     const char *folder, const char *name, guint threads, const char *json);
 /* A model of the repository, by name. */
