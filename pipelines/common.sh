@@ -15,6 +15,8 @@ here=${here:?}
 name=$(basename "$0")
 # Words of the line so far, quoted for the shell: the properties of the element.
 properties=
+# What writes to the standard input of the pipeline, or nothing.
+feed=
 # --show: print the line instead of running it.
 show=no
 
@@ -74,12 +76,19 @@ is_property () {
   esac
 }
 
-# launch LINE runs gst-launch-1.0 with these words, already quoted for the shell.
+# launch LINE runs gst-launch-1.0 with these words, already quoted for the shell;
+# true or false, whatever number it ends with.
 launch () {
   if [ "$show" = yes ]; then
-    printf '%s\n' "gst-launch-1.0 -q $*"
+    printf '%s\n' "${feed}gst-launch-1.0 -q $*"
+  elif [ -f /dev/stdout ]; then
+    # fdsink begins at the start of a file, over what is there already; cat
+    # goes on where it is.
+    { failed=$({ { eval "${feed}gst-launch-1.0 -q $*" 3>&- 4>&- \
+      || echo failed >&3; } | cat >&4; } 3>&1); } 4>&1
+    [ -z "$failed" ]
   else
-    eval "gst-launch-1.0 -q $*"
+    eval "${feed}gst-launch-1.0 -q $*" || return 1
   fi
 }
 
