@@ -266,7 +266,8 @@ push_string (Pickle *self, GError **error)
   if (bytes == NULL)
     return FALSE;
   if (!g_utf8_validate_len ((const char *) bytes, (gsize) n, NULL))
-    return mblm_pickle_fail (self, error, "a string that is not UTF-8");
+    return mblm_pickle_fail (
+        self, error, "a string that is not UTF-8 or has a NUL");
   return push (self, &value, error);
 }
 
