@@ -301,6 +301,31 @@ test_damaged (void)
   }
 }
 
+/* Cameras pad the end of a picture; a long rest is no padding. */
+static void
+test_padding (void)
+{
+  g_autoptr (MblmPicture) picture = test_picture (20, 15, FALSE);
+  const guint sizes[] = {1, 8, 40, 500};
+
+  for (guint i = 0; i < G_N_ELEMENTS (sizes); i++) {
+    g_autoptr (GByteArray) file = test_jpeg_rgb (picture);
+    guint8 end[2] = {0xff, 0xd9};
+    g_byte_array_set_size (file, file->len - 2);
+    for (guint k = 0; k < sizes[i]; k++)
+      g_byte_array_append (file, (const guint8 *) "\0", 1);
+    g_byte_array_append (file, end, sizeof (end));
+    if (sizes[i] > 8) {
+      assert_refused (file->data, file->len);
+    } else {
+      g_autoptr (MblmPicture) decoded = decode (file);
+      g_assert_cmpuint (mblm_picture_get_width (decoded), ==, 20);
+    }
+    g_assert_cmpint (
+        mblm_picture_find_end (file->data, file->len), ==, file->len);
+  }
+}
+
 /* ------------------------------------------------------------------------- */
 /* Orientation                                                               */
 /* ------------------------------------------------------------------------- */
@@ -490,6 +515,7 @@ main (int argc, char **argv)
   g_test_add_func ("/picture/claims", test_claims);
   g_test_add_func ("/picture/truncated", test_truncated);
   g_test_add_func ("/picture/damaged", test_damaged);
+  g_test_add_func ("/picture/padding", test_padding);
   g_test_add_func ("/picture/orientation", test_orientation);
   g_test_add_func ("/picture/broken-exif", test_broken_exif);
   g_test_add_func ("/picture/find-end", test_find_end);
