@@ -11,6 +11,7 @@
 #include <glib/gi18n-lib.h>
 
 #include "gstmblmask.h"
+#include "gstmblmaskoverlay.h"
 #include "gstmblmenums.h"
 #include "gstmblmgenerate.h"
 #include "gstmblmmeta.h"
@@ -28,7 +29,8 @@ plugin_init (GstPlugin *plugin)
   gst_mblm_answer_meta_register ();
   return GST_ELEMENT_REGISTER (mblmgenerate, plugin) &&
       GST_ELEMENT_REGISTER (mblmscore, plugin) &&
-      GST_ELEMENT_REGISTER (mblmask, plugin);
+      GST_ELEMENT_REGISTER (mblmask, plugin) &&
+      GST_ELEMENT_REGISTER (mblmaskoverlay, plugin);
 }
 
 GST_PLUGIN_DEFINE (GST_VERSION_MAJOR, GST_VERSION_MINOR, mblm,

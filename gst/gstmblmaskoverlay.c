@@ -1,0 +1,227 @@
+/* gstmblmaskoverlay.c: mblmaskoverlay, video in, video with the answer out.
+ *
+ * Copyright (C) 2026 The gst-mblm authors
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ *
+ *            +--> queue ----------> video_sink \
+ *   sink -> tee                               textoverlay -> src
+ *            +--> mblmask ("ask") -> text_sink /
+ *
+ * The queue lets the frames wait for their text; mblmask has one of its own. It
+ * says where the text has got to even while it works, so a live picture goes on
+ * with the last answer, and a file gets an answer for each frame that is asked
+ * about. What has no property here is reached through the children, which are
+ * named "ask" and "overlay".
+ */
+
+/**
+ * SECTION:element-mblmaskoverlay
+ *
+ * Puts the answer to #GstMblmAskOverlay:question on the video, as one element:
+ * mblmask and textoverlay in a bin. The properties of the two are those of its
+ * children `ask` and `overlay`, for instance `ask::temperature` or
+ * `overlay::color`.
+ *
+ * ## Example launch line
+ * |[
+ * gst-launch-1.0 v4l2src ! mblmaskoverlay question="What color is the object?" \
+ *   ! videoconvert ! autovideosink
+ * ]|
+ */
+
+#ifdef HAVE_CONFIG_H
+#include "config.h"
+#endif
+
+#include <glib/gi18n-lib.h>
+#include <gst/video/video.h>
+
+#include "gstmblmask.h"
+#include "gstmblmaskoverlay.h"
+
+/* Frames that may wait for their text. More than mblmask ever holds. */
+#define MAX_FRAMES 4
+
+struct _GstMblmAskOverlay {
+  GstBin parent;
+
+  GstElement *ask;     /* owned by the bin */
+  GstElement *overlay; /* owned by the bin; NULL: there is no textoverlay */
+};
+
+/* Properties that are those of a child under the same name. */
+typedef struct {
+  const char *name;
+  gboolean overlay; /* of textoverlay, else of mblmask */
+} Proxy;
+
+static const Proxy proxies[] = {
+    {"model", FALSE},
+    {"device", FALSE},
+    {"question", FALSE},
+    {"choices", FALSE},
+    {"interval", FALSE},
+    {"frame-interval", FALSE},
+    {"leaky", FALSE},
+    {"font-desc", TRUE},
+};
+
+static GstStaticPadTemplate sink_template = GST_STATIC_PAD_TEMPLATE ("sink",
+    GST_PAD_SINK, GST_PAD_ALWAYS,
+    GST_STATIC_CAPS (GST_VIDEO_CAPS_MAKE (GST_VIDEO_FORMATS_ALL)));
+static GstStaticPadTemplate src_template = GST_STATIC_PAD_TEMPLATE ("src",
+    GST_PAD_SRC, GST_PAD_ALWAYS,
+    GST_STATIC_CAPS (GST_VIDEO_CAPS_MAKE (GST_VIDEO_FORMATS_ALL)));
+
+#define gst_mblm_ask_overlay_parent_class parent_class
+G_DEFINE_TYPE (GstMblmAskOverlay, gst_mblm_ask_overlay, GST_TYPE_BIN)
+GST_ELEMENT_REGISTER_DEFINE (
+    mblmaskoverlay, "mblmaskoverlay", GST_RANK_NONE, GST_TYPE_MBLM_ASK_OVERLAY)
+
+static GstElement *
+child_of (GstMblmAskOverlay *self, guint id)
+{
+  return proxies[id - 1].overlay ? self->overlay : self->ask;
+}
+
+static void
+gst_mblm_ask_overlay_set_property (
+    GObject *object, guint id, const GValue *value, GParamSpec *pspec)
+{
+  GstElement *child = child_of (GST_MBLM_ASK_OVERLAY (object), id);
+
+  if (child != NULL)
+    g_object_set_property (G_OBJECT (child), pspec->name, value);
+}
+
+static void
+gst_mblm_ask_overlay_get_property (
+    GObject *object, guint id, GValue *value, GParamSpec *pspec)
+{
+  GstElement *child = child_of (GST_MBLM_ASK_OVERLAY (object), id);
+
+  if (child != NULL)
+    g_object_get_property (G_OBJECT (child), pspec->name, value);
+}
+
+/* The text is drawn by an element of another package. */
+static GstStateChangeReturn
+gst_mblm_ask_overlay_change_state (
+    GstElement *element, GstStateChange transition)
+{
+  GstMblmAskOverlay *self = GST_MBLM_ASK_OVERLAY (element);
+
+  if (transition == GST_STATE_CHANGE_NULL_TO_READY && self->overlay == NULL) {
+    GST_ELEMENT_ERROR (self, CORE, MISSING_PLUGIN,
+        (_ ("There is no element “textoverlay”. Install GStreamer's pango "
+            "plugin; on Debian it is in gstreamer1.0-x.")),
+        (NULL));
+    return GST_STATE_CHANGE_FAILURE;
+  }
+  return GST_ELEMENT_CLASS (parent_class)->change_state (element, transition);
+}
+
+/* A property of the bin that looks like that of a child. */
+static void
+install_proxy (GObjectClass *klass, guint id, GObjectClass *child)
+{
+  GParamSpec *spec = g_object_class_find_property (child, proxies[id - 1].name);
+  GParamFlags flags = (spec->flags & ~GST_PARAM_CONTROLLABLE) |
+      G_PARAM_STATIC_STRINGS;
+  const char *name = spec->name, *nick = g_param_spec_get_nick (spec);
+  const char *blurb = g_param_spec_get_blurb (spec);
+  GParamSpec *proxy;
+
+  if (G_IS_PARAM_SPEC_STRING (spec)) {
+    proxy = g_param_spec_string (
+        name, nick, blurb, G_PARAM_SPEC_STRING (spec)->default_value, flags);
+  } else if (G_IS_PARAM_SPEC_ENUM (spec)) {
+    proxy = g_param_spec_enum (name, nick, blurb, spec->value_type,
+        G_PARAM_SPEC_ENUM (spec)->default_value, flags);
+  } else if (G_IS_PARAM_SPEC_UINT64 (spec)) {
+    GParamSpecUInt64 *u = G_PARAM_SPEC_UINT64 (spec);
+    proxy = g_param_spec_uint64 (
+        name, nick, blurb, u->minimum, u->maximum, u->default_value, flags);
+  } else {
+    GParamSpecUInt *u = G_PARAM_SPEC_UINT (spec);
+    proxy = g_param_spec_uint (
+        name, nick, blurb, u->minimum, u->maximum, u->default_value, flags);
+  }
+  g_object_class_install_property (klass, id, proxy);
+}
+
+static void
+gst_mblm_ask_overlay_class_init (GstMblmAskOverlayClass *klass)
+{
+  GObjectClass *object_class = G_OBJECT_CLASS (klass);
+  GstElementClass *element_class = GST_ELEMENT_CLASS (klass);
+  GObjectClass *ask = g_type_class_ref (GST_TYPE_MBLM_ASK);
+
+  object_class->set_property = gst_mblm_ask_overlay_set_property;
+  object_class->get_property = gst_mblm_ask_overlay_get_property;
+  element_class->change_state = GST_DEBUG_FUNCPTR (
+      gst_mblm_ask_overlay_change_state);
+  for (guint id = 1; id <= G_N_ELEMENTS (proxies); id++)
+    if (!proxies[id - 1].overlay)
+      install_proxy (object_class, id, ask);
+  g_type_class_unref (ask);
+  /* textoverlay is of another plugin, which may not be there. */
+  g_object_class_install_property (object_class, G_N_ELEMENTS (proxies),
+      g_param_spec_string ("font-desc", "Font description",
+          "Font of the answer, as Pango describes it (\"Sans, 24\"); NULL: "
+          "textoverlay's own choice",
+          NULL,
+          G_PARAM_WRITABLE | G_PARAM_STATIC_STRINGS |
+              GST_PARAM_MUTABLE_PLAYING));
+
+  gst_element_class_add_static_pad_template (element_class, &sink_template);
+  gst_element_class_add_static_pad_template (element_class, &src_template);
+  gst_element_class_set_static_metadata (element_class, "MBLM asker overlay",
+      "Filter/Editor/Video",
+      "Puts the answer to a question about the frames on the video; the "
+      "children are named \"ask\" and \"overlay\" (ask::temperature, ...)",
+      "The gst-mblm authors");
+}
+
+static void
+add_ghost (GstMblmAskOverlay *self, const char *name, GstElement *child,
+    const char *pad_name, GstStaticPadTemplate *pad_template)
+{
+  GstPad *target = gst_element_get_static_pad (child, pad_name);
+  GstPadTemplate *template = gst_static_pad_template_get (pad_template);
+
+  gst_element_add_pad (GST_ELEMENT (self),
+      gst_ghost_pad_new_from_template (name, target, template));
+  gst_object_unref (template);
+  gst_object_unref (target);
+}
+
+static void
+gst_mblm_ask_overlay_init (GstMblmAskOverlay *self)
+{
+  GstBin *bin = GST_BIN (self);
+  GstElement *tee = gst_element_factory_make ("tee", NULL);
+  GstElement *queue = gst_element_factory_make ("queue", NULL);
+
+  self->ask = g_object_new (GST_TYPE_MBLM_ASK, "name", "ask", NULL);
+  self->overlay = gst_element_factory_make ("textoverlay", "overlay");
+  gst_bin_add (bin, self->ask);
+  if (tee == NULL || queue == NULL || self->overlay == NULL) {
+    g_clear_object (&tee);
+    g_clear_object (&queue);
+    g_clear_object (&self->overlay);
+    return;
+  }
+  /* A line of text needs no end of line. */
+  g_object_set (self->ask, "separator", "", NULL);
+  g_object_set (queue, "max-size-buffers", MAX_FRAMES, "max-size-bytes", 0,
+      "max-size-time", (guint64) 0, NULL);
+  gst_bin_add_many (bin, tee, queue, self->overlay, NULL);
+  gst_element_link_pads (tee, "src_%u", queue, "sink");
+  gst_element_link_pads (queue, "src", self->overlay, "video_sink");
+  gst_element_link_pads (tee, "src_%u", self->ask, "sink");
+  gst_element_link_pads (self->ask, "src", self->overlay, "text_sink");
+  add_ghost (self, "sink", tee, "sink", &sink_template);
+  add_ghost (self, "src", self->overlay, "src", &src_template);
+}
