@@ -78,9 +78,10 @@ void *mblm_cpu_scratch (
  * mblm_cpu_scratch then refuses). */
 size_t mblm_cpu_bytes (size_t count, size_t size);
 
-/* Large memory, aligned to MBLM_ALIGNMENT and backed by huge pages where the
- * system has some; from free () on. */
+/* Memory aligned to MBLM_ALIGNMENT; what is large is backed by huge pages where
+ * the system has some. */
 void *mblm_cpu_alloc (size_t bytes);
+void mblm_cpu_free (void *memory);
 
 /* The same for all instruction sets. */
 void mblm_cpu_sample (MblmQueue *queue, const MblmSample *a);

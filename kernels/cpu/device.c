@@ -15,6 +15,7 @@
 #include <sys/mman.h>
 
 #define HUGE_PAGE ((size_t) 2 << 20)
+#define MAPPED_BYTES ((size_t) 1 << 20)
 
 /* What starting a job costs; below this the caller is done sooner alone. */
 #define MIN_SHARED_WORK 2000.0
@@ -23,24 +24,67 @@
 /* Memory                                                                    */
 /* ------------------------------------------------------------------------- */
 
+/* Stands before each block. */
+typedef struct {
+  _Alignas(MBLM_ALIGNMENT) void *base;
+  size_t mapped; /* bytes from base on; 0: from the heap */
+} BlockHeader;
+
+/* A large block is a mapping of its own, which goes back to the system when it
+ * is freed: the heap would keep what a growing state leaves behind. */
+static void *
+map_block (size_t bytes)
+{
+  size_t alignment = bytes >= 2 * HUGE_PAGE ? HUGE_PAGE : MBLM_ALIGNMENT;
+  size_t length = bytes + sizeof (BlockHeader) + alignment - 1;
+  char *base = mmap (
+      NULL, length, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  char *memory;
+
+  if (base == MAP_FAILED)
+    return NULL;
+  memory = base + sizeof (BlockHeader) + alignment - 1;
+  memory -= (uintptr_t) memory % alignment;
+  ((BlockHeader *) memory)[-1] = (BlockHeader){base, length};
+#ifdef MADV_HUGEPAGE
+  /* Not its end: a huge page there would be memory that nobody uses. */
+  if (alignment == HUGE_PAGE)
+    madvise (memory, bytes - bytes % HUGE_PAGE, MADV_HUGEPAGE);
+#endif
+  return memory;
+}
+
 void *
 mblm_cpu_alloc (size_t bytes)
 {
-  size_t alignment = bytes >= 2 * HUGE_PAGE ? HUGE_PAGE : MBLM_ALIGNMENT;
   size_t padded;
-  void *memory;
+  char *base;
 
-  /* aligned_alloc wants a multiple; no bytes are an allocation all the same,
-   * for NULL means that there is no memory. */
-  if (__builtin_add_overflow (bytes, alignment - 1, &padded))
+  if (bytes > SIZE_MAX / 2)
     return NULL;
-  padded -= padded % alignment;
-  memory = aligned_alloc (alignment, padded > 0 ? padded : alignment);
-#ifdef MADV_HUGEPAGE
-  if (memory && alignment == HUGE_PAGE)
-    madvise (memory, padded, MADV_HUGEPAGE);
-#endif
-  return memory;
+  if (bytes >= MAPPED_BYTES)
+    return map_block (bytes);
+  /* aligned_alloc wants a multiple of the alignment. */
+  padded = mblm_cpu_bytes (bytes, 1) + sizeof (BlockHeader);
+  base = aligned_alloc (MBLM_ALIGNMENT, padded);
+  if (!base)
+    return NULL;
+  *(BlockHeader *) base = (BlockHeader){base, 0};
+  return base + sizeof (BlockHeader);
+}
+
+void
+mblm_cpu_free (void *memory)
+{
+  BlockHeader header;
+
+  if (!memory)
+    return;
+  header = ((BlockHeader *) memory)[-1];
+  if (header.mapped > 0)
+    munmap (header.base, header.mapped);
+  else
+    free (header.base);
 }
 
 size_t
@@ -71,7 +115,7 @@ mblm_cpu_scratch (MblmQueue *queue, size_t shared, size_t *each, char **workers)
     return NULL;
   }
   if (size > queue->scratch_size || !queue->scratch) {
-    free (queue->scratch);
+    mblm_cpu_free (queue->scratch);
     queue->scratch = mblm_cpu_alloc (size);
     queue->scratch_size = queue->scratch ? size : 0;
   }
@@ -93,7 +137,7 @@ cpu_alloc (MblmKernelDevice *device, size_t bytes)
 static void
 cpu_free (MblmKernelDevice *device, void *memory)
 {
-  free (memory);
+  mblm_cpu_free (memory);
 }
 
 /* ------------------------------------------------------------------------- */
@@ -165,7 +209,7 @@ cpu_queue_free (MblmQueue *queue)
 {
   if (!queue)
     return;
-  free (queue->scratch);
+  mblm_cpu_free (queue->scratch);
   free (queue);
 }
 
