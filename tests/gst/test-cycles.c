@@ -1,0 +1,115 @@
+/* test-cycles.c: pipelines that are started and stopped over and over.
+ *
+ * Copyright (C) 2026 The gst-mblm authors
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * Memory is counted in what the process holds; the first rounds fill caches.
+ */
+
+#include "helper.h"
+
+#include <stdio.h>
+#include <unistd.h>
+
+#define WARM_UP 20
+#define CYCLES 100
+#define ALLOWED_KIB 2048
+
+static glong
+resident_kib (void)
+{
+  glong size, resident = 0;
+  FILE *file = fopen ("/proc/self/statm", "r");
+
+  g_assert_nonnull (file);
+  g_assert_cmpint (fscanf (file, "%ld %ld", &size, &resident), ==, 2);
+  fclose (file);
+  return resident * (sysconf (_SC_PAGESIZE) / 1024);
+}
+
+/* NULL to PLAYING, a moment of work or none, and back. */
+static void
+cycle (GstElement *pipeline, guint i)
+{
+  g_assert_cmpint (gst_element_set_state (pipeline, GST_STATE_PLAYING), !=,
+      GST_STATE_CHANGE_FAILURE);
+  if (i % 3 != 0) {
+    GstBus *bus = gst_element_get_bus (pipeline);
+    GstMessage *message = gst_bus_timed_pop_filtered (bus,
+        i % 3 == 1 ? 5 * GST_MSECOND : 30 * GST_SECOND,
+        GST_MESSAGE_ERROR | GST_MESSAGE_EOS);
+    if (message != NULL) {
+      g_assert_cmpint (GST_MESSAGE_TYPE (message), ==, GST_MESSAGE_EOS);
+      gst_message_unref (message);
+    }
+    gst_object_unref (bus);
+  }
+  g_assert_cmpint (gst_element_set_state (pipeline, GST_STATE_NULL), ==,
+      GST_STATE_CHANGE_SUCCESS);
+}
+
+static void
+run (const char *description)
+{
+  g_autoptr (GError) error = NULL;
+  GstElement *pipeline = gst_parse_launch (description, &error);
+  glong before = 0;
+
+  g_assert_no_error (error);
+  for (guint i = 0; i < WARM_UP + CYCLES; i++) {
+    if (i == WARM_UP)
+      before = resident_kib ();
+    cycle (pipeline, i);
+  }
+  g_test_message ("%ld KiB before, %ld after", before, resident_kib ());
+  /* Not where a tool keeps memory of its own for each allocation. */
+  if (g_getenv ("ASAN_OPTIONS") == NULL && g_getenv ("VALGRIND") == NULL)
+    g_assert_cmpint (resident_kib () - before, <, ALLOWED_KIB);
+  gst_object_unref (pipeline);
+}
+
+static void
+test_generate (void)
+{
+  g_autofree char *file = helper_path ("prompt");
+  g_autofree char *line = g_strdup_printf (
+      "filesrc location=%s ! mblmgenerate model=%s max-bytes=20 ! fakesink",
+      file, helper_text_model ());
+
+  g_file_set_contents (file, "Once upon a time", -1, NULL);
+  run (line);
+}
+
+static void
+test_score (void)
+{
+  g_autofree char *file = helper_path ("data");
+  g_autofree char *line = g_strdup_printf (
+      "filesrc location=%s ! mblmscore model=%s per=window window=16 ! "
+      "fakesink",
+      file, helper_text_model ());
+
+  g_file_set_contents (file, "Once upon a time there was a byte", -1, NULL);
+  run (line);
+}
+
+static void
+test_ask (void)
+{
+  g_autofree char *line = g_strdup_printf (
+      "videotestsrc num-buffers=5 ! mblmask model=%s question=a "
+      "choices=yes,no ! fakesink",
+      helper_qa_model ());
+
+  run (line);
+}
+
+int
+main (int argc, char **argv)
+{
+  helper_begin (&argc, &argv);
+  g_test_add_func ("/cycles/generate", test_generate);
+  g_test_add_func ("/cycles/score", test_score);
+  g_test_add_func ("/cycles/ask", test_ask);
+  return helper_end ();
+}
