@@ -31,17 +31,19 @@ set_environment () {
   export LC_ALL GST_REGISTRY XDG_CACHE_HOME
 }
 
-# build_in FOLDER OPTION... configures once and builds; what the tools say goes to
-# FOLDER.log, and is shown when they fail.
+# build_in FOLDER OPTION... configures once and builds all, or $targets; what the
+# tools say goes to FOLDER/build.log, and is shown when they fail.
+targets=
 build_in () {
   folder=$1
   shift
   log=$folder/build.log
   mkdir -p "$folder"
+  # shellcheck disable=SC2086 # $targets is several words
   if ! {
     { [ -e "$folder/build.ninja" ] \
         || limit 300 meson setup "$@" "$folder" "$top"; } \
-      && limit 1800 ninja -C "$folder"
+      && limit 1800 ninja -C "$folder" $targets
   } >"$log" 2>&1 </dev/null; then
     tail -n 60 "$log" >&2
     echo "The build failed; all of it is in $log" >&2

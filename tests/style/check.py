@@ -140,7 +140,7 @@ def check_length():
 
 def check_text():
     """Text files are UTF-8 with LF line ends, end in one, and trail no blanks;
-    C is no wider than 80 columns."""
+    C is not much wider than the 80 columns that clang-format keeps code to."""
     for path in source_files():
         if path.suffix in (".png", ".jpg", ".npy", ".safetensors", ".pth") \
                 or name_of(path) == "LICENSE" \
@@ -157,7 +157,7 @@ def check_text():
             where = f"{name_of(path)}:{number}"
             if line != line.rstrip():
                 yield f"{where}: blanks at the end"
-            if path.suffix in (".c", ".h") and len(line) > 80:
+            if path.suffix in (".c", ".h") and len(line) > 85:
                 yield f"{where}: {len(line)} columns"
 
 
