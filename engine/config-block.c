@@ -50,12 +50,20 @@ read_position (MblmConfigBlock *self, const MblmYaml *yaml,
 }
 
 static gboolean
+has_value (const MblmYamlNode *block, const char *key)
+{
+  const MblmYamlNode *node = mblm_yaml_get (block, key);
+
+  return node != NULL && node->kind != MBLM_YAML_NULL;
+}
+
+static gboolean
 read_type (MblmConfigBlock *self, const MblmYaml *yaml,
     const MblmYamlNode *block, GError **error)
 {
   const MblmYamlNode *node = mblm_yaml_get (block, "block_type");
 
-  self->named = node != NULL && node->kind != MBLM_YAML_NULL;
+  self->named = has_value (block, "block_type");
   if (self->named) {
     if (node->kind != MBLM_YAML_STRING || node->text[0] == '\0' ||
         strlen (node->text) > MAX_NAME)
@@ -63,9 +71,9 @@ read_type (MblmConfigBlock *self, const MblmYaml *yaml,
           "block_type must be the name "
           "of a block, such as transformer or mamba2");
     self->type = g_strdup (node->text);
-  } else if (mblm_yaml_get (block, "attn_head_dims") != NULL) {
+  } else if (has_value (block, "attn_head_dims")) {
     self->type = g_strdup ("transformer");
-  } else if (mblm_yaml_get (block, "d_state") != NULL) {
+  } else if (has_value (block, "d_state")) {
     self->type = g_strdup ("mamba2");
   } else {
     return mblm_yaml_fail (yaml, block, error,

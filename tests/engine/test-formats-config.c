@@ -327,6 +327,7 @@ test_refused (void)
       {{"block: [" BLOCK "]"}, "one per stage"},
       {{"block: [" BLOCK ", 3]"}, "must be a mapping"},
       {{"block: {x: 1}"}, "set block_type"},
+      {{"block: {d_state: null, block_type: ~}"}, "set block_type"},
       {{"block: {block_type: 3}"}, "must be the name"},
       {{"block: {block_type: ''}"}, "must be the name"},
       {{"block: {d_state: 8, pos_emb_type: rotary}"}, "fixed, rope or null"},
