@@ -8,6 +8,8 @@
 
 #include "work.h"
 
+#include <inttypes.h>
+
 #define DEFAULT_LENGTH 8192
 /* Bytes of one measurement of decoding, at least. */
 #define MIN_SEGMENT 64
@@ -120,7 +122,7 @@ decode_contexts (Decode *self, guint64 context, double *first, double *per_byte,
     json_add_real (bench->json, "floor_seconds", floor);
     json_builder_end_object (bench->json);
     g_string_append_printf (bench->text,
-        _ ("at %8" G_GUINT64_FORMAT " bytes: %8.1f µs per byte, floor %.1f, "
+        _ ("at %8" PRIu64 " bytes: %8.1f µs per byte, floor %.1f, "
            "floor / measured %.3f\n"),
         here, *per_byte * 1e6, floor * 1e6, floor / *per_byte);
   }
@@ -170,9 +172,8 @@ bench_decode (Bench *bench, GError **error)
   self.segment = patch * ((MIN_SEGMENT + patch - 1) / patch);
   if (context < 2 * self.segment) {
     g_set_error (error, MBLM_ERROR, MBLM_ERROR_CONTEXT,
-        _ ("a context of %" G_GUINT64_FORMAT
-           " bytes is too short to measure decoding: %" G_GUINT64_FORMAT
-           " are needed"),
+        _ ("a context of %" PRIu64
+           " bytes is too short to measure decoding: %" PRIu64 " are needed"),
         context, 2 * self.segment);
     return FALSE;
   }
@@ -295,8 +296,7 @@ bench_score (Bench *self, GError **error)
     return FALSE;
   if (!nats) {
     g_set_error (error, MBLM_ERROR, MBLM_ERROR_MEMORY,
-        _ ("not enough memory for %" G_GUINT64_FORMAT
-           " bytes: give a smaller --context"),
+        _ ("not enough memory for %" PRIu64 " bytes: give a smaller --context"),
         n);
     return FALSE;
   }

@@ -10,6 +10,8 @@
 
 #include "bench.h"
 
+#include <inttypes.h>
+
 #define DEFAULT_RUNS 5
 #define MAX_RUNS 1000
 
@@ -100,8 +102,7 @@ bench_new_ids (Bench *self, guint64 n, GError **error)
 
   if (!ids)
     g_set_error (error, MBLM_ERROR, MBLM_ERROR_MEMORY,
-        _ ("not enough memory for %" G_GUINT64_FORMAT
-           " bytes: give a smaller --context"),
+        _ ("not enough memory for %" PRIu64 " bytes: give a smaller --context"),
         n);
   for (guint64 i = 0; ids && i < n; i++)
     ids[i] = g_rand_int_range (random, 0, MIN (vocabulary, 256));
@@ -124,8 +125,7 @@ bench_choose_context (
   if (session && mblm_session_is_endless (session))
     return TRUE;
   g_set_error (error, MBLM_ERROR, MBLM_ERROR_CONTEXT,
-      _ ("--context %" G_GUINT64_FORMAT
-         ": the model's context is %" G_GUINT64_FORMAT
+      _ ("--context %" PRIu64 ": the model's context is %" PRIu64
          " bytes; give that or less"),
       *context, most);
   return FALSE;

@@ -6,6 +6,7 @@
 
 #include "command.h"
 
+#include <inttypes.h>
 #include <errno.h>
 #include <math.h>
 #include <stdarg.h>
@@ -120,9 +121,8 @@ command_parse_number (Command *self, const char *option, const char *text,
   if (!text || g_ascii_string_to_unsigned (text, 10, min, max, value, &error))
     return TRUE;
   command_usage_error (self,
-      _ ("%s: “%s” is not a whole number from %" G_GUINT64_FORMAT
-         " to %" G_GUINT64_FORMAT),
-      option, text, min, max);
+      _ ("%s: “%s” is not a whole number from %" PRIu64 " to %" PRIu64), option,
+      text, min, max);
   return FALSE;
 }
 

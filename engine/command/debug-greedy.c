@@ -65,8 +65,7 @@ write_greedy (Command *command, const char *name, const char *path,
 
   if (!out) {
     g_set_error (error, MBLM_ERROR, MBLM_ERROR_MEMORY,
-        _ ("not enough memory for %" G_GSIZE_FORMAT
-           " ids for each sequence: ask for fewer"),
+        _ ("not enough memory for %zu ids for each sequence: ask for fewer"),
         wanted);
     return FALSE;
   }

@@ -82,9 +82,8 @@ debug_check_shape (
     same = array->shape[i] == ids->array.shape[i];
   if (!same)
     g_set_error (error, MBLM_ERROR, MBLM_ERROR_INPUT,
-        _ ("%s: not of the shape of the ids, %" G_GSIZE_FORMAT
-           " sequences of %" G_GSIZE_FORMAT),
-        path, ids->batch, ids->length);
+        _ ("%s: not of the shape of the ids, %zu sequences of %zu"), path,
+        ids->batch, ids->length);
   return same;
 }
 
@@ -98,8 +97,7 @@ debug_new_floats (gsize rows, gsize width, gsize depth, GError **error)
     floats = g_try_new (float, MAX (n, 1));
   if (!floats)
     g_set_error (error, MBLM_ERROR, MBLM_ERROR_MEMORY,
-        _ ("not enough memory for [%" G_GSIZE_FORMAT ", %" G_GSIZE_FORMAT
-           ", %" G_GSIZE_FORMAT "] numbers: give fewer ids"),
+        _ ("not enough memory for [%zu, %zu, %zu] numbers: give fewer ids"),
         rows, width, depth);
   return floats;
 }

@@ -91,8 +91,8 @@ embed (Command *command, const char *name, const char *path, const char *output,
 
   if (!hidden || !ids) {
     g_set_error (error, MBLM_ERROR, MBLM_ERROR_MEMORY,
-        _ ("%s: not enough memory for %" G_GSIZE_FORMAT
-           " states of %" G_GSIZE_FORMAT " numbers; give a smaller file"),
+        _ ("%s: not enough memory for %zu states of %zu numbers; give a "
+           "smaller file"),
         path, n, dim);
     return FALSE;
   }

@@ -94,8 +94,7 @@ allocate_logits (Fill *self, gsize rows, float **logits, GError **error)
   if (*logits)
     return TRUE;
   g_set_error (error, MBLM_ERROR, MBLM_ERROR_MEMORY,
-      _ ("not enough memory for a pass over %" G_GSIZE_FORMAT
-         " bytes: give a smaller file"),
+      _ ("not enough memory for a pass over %zu bytes: give a smaller file"),
       rows);
   return FALSE;
 }

@@ -6,6 +6,7 @@
 
 #include "folder.h"
 
+#include <inttypes.h>
 #include <glib/gstdio.h>
 
 #include "output.h"
@@ -41,6 +42,6 @@ folder_report (Command *command, const char *folder, GError **error)
   g_autofree char *size_text = g_format_size (size);
 
   return output_print (error,
-      _ ("%s: %u stages, context %" G_GUINT64_FORMAT ", %s of weights\n"),
-      escaped, mblm_config_get_n_stages (config), context, size_text);
+      _ ("%s: %u stages, context %" PRIu64 ", %s of weights\n"), escaped,
+      mblm_config_get_n_stages (config), context, size_text);
 }

@@ -8,6 +8,8 @@
 
 #include "output.h"
 
+#include <inttypes.h>
+
 static const char *const token_names[MBLM_N_TOKENS] = {
     "pad",
     "end",
@@ -286,7 +288,7 @@ print_table (MblmModel *model, GError **error)
   add_stage_table (text, model);
   add_line (text, _ ("parameters"), "%" G_GUINT64_FORMAT,
       mblm_model_get_n_parameters (model));
-  add_line (text, _ ("context"), _ ("%" G_GUINT64_FORMAT " bytes"),
+  add_line (text, _ ("context"), _ ("%" PRIu64 " bytes"),
       mblm_config_get_context (config));
   add_line (text, _ ("vocabulary"), "%u", mblm_config_get_vocabulary (config));
   add_costs (text, model);

@@ -133,8 +133,7 @@ measure_reading (gsize size, guint n_threads, double *best, GError **error)
   size = (size + 255) / 256 * 256;
   if (posix_memalign (&data, 64, size)) {
     g_set_error (error, MBLM_ERROR, MBLM_ERROR_MEMORY,
-        _ ("not enough memory to measure: %" G_GSIZE_FORMAT " MiB are needed"),
-        size >> 20);
+        _ ("not enough memory to measure: %zu MiB are needed"), size >> 20);
     return FALSE;
   }
   memset (data, 1, size);

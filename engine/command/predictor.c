@@ -8,6 +8,7 @@
 
 #include "predictor.h"
 
+#include <inttypes.h>
 #include <glib/gi18n.h>
 
 struct _Predictor {
@@ -90,7 +91,7 @@ make_room (Predictor *self, GError **error)
     return TRUE;
   if (self->policy == MBLM_CONTEXT_FULL_ERROR) {
     g_set_error (error, MBLM_ERROR, MBLM_ERROR_CONTEXT,
-        _ ("the context of %" G_GUINT64_FORMAT " bytes is full: give a shorter "
+        _ ("the context of %" PRIu64 " bytes is full: give a shorter "
            "prompt or ask for less"),
         self->context);
     return FALSE;
@@ -128,8 +129,8 @@ reserve_logits (Predictor *self, gsize rows, GError **error)
     self->logits = g_try_new (float, size);
   if (!self->logits) {
     g_set_error (error, MBLM_ERROR, MBLM_ERROR_MEMORY,
-        _ ("not enough memory for a pass over %" G_GSIZE_FORMAT
-           " bytes: give a shorter prompt"),
+        _ ("not enough memory for a pass over %zu bytes: give a shorter "
+           "prompt"),
         rows);
     return FALSE;
   }

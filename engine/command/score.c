@@ -6,6 +6,7 @@
 
 #include "command.h"
 
+#include <inttypes.h>
 #include <glib/gstdio.h>
 #include <math.h>
 
@@ -66,7 +67,7 @@ show_progress (Score *self, const char *path, guint64 size)
   if (size)
     progress_show ("%s: %d %%", path, (int) MIN (100, 100.0 * done / size));
   else
-    progress_show (_ ("%s: %" G_GUINT64_FORMAT " bytes"), path, done);
+    progress_show (_ ("%s: %" PRIu64 " bytes"), path, done);
 }
 
 /* 0 where it is not known. */
