@@ -11,7 +11,9 @@
  */
 
 #include <errno.h>
+#include <signal.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -65,6 +67,8 @@ main (int argc, char **argv)
     say ("mblm-pth-reader is run by mblm convert, not by hand\n");
     return 1;
   }
+  /* it works for its parent alone */
+  (void) prctl (PR_SET_PDEATHSIG, SIGKILL);
   size = (guint64) in.st_size;
   problem = mblm_confine (
       size + MAX_HEADER, MAX_MEMORY, MIN_SECONDS + size / BYTES_PER_SECOND);
