@@ -18,6 +18,8 @@
 #include "mblm-error.h"
 #include "message.h"
 
+#define MAX_METADATA 65536
+
 gsize
 mblm_dtype_size (MblmDtype dtype)
 {
@@ -106,6 +108,9 @@ read_metadata (Header *self, GError **error)
   if (mblm_json_next (&self->json) != MBLM_JSON_OBJECT)
     return fail_json (self, "__metadata__", error);
   while ((token = mblm_json_next (&self->json)) == MBLM_JSON_KEY) {
+    if (g_hash_table_size (keys) == MAX_METADATA)
+      return fail (
+          self, "__metadata__", error, "more than %d entries", MAX_METADATA);
     if (!add_name (self, keys, error))
       return FALSE;
     if (mblm_json_next (&self->json) != MBLM_JSON_STRING)

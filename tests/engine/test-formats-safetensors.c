@@ -228,6 +228,16 @@ test_bounds (void)
   formats_expect (
       error, MBLM_ERROR, MBLM_ERROR_WEIGHTS, "more than 131072", "many");
 
+  g_string_assign (header, "{\"__metadata__\":{\"\":\"\"");
+  for (guint i = 0; i < 65536; i++)
+    g_string_append_printf (header, ",\"%u\":\"\"", i);
+  g_string_append (header, "}}");
+  error = NULL;
+  g_assert_null (mblm_tensor_header_parse (
+      header->str, header->len, 0, 0, "metadata", &error));
+  formats_expect (
+      error, MBLM_ERROR, MBLM_ERROR_WEIGHTS, "more than 65536", "metadata");
+
   g_string_assign (header, "{\"");
   for (guint i = 0; i <= MBLM_TENSOR_MAX_NAME; i++)
     g_string_append_c (header, 'x');
