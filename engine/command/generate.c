@@ -14,6 +14,8 @@
 #include "output.h"
 #include "predictor.h"
 
+#include <inttypes.h>
+
 #define CHUNK (64 * 1024)
 #define DEFAULT_MEMORY_MIB 1024
 /* Bytes of a prompt that are kept at most where the context is still longer. */
@@ -134,8 +136,7 @@ read_prompt (Generate *self, const char *path, GError **error)
         !take_prompt (self, chunk, got, error))
       return FALSE;
     if (progress_due ())
-      progress_show (
-          _ ("prompt: %" G_GUINT64_FORMAT " bytes"), self->prompt_bytes);
+      progress_show (_ ("prompt: %" PRIu64 " bytes"), self->prompt_bytes);
   } while (got == CHUNK);
   progress_clear ();
   return TRUE;
@@ -146,13 +147,13 @@ feed_tail (Generate *self, GError **error)
 {
   guint64 room = get_room (self);
 
-  if (self->tail->len > room) {
-    command_warn (_ ("the prompt has %" G_GUINT64_FORMAT
-                     " bytes and the model's context %" G_GUINT64_FORMAT
-                     ": only the last part is used"),
+  if (!self->endless && self->prompt_bytes > room)
+    command_warn (
+        _ ("the prompt has %" PRIu64 " bytes and the model's context %" PRIu64
+           ": only the last part is used"),
         self->prompt_bytes, self->context);
+  if (self->tail->len > room)
     g_byte_array_remove_range (self->tail, 0, self->tail->len - room);
-  }
   return feed_bytes (self, self->tail->data, self->tail->len, error);
 }
 
