@@ -110,15 +110,45 @@ gst_mblm_score_chain (GstMblmBase *base, GstBuffer *buffer)
   return gst_mblm_base_submit (base, item);
 }
 
+/* The pad to ask where a stream comes from: `concat` and its like have several
+ * inputs, and answer for the first of them. A new reference, or NULL. */
+static GstPad *
+find_origin (GstPad *sinkpad, const char *id)
+{
+  g_autoptr (GstPad) peer = gst_pad_get_peer (sinkpad);
+  g_autoptr (GstElement) element = peer ? gst_pad_get_parent_element (peer)
+                                        : NULL;
+  GstIterator *pads;
+  GValue value = G_VALUE_INIT;
+  GstPad *origin = NULL;
+
+  if (!element || element->numsinkpads < 2)
+    return g_steal_pointer (&peer);
+  pads = gst_element_iterate_sink_pads (element);
+  while (!origin && gst_iterator_next (pads, &value) == GST_ITERATOR_OK) {
+    g_autofree char *other = NULL;
+
+    origin = gst_pad_get_peer (g_value_get_object (&value));
+    other = origin ? gst_pad_get_stream_id (origin) : NULL;
+    if (g_strcmp0 (other, id) != 0)
+      gst_clear_object (&origin);
+    g_value_reset (&value);
+  }
+  g_value_unset (&value);
+  gst_iterator_free (pads);
+  return origin;
+}
+
 /* Where the stream comes from, as a path if it is a file. */
 static char *
-find_path (GstMblmBase *base)
+find_path (GstMblmBase *base, const char *id)
 {
+  g_autoptr (GstPad) origin = find_origin (base->sinkpad, id);
   GstQuery *query = gst_query_new_uri ();
   g_autofree char *uri = NULL;
   char *path = NULL;
 
-  if (gst_pad_peer_query (base->sinkpad, query))
+  if (origin && gst_pad_query (origin, query))
     gst_query_parse_uri (query, &uri);
   gst_query_unref (query);
   if (uri)
@@ -131,11 +161,13 @@ static void
 gst_mblm_score_sink_event (GstMblmBase *base, GstEvent *event)
 {
   GstMblmScore *self = GST_MBLM_SCORE (base);
+  const char *id;
   char *path;
 
   if (GST_EVENT_TYPE (event) != GST_EVENT_STREAM_START)
     return;
-  path = find_path (base);
+  gst_event_parse_stream_start (event, &id);
+  path = find_path (base, id);
   g_mutex_lock (&base->lock);
   g_queue_push_tail (&self->paths, path ? path : g_strdup (""));
   g_mutex_unlock (&base->lock);

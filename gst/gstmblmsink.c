@@ -261,6 +261,22 @@ flush_start (GstMblmBase *self, GstEvent *event)
   return ret;
 }
 
+/* Events that stick and were still waiting are true of what comes after the
+ * flush, too, and nobody sends them again. With the lock. */
+static void
+keep_sticky_events (GstMblmBase *self)
+{
+  for (GList *l = self->queue.items.head; l; l = l->next) {
+    GstMblmItem *item = l->data;
+
+    if (item->kind == GST_MBLM_ITEM_EVENT &&
+        GST_EVENT_IS_STICKY (item->event) &&
+        GST_EVENT_TYPE (item->event) != GST_EVENT_SEGMENT &&
+        GST_EVENT_TYPE (item->event) != GST_EVENT_EOS)
+      gst_pad_store_sticky_event (self->srcpad, item->event);
+  }
+}
+
 static gboolean
 flush_stop (GstMblmBase *self, GstEvent *event)
 {
@@ -280,6 +296,8 @@ flush_stop (GstMblmBase *self, GstEvent *event)
     gst_mblm_text_pad_flush (pads->pdata[i]);
 
   g_mutex_lock (&self->lock);
+  if (klass->passthrough)
+    keep_sticky_events (self);
   gst_mblm_queue_clear (&self->queue);
   self->segments_waiting = 0;
   self->newest_start = self->newest_end = GST_CLOCK_TIME_NONE;
