@@ -182,20 +182,19 @@ attend_block (const Long *self, Tile *tile, size_t head, size_t first,
     memset (&tile->weights, 0, sizeof (tile->weights));
   else
     FN (gemm_rows)
-    (&tile->queries, a->query + head % a->heads * a->head_dim, MBLM_TYPE_F32,
-        a->query_stride, b * a->rows + first + row, n, 0, a->head_dim);
+  (&tile->queries, a->query + head % a->heads * a->head_dim, MBLM_TYPE_F32,
+      a->query_stride, b * a->rows + first + row, n, 0, a->head_dim);
   for (size_t k = 0; !alike && k < count; k += GEMM_LANES)
     FN (gemm_block)
-    (&tile->queries, n, packed_keys (self, head) + (j + k) * a->head_dim,
-        min_size (GEMM_LANES, count - k), a->head_dim, false,
-        tile->weights.data + k, GEMM_ROW_STRIDE);
+  (&tile->queries, n, packed_keys (self, head) + (j + k) * a->head_dim,
+      min_size (GEMM_LANES, count - k), a->head_dim, false,
+      tile->weights.data + k, GEMM_ROW_STRIDE);
   soften_rows (self, tile, row, n, j, count, visible);
   for (size_t p = 0; p < self->value_width; p += GEMM_LANES)
     FN (gemm_block)
-    (&tile->weights, n,
-        packed_values (self, head) + p * self->keys + j * GEMM_LANES,
-        GEMM_LANES, count, j > 0, tile->out + row * self->value_width + p,
-        self->value_width);
+  (&tile->weights, n,
+      packed_values (self, head) + p * self->keys + j * GEMM_LANES, GEMM_LANES,
+      count, j > 0, tile->out + row * self->value_width + p, self->value_width);
 }
 
 /* Keys that rows up to `end` of sequence b see. */
