@@ -207,13 +207,8 @@ gst_mblm_question_pad_class_init (GstMblmQuestionPadClass *klass)
 static void
 gst_mblm_question_pad_init (GstMblmQuestionPad *self)
 {
-  GstPad *pad = GST_PAD (self);
-
   g_queue_init (&self->waiting);
   gst_segment_init (&self->segment, GST_FORMAT_UNDEFINED);
-  gst_pad_set_chain_function (pad, GST_DEBUG_FUNCPTR (chain));
-  gst_pad_set_event_function (pad, GST_DEBUG_FUNCPTR (event));
-  gst_pad_set_iterate_internal_links_function (pad, GST_DEBUG_FUNCPTR (links));
 }
 
 GstMblmQuestionPad *
@@ -222,7 +217,12 @@ gst_mblm_question_pad_new (
 {
   GstMblmQuestionPad *self = g_object_new (GST_TYPE_MBLM_QUESTION_PAD, "name",
       name, "direction", GST_PAD_SINK, "template", template, NULL);
+  GstPad *pad = GST_PAD (self);
 
+  /* Not in init: there a pad has no direction yet. */
+  gst_pad_set_chain_function (pad, GST_DEBUG_FUNCPTR (chain));
+  gst_pad_set_event_function (pad, GST_DEBUG_FUNCPTR (event));
+  gst_pad_set_iterate_internal_links_function (pad, GST_DEBUG_FUNCPTR (links));
   self->answer = gst_object_ref (answer);
   return self;
 }
