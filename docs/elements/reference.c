@@ -26,6 +26,14 @@ escape (const char *text)
 
 /* --- pads --- */
 
+static gint
+compare_templates (gconstpointer a, gconstpointer b)
+{
+  const GstStaticPadTemplate *x = a, *y = b;
+
+  return strcmp (x->name_template, y->name_template);
+}
+
 static void
 write_pads (GstElementFactory *factory, GString *out)
 {
@@ -34,8 +42,12 @@ write_pads (GstElementFactory *factory, GString *out)
   g_string_append (out,
       "\n## Pads\n\n| pad | direction | there | caps |\n"
       "|---|---|---|---|\n");
-  for (const GList *l = gst_element_factory_get_static_pad_templates (factory);
-       l != NULL; l = l->next) {
+  /* the registry turns their order when it reads its cache */
+  g_autoptr (GList) templates = g_list_sort (
+      g_list_copy (
+          (GList *) gst_element_factory_get_static_pad_templates (factory)),
+      compare_templates);
+  for (const GList *l = templates; l != NULL; l = l->next) {
     GstStaticPadTemplate *template = l->data;
     GstCaps *caps = gst_static_caps_get (&template->static_caps);
     GString *names = g_string_new (NULL);

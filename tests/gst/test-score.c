@@ -152,7 +152,9 @@ test_stream (void)
 static void
 test_files (void)
 {
-  g_autofree char *paths[2] = {helper_path ("one"), helper_path ("two")};
+  g_autofree char *one = helper_path ("one");
+  g_autofree char *two = helper_path ("two");
+  const char *paths[2] = {one, two};
   g_autofree char *line = NULL;
   GstElement *pipeline;
   GstBus *bus;
