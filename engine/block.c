@@ -5,6 +5,7 @@
  */
 
 #include "block.h"
+#include "message.h"
 
 #include <math.h>
 #include <string.h>
@@ -116,10 +117,10 @@ mblm_options_check_known (
   while (g_variant_iter_next (&iter, "{&sv}", &key, NULL)) {
     if (g_strv_contains (known, key))
       continue;
-    g_autofree char *list = g_strjoinv (", ", (char **) known);
+    g_autofree char *quoted = mblm_quote (key, -1);
+    g_autofree char *suggestion = mblm_suggest (key, known);
     g_set_error (error, MBLM_ERROR, MBLM_ERROR_CONFIG,
-        "block: field \"%s\" is not known; the fields of this block are %s",
-        key, list);
+        "block: field %s is not known%s", quoted, suggestion);
     return FALSE;
   }
   return TRUE;

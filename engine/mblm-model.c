@@ -215,10 +215,8 @@ open_model (const Files *files, MblmTensorFile **file, GError **error)
   if (tensors == NULL)
     return NULL;
   g_autoptr (MblmModel) self = mblm_model_new_bare (config, tensors, error);
-  if (self == NULL) {
-    g_prefix_error (error, "%s: ", files->config);
+  if (self == NULL)
     return NULL;
-  }
   if (!mblm_parameters_check_file (self->parameters, tensors, error)) {
     g_prefix_error (error, "%s: ", files->weights);
     return NULL;

@@ -7,6 +7,7 @@
  * mblm-math section 2 has the names and shapes.
  */
 
+#include "config-private.h"
 #include "model-private.h"
 
 #include <math.h>
@@ -56,22 +57,22 @@ make_block (MblmModel *self, MblmTensorFile *file, guint k, GError **error)
   if (klass == NULL) {
     g_autofree char *types = mblm_block_list_types ();
     g_set_error (error, MBLM_ERROR, MBLM_ERROR_CONFIG,
-        "stage %u: block_type \"%s\" is not known; there are %s", k, type,
-        types);
+        "%s: stage %u: block_type \"%s\" is not known; there are %s",
+        mblm_config_get_block_where (self->config, k), k, type, types);
     return FALSE;
   }
   if (self->encoder && klass->encode == NULL) {
     g_set_error (error, MBLM_ERROR, MBLM_ERROR_CONFIG,
-        "stage %u: block_type \"%s\" can't be part of an encoder; use "
+        "%s: stage %u: block_type \"%s\" can't be part of an encoder; use "
         "transformerEncoder",
         k, type);
     return FALSE;
   }
   if (stage->position == MBLM_POSITION_ROPE && stage->dim % 2 != 0) {
     g_set_error (error, MBLM_ERROR, MBLM_ERROR_CONFIG,
-        "stage %u: pos_emb_type rope needs an even hidden dimension, not "
+        "%s: stage %u: pos_emb_type rope needs an even hidden dimension, not "
         "%" G_GSIZE_FORMAT,
-        k, stage->dim);
+        mblm_config_get_block_where (self->config, k), k, stage->dim);
     return FALSE;
   }
   GVariant *options = mblm_config_get_block_options (self->config, k);
@@ -79,7 +80,8 @@ make_block (MblmModel *self, MblmTensorFile *file, guint k, GError **error)
       mblm_config_get_n_layers (self->config, k), stage->seq_len + 1, options,
       error);
   if (stage->block == NULL) {
-    g_prefix_error (error, "stage %u: ", k);
+    g_prefix_error (error,
+        "%s: stage %u: ", mblm_config_get_block_where (self->config, k), k);
     return FALSE;
   }
   self->causal = self->causal && klass->causal;
