@@ -261,20 +261,15 @@ flush_start (GstMblmBase *self, GstEvent *event)
   return ret;
 }
 
-/* Events that stick and were still waiting are true of what comes after the
- * flush, too, and nobody sends them again. With the lock. */
-static void
-keep_sticky_events (GstMblmBase *self)
+/* What passes through and was on its way when the flush came is lost. What of it
+ * sticks is true of what follows, too, and nobody sends it again. */
+static gboolean
+keep_sticky_event (GstPad *pad, GstEvent **event, gpointer srcpad)
 {
-  for (GList *l = self->queue.items.head; l; l = l->next) {
-    GstMblmItem *item = l->data;
-
-    if (item->kind == GST_MBLM_ITEM_EVENT &&
-        GST_EVENT_IS_STICKY (item->event) &&
-        GST_EVENT_TYPE (item->event) != GST_EVENT_SEGMENT &&
-        GST_EVENT_TYPE (item->event) != GST_EVENT_EOS)
-      gst_pad_store_sticky_event (self->srcpad, item->event);
-  }
+  if (GST_EVENT_TYPE (*event) != GST_EVENT_SEGMENT &&
+      GST_EVENT_TYPE (*event) != GST_EVENT_EOS)
+    gst_pad_store_sticky_event (srcpad, *event);
+  return TRUE;
 }
 
 static gboolean
@@ -295,9 +290,11 @@ flush_stop (GstMblmBase *self, GstEvent *event)
   for (guint i = 0; i < pads->len; i++)
     gst_mblm_text_pad_flush (pads->pdata[i]);
 
-  g_mutex_lock (&self->lock);
   if (klass->passthrough)
-    keep_sticky_events (self);
+    gst_pad_sticky_events_foreach (
+        self->sinkpad, keep_sticky_event, self->srcpad);
+
+  g_mutex_lock (&self->lock);
   gst_mblm_queue_clear (&self->queue);
   self->segments_waiting = 0;
   self->newest_start = self->newest_end = GST_CLOCK_TIME_NONE;

@@ -50,13 +50,19 @@ make_model (const char *name, const char *json)
 }
 
 void
+helper_make_models (void)
+{
+  folder = g_dir_make_tmp ("mblm-gst-XXXXXX", NULL);
+  text_model = make_model ("small-text", text_json);
+  qa_model = make_model ("small-qa", qa_json);
+}
+
+void
 helper_begin (int *argc, char ***argv)
 {
   gst_init (argc, argv);
   g_test_init (argc, argv, NULL);
-  folder = g_dir_make_tmp ("mblm-gst-XXXXXX", NULL);
-  text_model = make_model ("small-text", text_json);
-  qa_model = make_model ("small-qa", qa_json);
+  helper_make_models ();
 }
 
 static void
@@ -73,15 +79,21 @@ remove_tree (const char *path)
   g_remove (path);
 }
 
+void
+helper_remove_models (void)
+{
+  remove_tree (folder);
+  g_clear_pointer (&folder, g_free);
+  g_clear_pointer (&text_model, g_free);
+  g_clear_pointer (&qa_model, g_free);
+}
+
 int
 helper_end (void)
 {
   int result = g_test_run ();
 
-  remove_tree (folder);
-  g_clear_pointer (&folder, g_free);
-  g_clear_pointer (&text_model, g_free);
-  g_clear_pointer (&qa_model, g_free);
+  helper_remove_models ();
   gst_deinit ();
   return result;
 }

@@ -20,6 +20,9 @@
  * fresh weights that lasts until helper_end, which gives the result of main. */
 void helper_begin (int *argc, char ***argv);
 int helper_end (void);
+/* The models alone, for a program that is no test. */
+void helper_make_models (void);
+void helper_remove_models (void);
 
 /* Paths of the models: one that continues text, one that is asked. */
 const char *helper_text_model (void);

@@ -357,7 +357,8 @@ test_bad_properties (void)
     GstElement *element = helper_element ("mblmask");
 
     g_object_set (element, "question", "why", bad[i].name, bad[i].value, NULL);
-    g_test_message ("%s=%s", bad[i].name, bad[i].value);
+    g_autofree char *printed = g_strescape (bad[i].value, NULL);
+    g_test_message ("%s=%s", bad[i].name, printed);
     g_assert_cmpint (gst_element_set_state (element, GST_STATE_READY), ==,
         GST_STATE_CHANGE_FAILURE);
     g_assert_cmpuint (helper_count (element, GST_MESSAGE_ERROR), ==, 1);
