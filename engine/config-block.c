@@ -19,7 +19,9 @@
 #include "message.h"
 
 #define MAX_FIELDS 64
-#define MAX_NAME 128
+/* Of a name, in bytes. Written again, each may take ten ("\U00000009"), and YAML
+ * gives up on a key of more than 1024. */
+#define MAX_NAME 96
 
 void
 mblm_config_block_clear (MblmConfigBlock *self)
