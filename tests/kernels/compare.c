@@ -111,8 +111,9 @@ tolerance_of (const Output *output, double magnitude)
 {
   double sum = 4.0 + sqrt ((double) output->terms) / 4.0;
 
-  /* Results below the smallest normal number may be flushed to zero. */
-  return sum * FLT_EPSILON * magnitude + FLT_MIN;
+  /* Below the smallest normal number results may be flushed to zero, and so may
+   * each of the numbers that they are the sum of. */
+  return sum * FLT_EPSILON * magnitude + (1.0 + output->terms) * FLT_MIN;
 }
 
 /* How much two entries differ, as a share of the tolerance. NaNs agree, and so
