@@ -65,7 +65,7 @@ make_block (MblmModel *self, MblmTensorFile *file, guint k, GError **error)
     g_set_error (error, MBLM_ERROR, MBLM_ERROR_CONFIG,
         "%s: stage %u: block_type \"%s\" can't be part of an encoder; use "
         "transformerEncoder",
-        k, type);
+        mblm_config_get_block_where (self->config, k), k, type);
     return FALSE;
   }
   if (stage->position == MBLM_POSITION_ROPE && stage->dim % 2 != 0) {
