@@ -6,6 +6,7 @@
 
 #include "block.h"
 #include "message.h"
+#include "module.h"
 
 #include <math.h>
 #include <string.h>
@@ -56,13 +57,25 @@ mblm_block_register (const MblmBlockClass *klass, GError **error)
   return free_name;
 }
 
-const MblmBlockClass *
-mblm_block_lookup (const char *type)
+static const MblmBlockClass *
+lookup (const char *type)
 {
   g_mutex_lock (&lock);
   ensure_built_in ();
   const MblmBlockClass *klass = g_hash_table_lookup (classes, type);
   g_mutex_unlock (&lock);
+  return klass;
+}
+
+const MblmBlockClass *
+mblm_block_lookup (const char *type)
+{
+  const MblmBlockClass *klass = lookup (type);
+
+  if (klass == NULL) {
+    mblm_modules_open ();
+    klass = lookup (type);
+  }
   return klass;
 }
 

@@ -162,7 +162,8 @@ void mblm_block_free (MblmBlock *self);
 /* Classes are never unregistered. Error: MBLM_ERROR_INPUT for a type that is
  * there already or a class of another ABI. */
 gboolean mblm_block_register (const MblmBlockClass *klass, GError **error);
-/* NULL where there is none of that type. */
+/* NULL where there is none of that type, not in the modules that MBLM_MODULES
+ * lists either. */
 const MblmBlockClass *mblm_block_lookup (const char *type);
 /* "transformer, transformerEncoder, ..." for messages. */
 char *mblm_block_list_types (void);

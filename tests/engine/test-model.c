@@ -433,6 +433,32 @@ test_create (Fixture *f, gconstpointer data)
   g_assert_error (error, MBLM_ERROR, MBLM_ERROR_INPUT);
 }
 
+/* A block that only goes forward can't be part of an encoder, whose first
+ * sentence names the file and the stage. */
+static void
+test_encoder_blocks (Fixture *f, gconstpointer data)
+{
+  static const char yaml[] =
+      "mask_token_id: 257\nmask_reduce_strat: all\nmblm_config:\n"
+      "  num_tokens: 258\n  pad_token_id: 256\n  hidden_dims: [24, 16]\n"
+      "  num_layers: [2, 1]\n  seq_lens: [10, 6]\n"
+      "  train_checkpoint_chunks: null\n  block:\n"
+      "  - { block_type: transformerEncoder, " FRESH_TRANSFORMER
+      ", pos_emb_type: fixed }\n"
+      "  - { block_type: mamba2, " FRESH_MAMBA2 ", pos_emb_type: fixed }\n";
+  g_autoptr (GError) error = NULL;
+  g_autofree char *path = g_build_filename (f->folder, "encoder", NULL);
+  g_autoptr (MblmConfig)
+      config = mblm_config_parse (yaml, strlen (yaml), "mixed", &error);
+
+  g_assert_no_error (error);
+  g_assert_false (mblm_model_create (config, 1, path, &error));
+  g_assert_error (error, MBLM_ERROR, MBLM_ERROR_CONFIG);
+  g_test_message ("%s", error->message);
+  g_assert_true (g_str_has_prefix (error->message, "mixed, line 12: stage 1:"));
+  g_assert_nonnull (strstr (error->message, "mamba2"));
+}
+
 int
 main (int argc, char **argv)
 {
@@ -456,6 +482,7 @@ main (int argc, char **argv)
       {"/model/threads", test_threads},
       {"/model/bf16", test_bf16},
       {"/model/create", test_create},
+      {"/model/encoder-blocks", test_encoder_blocks},
   };
 
   g_test_init (&argc, &argv, NULL);
