@@ -37,8 +37,6 @@ struct _MblmAsker {
   GPtrArray *endings; /* of GArrays of gint32: the choices with their `end` */
   guint max_bytes;
   MblmSampler *sampler;
-  MblmAskerProgress progress;
-  gpointer progress_data;
 
   MblmSession *session;
   MblmSnapshot *before_image; /* NULL: not fed yet, or nothing to feed */
@@ -385,11 +383,11 @@ mblm_asker_set_sampler (MblmAsker *self, MblmSampler *sampler)
  */
 void
 mblm_asker_set_progress (
-    MblmAsker *self, MblmAskerProgress progress, gpointer user_data)
+    MblmAsker *self, MblmProgress progress, gpointer user_data)
 {
   g_return_if_fail (MBLM_IS_ASKER (self));
-  self->progress = progress;
-  self->progress_data = user_data;
+  mblm_session_set_progress (self->session, progress, user_data);
+  mblm_ranker_set_progress (self->ranker, progress, user_data);
 }
 
 /* ------------------------------------------------------------------------- */
@@ -403,6 +401,18 @@ feed (MblmAsker *self, const GArray *ids, GCancellable *cancellable,
   return ids->len == 0 ||
       mblm_session_feed (self->session, (const gint32 *) ids->data, ids->len,
           cancellable, error);
+}
+
+/* Whether the progress function has ended the work, which is then no failure:
+ * the error is taken back. */
+static gboolean
+is_ended (GCancellable *cancellable, GError **error)
+{
+  if (!g_error_matches (*error, G_IO_ERROR, G_IO_ERROR_CANCELLED) ||
+      g_cancellable_is_cancelled (cancellable))
+    return FALSE;
+  g_clear_error (error);
+  return TRUE;
 }
 
 /* Brings the session to where the answer starts. */
@@ -437,8 +447,8 @@ generate (MblmAsker *self, GCancellable *cancellable, GError **error)
   mblm_generator_set_max (self->generator, MIN (room, self->max_bytes));
   mblm_generator_start (self->generator);
   while (mblm_generator_next (self->generator, bytes, cancellable, &failure))
-    if (self->progress)
-      self->progress (self->progress_data);
+    ;
+  gboolean partial = is_ended (cancellable, &failure);
   if (failure) {
     g_propagate_error (error, g_steal_pointer (&failure));
     return NULL;
@@ -453,6 +463,7 @@ generate (MblmAsker *self, GCancellable *cancellable, GError **error)
   answer->text = g_string_free (text, FALSE);
   answer->probability = exp (
       mblm_generator_get_log_probability (self->generator));
+  answer->partial = partial;
   return answer;
 }
 
@@ -483,12 +494,31 @@ static MblmAnswer *
 rank (MblmAsker *self, GCancellable *cancellable, GError **error)
 {
   g_autofree double *log_p = g_new (double, self->endings->len);
+  g_autoptr (GError) failure = NULL;
+  MblmAnswer *answer;
 
-  if (!mblm_ranker_run (self->ranker, self->session,
-          (GArray *const *) self->endings->pdata, self->endings->len, log_p,
-          self->progress, self->progress_data, cancellable, error))
+  mblm_ranker_run (self->ranker, self->session,
+      (GArray *const *) self->endings->pdata, self->endings->len, log_p,
+      cancellable, &failure);
+  gboolean partial = is_ended (cancellable, &failure);
+  if (failure) {
+    g_propagate_error (error, g_steal_pointer (&failure));
     return NULL;
-  return choose (self, log_p);
+  }
+  answer = choose (self, log_p);
+  answer->partial = partial;
+  return answer;
+}
+
+/* The picture was not read to its end: there is nothing to say. */
+static MblmAnswer *
+say_nothing (void)
+{
+  MblmAnswer *answer = g_new0 (MblmAnswer, 1);
+
+  answer->text = g_strdup ("");
+  answer->partial = TRUE;
+  return answer;
 }
 
 /* The prompt for a picture, checked to fit. */
@@ -529,9 +559,15 @@ mblm_asker_answer (
   g_return_val_if_fail (MBLM_IS_ASKER (self) && image != NULL, NULL);
 
   g_auto (Prompt) prompt = {NULL};
-  if (!prepare (self, image, &prompt, error) ||
-      !feed_prompt (self, &prompt, cancellable, error))
+  g_autoptr (GError) failure = NULL;
+  if (!prepare (self, image, &prompt, error))
     return NULL;
+  if (!feed_prompt (self, &prompt, cancellable, &failure)) {
+    if (is_ended (cancellable, &failure))
+      return say_nothing ();
+    g_propagate_error (error, g_steal_pointer (&failure));
+    return NULL;
+  }
   return self->endings ? rank (self, cancellable, error)
                        : generate (self, cancellable, error);
 }

@@ -22,12 +22,14 @@ typedef struct {
 } MblmChoice;
 
 /* An answer: valid UTF-8, its probability (see mblm_asker_answer), and the
- * choices in the order in which they were given (NULL without choices). */
+ * choices in the order in which they were given (NULL without choices). A
+ * partial one is what there was when the progress function ended the work. */
 typedef struct {
   char *text;
   double probability;
   MblmChoice *choices;
   guint n_choices;
+  gboolean partial;
 } MblmAnswer;
 
 #define MBLM_TYPE_ANSWER (mblm_answer_get_type ())
@@ -60,10 +62,12 @@ void mblm_asker_set_max_bytes (MblmAsker *self, guint max);
 /* The default is greedy. */
 void mblm_asker_set_sampler (MblmAsker *self, MblmSampler *sampler);
 
-/* Called between bytes while an answer is made. */
-typedef void (*MblmAskerProgress) (gpointer user_data);
+/* Called between two pieces of work while an answer is made. FALSE ends it: the
+ * answer is then partial, and has the bytes drawn so far, the choices judged by
+ * the bytes known of all of them, or "" and probability 0 when the picture had
+ * not been read. */
 void mblm_asker_set_progress (
-    MblmAsker *self, MblmAskerProgress progress, gpointer user_data);
+    MblmAsker *self, MblmProgress progress, gpointer user_data);
 
 /* The bytes of a picture (mblm_picture_to_bytes with the model's layout) to the
  * answer. The probability of a generated answer is that of its bytes and its

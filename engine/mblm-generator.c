@@ -268,6 +268,15 @@ mblm_generator_next (MblmGenerator *self, GByteArray *out,
   return TRUE;
 }
 
+void
+mblm_generator_end (MblmGenerator *self, GByteArray *out)
+{
+  g_return_if_fail (MBLM_IS_GENERATOR (self) && out != NULL);
+
+  if (self->finish == MBLM_FINISH_NONE)
+    finish (self, MBLM_FINISH_ENDED, out);
+}
+
 gboolean
 mblm_generator_settle (
     MblmGenerator *self, GCancellable *cancellable, GError **error)

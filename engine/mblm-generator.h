@@ -25,6 +25,7 @@ typedef enum {
   MBLM_FINISH_LENGTH, /* as many ids as asked for */
   MBLM_FINISH_END,    /* the model's end token */
   MBLM_FINISH_STOP,   /* a stop string */
+  MBLM_FINISH_ENDED,  /* mblm_generator_end */
 } MblmFinish;
 
 MblmGenerator *mblm_generator_new (MblmSession *session, MblmSampler *sampler);
@@ -44,6 +45,8 @@ void mblm_generator_start (MblmGenerator *self);
  * tells. */
 gboolean mblm_generator_next (MblmGenerator *self, GByteArray *out,
     GCancellable *cancellable, GError **error);
+/* Ends the generation where it is; appends to `out` what was held back. */
+void mblm_generator_end (MblmGenerator *self, GByteArray *out);
 MblmFinish mblm_generator_get_finish (MblmGenerator *self);
 /* Ids drawn since the start, and sum of ln p over them under the model's own
  * distribution (before temperature and cuts). */

@@ -114,9 +114,14 @@ mblm_session_reset (MblmSession *self)
   g_array_set_size (self->open, 0);
   g_array_set_size (self->history, 0);
   self->has_logits = FALSE;
-  /* It can fail for want of memory only in a new session. */
+  /* Also in the middle of a feed: then what would end that waits. It can fail
+   * for want of memory only in a new session. */
+  GCancellable *cancellable = g_steal_pointer (&self->run.cancellable);
+  MblmProgress progress = g_steal_pointer (&self->run.progress);
   self->broken = !mblm_session_restart_stages (self, &self->run, 0, NULL) ||
       !mblm_run_wait (&self->run, NULL);
+  self->run.cancellable = cancellable;
+  self->run.progress = progress;
 }
 
 /* ------------------------------------------------------------------------- */
@@ -146,6 +151,17 @@ void
 mblm_session_set_memory_bound (MblmSession *self, guint64 bytes)
 {
   self->memory_bound = bytes;
+}
+
+/**
+ * mblm_session_set_progress: (skip)
+ */
+void
+mblm_session_set_progress (
+    MblmSession *self, MblmProgress progress, gpointer user_data)
+{
+  self->progress = progress;
+  self->progress_data = user_data;
 }
 
 gboolean
@@ -326,12 +342,22 @@ begin (MblmSession *self, GCancellable *cancellable)
   mblm_run_release (&self->run, (MblmRunMark){0, 0});
   self->run.failed = FALSE;
   self->run.cancellable = cancellable;
+  self->run.progress = self->progress;
+  self->run.progress_data = self->progress_data;
+}
+
+/* What is too short to be ended in between: resetting, copying, predicting. */
+static void
+let_go (MblmSession *self)
+{
+  self->run.cancellable = NULL;
+  self->run.progress = NULL;
 }
 
 static gboolean
 finish (MblmSession *self, gboolean ok, GError **error)
 {
-  self->run.cancellable = NULL;
+  let_go (self);
   /* Not while an error is set already. */
   ok = ok && mblm_run_wait (&self->run, error);
   self->broken = !ok;
@@ -451,6 +477,7 @@ mblm_session_get_logits (MblmSession *self, MblmStart start, GError **error)
   if (!self->has_logits) {
     MblmOutput output = {.logits = self->logits};
     begin (self, NULL);
+    let_go (self);
     if (!finish (self,
             mblm_output_write (
                 &output, self->model, &self->run, 1, self->last_row, error),
@@ -505,7 +532,7 @@ mblm_session_step_many (MblmSession **sessions, const gint32 *ids, guint n,
   for (guint b = 0; b < n; b++) {
     if (ok && !mblm_session_is_endless (sessions[b]))
       g_array_append_val (sessions[b]->history, ids[b]);
-    sessions[b]->run.cancellable = NULL;
+    let_go (sessions[b]);
     sessions[b]->broken = !ok;
   }
   return ok;

@@ -57,6 +57,11 @@ typedef enum {
   MBLM_START_BARE,
 } MblmStart;
 
+/* Called by the thread that works, between two pieces of work, each a few
+ * milliseconds long; what it works for must be left alone. FALSE ends the work as
+ * a cancellable does. */
+typedef gboolean (*MblmProgress) (gpointer user_data);
+
 /* Error: MBLM_ERROR_UNSUPPORTED for a model that is not causal. */
 MblmSession *mblm_session_new (MblmModel *model, GError **error);
 
@@ -64,6 +69,9 @@ MblmModel *mblm_session_get_model (MblmSession *self);
 void mblm_session_set_context_full (MblmSession *self, MblmContextFull policy);
 /* Bytes of device memory that the session's state may take; 0: no bound. */
 void mblm_session_set_memory_bound (MblmSession *self, guint64 bytes);
+/* NULL: none. */
+void mblm_session_set_progress (
+    MblmSession *self, MblmProgress progress, gpointer user_data);
 gboolean mblm_session_is_endless (MblmSession *self);
 /* Ids fed since the last reset. */
 guint64 mblm_session_get_position (MblmSession *self);

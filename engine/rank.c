@@ -24,15 +24,17 @@
 struct _MblmRanker {
   MblmModel *model;
   guint vocabulary;
+  MblmProgress progress;
+  gpointer progress_data;
   MblmSession *session[MAX_GROUP]; /* NULL until it is needed */
 };
 
 /* A continuation on its way. */
 typedef struct {
-  MblmSession *session;
+  MblmSession *session; /* while its group is at work */
   const GArray *ids;
-  guint fed; /* ids that the session has been fed */
-  double *log_p;
+  guint known;   /* ids whose probability is known */
+  double *log_p; /* [ids]: of the first 1, 2, ... of them */
 } Branch;
 
 MblmRanker *
@@ -54,12 +56,23 @@ mblm_ranker_free (MblmRanker *self)
   g_free (self);
 }
 
-/* Adds ln p of the next id of a branch. */
-static gboolean
-add_next (MblmRanker *self, MblmSession *session, const GArray *ids, guint at,
-    double *log_p, GError **error)
+void
+mblm_ranker_set_progress (
+    MblmRanker *self, MblmProgress progress, gpointer user_data)
 {
-  gint32 id = g_array_index (ids, gint32, at);
+  self->progress = progress;
+  self->progress_data = user_data;
+  for (guint i = 0; i < MAX_GROUP; i++)
+    if (self->session[i])
+      mblm_session_set_progress (self->session[i], progress, user_data);
+}
+
+/* Adds ln p of the next id of a branch, as its session predicts it. */
+static gboolean
+add_next (
+    MblmRanker *self, MblmSession *session, Branch *branch, GError **error)
+{
+  gint32 id = g_array_index (branch->ids, gint32, branch->known);
   const float *logits = mblm_session_get_logits (
       session, MBLM_START_BARE, error);
 
@@ -78,37 +91,36 @@ add_next (MblmRanker *self, MblmSession *session, const GArray *ids, guint at,
         "device failed");
     return FALSE;
   }
-  *log_p += logits[id] - total;
+  double before = branch->known > 0 ? branch->log_p[branch->known - 1] : 0.0;
+  branch->log_p[branch->known++] = before + logits[id] - total;
   return TRUE;
 }
 
-/* Steps every branch that has an id left whose successor is not known yet. */
+/* Steps every branch that has an id left whose probability is not known yet. */
 static gboolean
 step_group (MblmRanker *self, Branch *branches, guint n, gboolean *done,
     GCancellable *cancellable, GError **error)
 {
   MblmSession *sessions[MAX_GROUP];
+  Branch *active[MAX_GROUP];
   gint32 ids[MAX_GROUP];
   guint n_active = 0;
 
   for (guint i = 0; i < n; i++)
-    if (branches[i].fed + 1 < branches[i].ids->len) {
+    if (branches[i].known < branches[i].ids->len) {
       sessions[n_active] = branches[i].session;
+      active[n_active] = &branches[i];
       ids[n_active++] = g_array_index (
-          branches[i].ids, gint32, branches[i].fed);
+          branches[i].ids, gint32, branches[i].known - 1);
     }
   *done = n_active == 0;
   if (*done)
     return TRUE;
   if (!mblm_session_step_many (sessions, ids, n_active, cancellable, error))
     return FALSE;
-  for (guint i = 0; i < n; i++)
-    if (branches[i].fed + 1 < branches[i].ids->len) {
-      branches[i].fed++;
-      if (!add_next (self, branches[i].session, branches[i].ids,
-              branches[i].fed, branches[i].log_p, error))
-        return FALSE;
-    }
+  for (guint i = 0; i < n_active; i++)
+    if (!add_next (self, sessions[i], active[i], error))
+      return FALSE;
   return TRUE;
 }
 
@@ -116,11 +128,13 @@ static gboolean
 branch_off (MblmRanker *self, guint slot, MblmSnapshot *state, GError **error)
 {
   if (!self->session[slot]) {
-    self->session[slot] = mblm_session_new (self->model, error);
-    if (!self->session[slot])
+    MblmSession *session = mblm_session_new (self->model, error);
+
+    if (!session)
       return FALSE;
-    mblm_session_set_context_full (
-        self->session[slot], MBLM_CONTEXT_FULL_ERROR);
+    mblm_session_set_context_full (session, MBLM_CONTEXT_FULL_ERROR);
+    mblm_session_set_progress (session, self->progress, self->progress_data);
+    self->session[slot] = session;
   }
   return mblm_session_restore (self->session[slot], state, error);
 }
@@ -134,45 +148,74 @@ group_size (MblmRanker *self, MblmSession *session, guint longest)
   return (guint) CLAMP (MAX_MEMORY / MAX (bytes, 1), 1, MAX_GROUP);
 }
 
-gboolean
-mblm_ranker_run (MblmRanker *self, MblmSession *session,
-    GArray *const *continuations, guint n, double *log_p,
-    MblmAskerProgress progress, gpointer user_data, GCancellable *cancellable,
-    GError **error)
+/* All branches to their ends, in groups. */
+static gboolean
+run_branches (MblmRanker *self, MblmSession *session, Branch *branches, guint n,
+    guint longest, GCancellable *cancellable, GError **error)
 {
-  guint longest = 0;
-
-  for (guint i = 0; i < n; i++) {
-    log_p[i] = 0.0;
-    longest = MAX (longest, continuations[i]->len);
-    if (!add_next (self, session, continuations[i], 0, &log_p[i], error))
-      return FALSE;
-  }
-  if (longest < 2)
-    return TRUE;
-
+  guint size = group_size (self, session, longest);
   g_autoptr (MblmSnapshot) state = mblm_session_snapshot (session, error);
+
   if (!state)
     return FALSE;
-  guint size = group_size (self, session, longest);
   for (guint first = 0; first < n; first += size) {
-    Branch branches[MAX_GROUP];
     guint in_group = MIN (size, n - first);
     gboolean done = FALSE;
 
     for (guint i = 0; i < in_group; i++) {
       if (!branch_off (self, i, state, error))
         return FALSE;
-      branches[i] = (Branch){.session = self->session[i],
-          .ids = continuations[first + i],
-          .log_p = &log_p[first + i]};
+      branches[first + i].session = self->session[i];
     }
-    while (!done) {
-      if (progress)
-        progress (user_data);
-      if (!step_group (self, branches, in_group, &done, cancellable, error))
+    while (!done)
+      if (!step_group (
+              self, branches + first, in_group, &done, cancellable, error))
         return FALSE;
-    }
   }
   return TRUE;
+}
+
+/* What is known of every branch, so that none is judged by more of it than
+ * another that goes on. */
+static void
+sum_up (const Branch *branches, guint n, double *log_p)
+{
+  guint depth = G_MAXUINT;
+
+  for (guint i = 0; i < n; i++)
+    if (branches[i].known < branches[i].ids->len)
+      depth = MIN (depth, branches[i].known);
+  for (guint i = 0; i < n; i++) {
+    guint known = MIN (depth, branches[i].known);
+
+    log_p[i] = known > 0 ? branches[i].log_p[known - 1] : 0.0;
+  }
+}
+
+gboolean
+mblm_ranker_run (MblmRanker *self, MblmSession *session,
+    GArray *const *continuations, guint n, double *log_p,
+    GCancellable *cancellable, GError **error)
+{
+  g_autofree Branch *branches = g_new0 (Branch, n);
+  g_autofree double *sums = NULL;
+  gsize n_ids = 0;
+  guint longest = 0;
+  gboolean ok = TRUE;
+
+  for (guint i = 0; i < n; i++) {
+    branches[i].ids = continuations[i];
+    n_ids += continuations[i]->len;
+    longest = MAX (longest, continuations[i]->len);
+  }
+  sums = g_new (double, n_ids);
+  for (guint i = 0, at = 0; i < n; at += continuations[i++]->len)
+    branches[i].log_p = sums + at;
+
+  for (guint i = 0; ok && i < n; i++)
+    ok = add_next (self, session, &branches[i], error);
+  if (ok && longest > 1)
+    ok = run_branches (self, session, branches, n, longest, cancellable, error);
+  sum_up (branches, n, log_p);
+  return ok;
 }

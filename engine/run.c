@@ -144,6 +144,11 @@ mblm_run_check (MblmRun *self, GError **error)
         mblm_device_get_name (self->device));
     return FALSE;
   }
+  if (self->progress != NULL && !self->progress (self->progress_data)) {
+    g_set_error_literal (
+        error, G_IO_ERROR, G_IO_ERROR_CANCELLED, "the work was ended");
+    return FALSE;
+  }
   return !g_cancellable_set_error_if_cancelled (self->cancellable, error);
 }
 

@@ -16,6 +16,7 @@
 
 #include "mblm-device.h"
 #include "mblm-error.h"
+#include "mblm-session.h"
 
 G_BEGIN_DECLS
 
@@ -25,9 +26,11 @@ typedef struct {
   MblmQueue *q;
   MblmDevice *device;        /* owned */
   GCancellable *cancellable; /* borrowed for the length of a call; or NULL */
-  GPtrArray *blocks;         /* of working memory */
-  gsize block, used;         /* the top of the stack */
-  gboolean failed;           /* an allocation failed since the last check */
+  MblmProgress progress;     /* between pieces of work; or NULL */
+  gpointer progress_data;
+  GPtrArray *blocks; /* of working memory */
+  gsize block, used; /* the top of the stack */
+  gboolean failed;   /* an allocation failed since the last check */
 } MblmRun;
 
 typedef struct {
@@ -45,7 +48,7 @@ float *mblm_run_floats (MblmRun *self, gsize n);
 /* Device memory that holds n ids of the host. */
 int32_t *mblm_run_upload_ids (MblmRun *self, const gint32 *ids, gsize n);
 /* FALSE with MBLM_ERROR_MEMORY if an allocation failed, or with
- * G_IO_ERROR_CANCELLED; call it between pieces of work. */
+ * G_IO_ERROR_CANCELLED; call it between pieces of work. Tells the progress. */
 gboolean mblm_run_check (MblmRun *self, GError **error);
 /* Waits for the queue: FALSE with MBLM_ERROR_MEMORY or MBLM_ERROR_DEVICE. */
 gboolean mblm_run_wait (MblmRun *self, GError **error);

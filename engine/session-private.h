@@ -25,6 +25,8 @@ struct _MblmSession {
   MblmRun run;
   MblmContextFull context_full;
   guint64 memory_bound; /* 0: none */
+  MblmProgress progress;
+  gpointer progress_data;
 
   guint64 position;     /* ids fed since the last reset */
   guint64 context_fill; /* ids in the current context */

@@ -333,6 +333,8 @@ finish_name (MblmFinish finish)
       return "end";
     case MBLM_FINISH_STOP:
       return "stop";
+    case MBLM_FINISH_ENDED:
+      return "ended";
     case MBLM_FINISH_NONE:
       break;
   }

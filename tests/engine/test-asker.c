@@ -304,10 +304,20 @@ test_context (Fixture *f, gconstpointer data)
   assert_no_choices (f, choices, "1 more");
 }
 
-static void
+static gboolean
 count (gpointer data)
 {
   (*(guint *) data)++;
+  return TRUE;
+}
+
+/* Ends the work when it has counted down. */
+static gboolean
+count_down (gpointer data)
+{
+  guint *left = data;
+
+  return *left > 0 && (*left)-- > 0;
 }
 
 static void
@@ -337,6 +347,50 @@ test_cancel (Fixture *f, gconstpointer data)
   g_assert_true (mblm_asker_set_choices (f->asker, choices, NULL));
   g_autoptr (MblmAnswer) chosen = answer (f, f->image);
   g_assert_cmpuint (calls, >, 2);
+}
+
+/* Ended after any number of pieces of work, an answer is what there was: of the
+ * bytes the first ones, of the choices what is known of all of them. */
+static void
+test_partial (Fixture *f, gconstpointer data)
+{
+  static const char *const choices[] = {
+      "red", "green", "r", "blue", "a", "b", "c", "d", "e", "black", NULL};
+  guint calls = 0;
+
+  set_question (f, "what?");
+  /* The question is fed with the first picture alone. */
+  g_autoptr (MblmAnswer) first = answer (f, f->image);
+  for (guint ranked = 0; ranked < 2; ranked++) {
+    g_assert_true (
+        mblm_asker_set_choices (f->asker, ranked ? choices : NULL, NULL));
+    mblm_asker_set_progress (f->asker, count, &calls);
+    calls = 0;
+    g_autoptr (MblmAnswer) whole = answer (f, f->image);
+    guint all = calls;
+    g_assert_false (whole->partial);
+
+    for (guint n = 0; n <= all; n += 1 + n / 8) {
+      guint left = n;
+      mblm_asker_set_progress (f->asker, count_down, &left);
+      g_autoptr (MblmAnswer) part = answer (f, f->image);
+      g_assert_cmpint (part->partial, ==, n < all);
+      g_assert_cmpfloat (part->probability, >=, 0.0);
+      g_assert_cmpfloat (part->probability, <=, 1.0);
+      if (!ranked && !strstr (whole->text, "\xef\xbf\xbd"))
+        g_assert_true (g_str_has_prefix (whole->text, part->text));
+      if (part->n_choices > 0) {
+        double sum = 0.0;
+        for (guint i = 0; i < part->n_choices; i++)
+          sum += part->choices[i].probability;
+        g_assert_cmpfloat_with_epsilon (sum, 1.0, 1e-9);
+      }
+    }
+    mblm_asker_set_progress (f->asker, NULL, NULL);
+    g_autoptr (MblmAnswer) again = answer (f, f->image);
+    g_assert_cmpstr (again->text, ==, whole->text);
+    g_assert_cmpfloat (again->probability, ==, whole->probability);
+  }
 }
 
 static void
@@ -454,6 +508,7 @@ main (int argc, char **argv)
   ADD ("bad-input", test_bad_input);
   ADD ("context", test_context);
   ADD ("cancel", test_cancel);
+  ADD ("partial", test_partial);
   ADD ("other-models", test_other_models);
   g_test_add_func ("/asker/split", test_split);
   g_test_add_func ("/asker/scenes", test_scenes);
