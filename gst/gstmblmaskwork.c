@@ -55,12 +55,14 @@ flows_result (const Flows *self)
 
 /* --- answers --- */
 
-static void
+static gboolean
 progress (gpointer user_data)
 {
   GstMblmAsk *self = user_data;
+  GstMblmBase *base = &self->parent;
 
-  gst_mblm_base_breathe (&self->parent, self->cancellable);
+  gst_mblm_base_breathe (base, self->cancellable);
+  return !gst_mblm_base_is_late (base);
 }
 
 static gboolean
@@ -101,7 +103,8 @@ post_answer (GstMblmAsk *self, const GstMblmItem *item, GstMblmTextPad *pad,
       G_TYPE_UINT64, item->duration, "pad", G_TYPE_STRING,
       GST_OBJECT_NAME (pad), "question", G_TYPE_STRING,
       question ? question : "", "answer", G_TYPE_STRING, answer->text,
-      "probability", G_TYPE_DOUBLE, answer->probability, NULL);
+      "probability", G_TYPE_DOUBLE, answer->probability, "partial",
+      G_TYPE_BOOLEAN, answer->partial, NULL);
 
   gst_mblm_answer_set_choices (structure, answer);
   gst_element_post_message (GST_ELEMENT (self),
@@ -213,13 +216,18 @@ answer_on (GstMblmAsk *self, const GstMblmItem *item, GstMblmTextPad *pad,
     return skip_on (self, item, pad, TRUE);
   gst_mblm_voice_set_sampling (voice, &self->now.sampling, self->now.max_bytes);
 
+  gst_mblm_base_begin_answer (base);
   answer = mblm_asker_answer (
       voice->asker, item->bytes, self->cancellable, &error);
   if (!answer && is_frame_error (error))
     return fail_frame (self, item, pad, error);
   if (!answer)
     return gst_mblm_base_failure (base, error);
+  gst_mblm_base_end_answer (base, answer->partial);
   post_answer (self, item, pad, voice->question, answer);
+  /* The time was up before there was anything to say: the last answer holds. */
+  if (answer->partial && *answer->text == '\0')
+    return skip_on (self, item, pad, FALSE);
   return send_answer (self, item, pad, voice->question, answer);
 }
 

@@ -30,8 +30,10 @@
 #include "gstmblmlatency.h"
 #include "gstmblmmodel.h"
 #include "gstmblmqueue.h"
+#include "gstmblmstats.h"
 #include "gstmblmtext.h"
 #include "gstmblmtiming.h"
+#include "gstmblmwatch.h"
 
 G_BEGIN_DECLS
 
@@ -63,20 +65,11 @@ enum {
   GST_MBLM_PROP_MAX_SIZE_BYTES,
   GST_MBLM_PROP_MAX_SIZE_TIME,
   GST_MBLM_PROP_TIMING,
+  GST_MBLM_PROP_DEADLINE,
   GST_MBLM_PROP_LATENCY,
   GST_MBLM_PROP_STATS,
   GST_MBLM_PROP_LAST,
 };
-
-typedef struct {
-  guint64 buffers_in, bytes_in; /* that came in at `sink` */
-  guint64 units;                /* that the model has worked on */
-  guint64 dropped;              /* units given up because the queue was full */
-  guint64 failed;               /* input that the model could not take */
-  guint64 bytes_out;            /* of text */
-  guint64 busy;                 /* time the model worked, in ns */
-  guint64 last;                 /* ... on the last unit */
-} GstMblmStats;
 
 typedef struct {
   char *model;
@@ -86,7 +79,8 @@ typedef struct {
   GstMblmLeaky leaky;
   GstMblmLevels limits;
   GstMblmTiming timing;
-  gint64 latency; /* ns; -1: measured */
+  GstClockTime deadline; /* 0: none */
+  gint64 latency;        /* ns; -1: measured */
 } GstMblmSettings;
 
 struct _GstMblmBase {
@@ -102,6 +96,8 @@ struct _GstMblmBase {
   /* In the task, with the stream lock of `src`. */
   GstMblmLoad *load;    /* what the sessions were made for; owned */
   GstFlowReturn breath; /* what pushing between two steps returned */
+  GstMblmWatch watch;   /* of the unit at work */
+  gboolean spoke;       /* ... text of which was sent */
 
   GMutex lock;
   GCond cond; /* anything below has changed */
@@ -168,6 +164,7 @@ struct _GstMblmBaseClass {
 /* In class_init: installs the properties whose defaults differ. */
 void gst_mblm_base_class_set_defaults (GstMblmBaseClass *klass,
     const char *model, GstMblmLeaky leaky, guint max_size_buffers);
+/* `timing` and `deadline`, for elements whose output is text. */
 void gst_mblm_base_class_install_timing (GstMblmBaseClass *klass);
 /* In init: takes the defaults over, and creates `sink` and `src` from the
  * class's templates. */
@@ -183,6 +180,16 @@ GPtrArray *gst_mblm_base_list_text_pads (GstMblmBase *self);
 GstFlowReturn gst_mblm_base_fault (GstMblmBase *self, GstMblmFault *fault);
 /* Posts a warning. Takes the fault. */
 void gst_mblm_base_warn (GstMblmBase *self, GstMblmFault *fault);
+
+/* --- properties (gstmblmsettings.c) --- */
+
+void gst_mblm_base_install_settings (GObjectClass *klass);
+void gst_mblm_base_init_settings (GstMblmBase *self);
+void gst_mblm_base_clear_settings (GstMblmBase *self);
+/* What the properties ask for, not checked. */
+GstMblmLoad *gst_mblm_base_new_load (GstMblmBase *self);
+/* Asks for another load where the properties are no longer those of this one. */
+void gst_mblm_base_check_load (GstMblmBase *self, const GstMblmLoad *load);
 
 /* --- input (gstmblmsink.c) --- */
 
@@ -202,6 +209,12 @@ void gst_mblm_base_set_up_src (GstMblmBase *self, GstPad *pad);
 gboolean gst_mblm_base_start_task (GstMblmBase *self);
 /* Ends what is at work and keeps the task from going on; doesn't wait. */
 void gst_mblm_base_set_flushing (GstMblmBase *self);
+/* One answer of the unit at work begins, and with it the time of `deadline`. */
+void gst_mblm_base_begin_answer (GstMblmBase *self);
+/* That time is over. */
+gboolean gst_mblm_base_is_late (GstMblmBase *self);
+/* Counts an answer, a continuation or a score. */
+void gst_mblm_base_end_answer (GstMblmBase *self, gboolean partial);
 /* Between two steps of the model: lets time go on downstream (timing=arrival).
  * When that fails, the unit is cancelled. */
 void gst_mblm_base_breathe (GstMblmBase *self, GCancellable *cancellable);
@@ -212,7 +225,8 @@ GstFlowReturn gst_mblm_base_failure (GstMblmBase *self, GError *error);
 gboolean gst_mblm_base_is_arrival (GstMblmBase *self);
 /* The position in a text pad's segment that stands for the running time now. */
 GstClockTime gst_mblm_base_now (GstMblmBase *self, GstMblmTextPad *pad);
-/* Counts text that was sent. */
+/* Counts text that was sent, and bytes that were scored. */
 void gst_mblm_base_count_out (GstMblmBase *self, gsize bytes);
+void gst_mblm_base_count_scored (GstMblmBase *self, guint64 bytes);
 
 G_END_DECLS

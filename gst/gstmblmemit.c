@@ -10,6 +10,8 @@
 
 #include "gstmblmemit.h"
 
+#include "gstmblmmeta.h"
+
 /* What a whole prompt may grow to before a part of it is sent. */
 #define MAX_WAITING (1024 * 1024)
 /* Time goes on in steps of this at least. */
@@ -36,6 +38,7 @@ gst_mblm_emitter_reset (GstMblmEmitter *self)
 {
   self->utf8 = (MblmUtf8) MBLM_UTF8_INIT;
   g_string_truncate (self->waiting, 0);
+  self->partial = FALSE;
 }
 
 void
@@ -131,6 +134,10 @@ send (GstMblmEmitter *self, gsize n)
     return GST_FLOW_OK;
   buffer = gst_buffer_new_memdup (self->waiting->str, n);
   stamp (self, buffer, n);
+  if (self->partial && n == self->waiting->len)
+    gst_mblm_answer_meta_add_partial (buffer,
+        gst_segment_to_running_time (gst_mblm_text_pad_get_segment (self->pad),
+            GST_FORMAT_TIME, self->start));
   g_string_erase (self->waiting, 0, n);
   gst_mblm_base_count_out (self->base, n);
   return gst_mblm_text_pad_push (self->pad, buffer);
@@ -190,11 +197,13 @@ gst_mblm_emitter_push_whole (GstMblmEmitter *self, const guint8 *bytes, gsize n)
 }
 
 GstFlowReturn
-gst_mblm_emitter_end (GstMblmEmitter *self, const char *separator)
+gst_mblm_emitter_end (
+    GstMblmEmitter *self, const char *separator, gboolean partial)
 {
   GstFlowReturn ret = GST_FLOW_OK;
   gsize piece;
 
+  self->partial = partial;
   if (gst_mblm_text_pad_is_text (self->pad))
     mblm_utf8_finish (&self->utf8, self->waiting);
   if (separator)

@@ -32,6 +32,7 @@ typedef struct {
   GstClockTime byte_duration;
   GstClockTime start, end; /* NONE: no time, no bound */
   GstClockTime next;       /* in frame timing, where text goes on */
+  gboolean partial;        /* what waits is the end of a cut text */
 } GstMblmEmitter;
 
 void gst_mblm_emitter_init (GstMblmEmitter *self, GstMblmBase *base);
@@ -47,9 +48,9 @@ GstFlowReturn gst_mblm_emitter_push (
 GstFlowReturn gst_mblm_emitter_push_whole (
     GstMblmEmitter *self, const guint8 *bytes, gsize n);
 /* The end of the unit: the separator, then all that waits; then a GAP up to the
- * unit's end. */
+ * unit's end. `partial` marks the last buffer that is sent here, if any. */
 GstFlowReturn gst_mblm_emitter_end (
-    GstMblmEmitter *self, const char *separator);
+    GstMblmEmitter *self, const char *separator, gboolean partial);
 /* In arrival timing: lets time go on up to now where no text comes. */
 GstFlowReturn gst_mblm_emitter_follow_clock (GstMblmEmitter *self);
 

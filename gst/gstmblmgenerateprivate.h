@@ -42,6 +42,7 @@ struct _GstMblmGenerate {
   GstMblmSampling sampling;
   GstMblmEmitter emitter;
   GstMblmGenerateSettings now; /* of the unit at work */
+  GCancellable *cancellable;   /* of the unit at work, not owned */
   GByteArray *stream;          /* the end of what came, per=stream */
   gboolean begun;              /* ... something came */
   GstClockTime stream_start, stream_end;

@@ -19,6 +19,17 @@
 /* State that one stream may hold where the model's context has no end. */
 #define MEMORY_BOUND ((guint64) 1 << 30)
 
+/* Between two pieces of work. The deadline is for the bytes drawn: a prompt is
+ * read to its end, or the context would be lost for those that follow. */
+static gboolean
+progress (gpointer user_data)
+{
+  GstMblmGenerate *self = user_data;
+
+  gst_mblm_base_breathe (&self->parent, self->cancellable);
+  return TRUE;
+}
+
 static gboolean
 gst_mblm_generate_set_load (GstMblmBase *base, GstMblmLoad *load)
 {
@@ -37,6 +48,7 @@ gst_mblm_generate_set_load (GstMblmBase *base, GstMblmLoad *load)
     return FALSE;
   }
   mblm_session_set_memory_bound (self->session, MEMORY_BOUND);
+  mblm_session_set_progress (self->session, progress, self);
   self->sampler = mblm_sampler_new ();
   self->generator = mblm_generator_new (self->session, self->sampler);
   return TRUE;
@@ -71,9 +83,9 @@ context_of (GstMblmLoad *load)
 /* Feeds the prompt, with the property `prompt` before it where nothing was said
  * yet; of both the last context bytes. */
 static gboolean
-feed (GstMblmGenerate *self, const guint8 *bytes, gsize n,
-    GCancellable *cancellable, GError **error)
+feed (GstMblmGenerate *self, const guint8 *bytes, gsize n, GError **error)
 {
+  GCancellable *cancellable = self->cancellable;
   gsize context = context_of (self->parent.load);
   const char *prompt = self->now.prompt;
   gsize n_prompt = 0;
@@ -97,42 +109,37 @@ feed (GstMblmGenerate *self, const guint8 *bytes, gsize n,
               self->session, bytes, n, cancellable, error));
 }
 
-/* Between two bytes. */
+/* Draws bytes up to the end of the continuation; `partial`: or of its time. */
 static GstFlowReturn
-breathe (GstMblmGenerate *self, GCancellable *cancellable)
+draw (GstMblmGenerate *self, gboolean *partial)
 {
   GstMblmBase *base = &self->parent;
-
-  gst_mblm_base_breathe (base, cancellable);
-  if (base->breath != GST_FLOW_OK)
-    return base->breath;
-  return GST_FLOW_OK;
-}
-
-static GstFlowReturn
-draw (GstMblmGenerate *self, GCancellable *cancellable)
-{
   g_autoptr (GByteArray) out = g_byte_array_new ();
   GstFlowReturn ret = GST_FLOW_OK;
   GError *error = NULL;
   gboolean more;
 
+  *partial = FALSE;
   mblm_generator_start (self->generator);
   do {
-    more = mblm_generator_next (self->generator, out, cancellable, &error);
+    more = mblm_generator_next (
+        self->generator, out, self->cancellable, &error);
     if (error)
-      return gst_mblm_base_failure (&self->parent, error);
+      return gst_mblm_base_failure (base, error);
+    if (more && gst_mblm_base_is_late (base)) {
+      *partial = TRUE;
+      more = FALSE;
+      mblm_generator_end (self->generator, out);
+    }
     if (out->len > 0)
       ret = gst_mblm_emitter_push (&self->emitter, out->data, out->len);
     g_byte_array_set_size (out, 0);
-    if (ret == GST_FLOW_OK)
-      ret = breathe (self, cancellable);
   } while (more && ret == GST_FLOW_OK);
   if (ret != GST_FLOW_OK)
     return ret;
-  if (!mblm_generator_settle (self->generator, cancellable, &error))
-    return gst_mblm_base_failure (&self->parent, error);
-  return GST_FLOW_OK;
+  if (!mblm_generator_settle (self->generator, self->cancellable, &error))
+    return gst_mblm_base_failure (base, error);
+  return base->breath;
 }
 
 static GstFlowReturn
@@ -163,13 +170,38 @@ begin (GstMblmGenerate *self, GstClockTime start, GstClockTime end)
   return ret;
 }
 
+/* Says that a continuation was cut short. */
+static void
+post_partial (GstMblmGenerate *self)
+{
+  const GstMblmEmitter *emitter = &self->emitter;
+  const GstSegment *segment = gst_mblm_text_pad_get_segment (emitter->pad);
+  GstClockTime start = emitter->start, duration = GST_CLOCK_TIME_NONE;
+  GstStructure *structure;
+
+  if (GST_CLOCK_TIME_IS_VALID (start) && GST_CLOCK_TIME_IS_VALID (emitter->end))
+    duration = emitter->end - start;
+  structure = gst_structure_new ("mblmgenerate", "timestamp", G_TYPE_UINT64,
+      start, "stream-time", G_TYPE_UINT64,
+      gst_segment_to_stream_time (segment, GST_FORMAT_TIME, start),
+      "running-time", G_TYPE_UINT64,
+      gst_segment_to_running_time (segment, GST_FORMAT_TIME, start), "duration",
+      G_TYPE_UINT64, duration, "bytes", G_TYPE_UINT64,
+      mblm_generator_get_drawn (self->generator), "partial", G_TYPE_BOOLEAN,
+      TRUE, NULL);
+  gst_element_post_message (GST_ELEMENT (self),
+      gst_message_new_element (GST_OBJECT (self), structure));
+}
+
 /* Continues one prompt; `echoed`: it was sent already. */
 static GstFlowReturn
-continue_prompt (GstMblmGenerate *self, const guint8 *bytes, gsize n,
-    gboolean echoed, GCancellable *cancellable)
+continue_prompt (
+    GstMblmGenerate *self, const guint8 *bytes, gsize n, gboolean echoed)
 {
+  GstMblmBase *base = &self->parent;
   GstFlowReturn ret = GST_FLOW_OK;
   GError *error = NULL;
+  gboolean partial;
 
   if (self->now.policy == GST_MBLM_CONTEXT_RESET)
     mblm_session_reset (self->session);
@@ -178,11 +210,16 @@ continue_prompt (GstMblmGenerate *self, const guint8 *bytes, gsize n,
   if (ret != GST_FLOW_OK)
     return ret;
   set_up_generator (self);
-  if (!feed (self, bytes, n, cancellable, &error))
-    return gst_mblm_base_failure (&self->parent, error);
-  ret = draw (self, cancellable);
-  if (ret == GST_FLOW_OK)
-    ret = gst_mblm_emitter_end (&self->emitter, self->now.separator);
+  gst_mblm_base_begin_answer (base);
+  if (!feed (self, bytes, n, &error))
+    return gst_mblm_base_failure (base, error);
+  ret = draw (self, &partial);
+  if (ret != GST_FLOW_OK)
+    return ret;
+  ret = gst_mblm_emitter_end (&self->emitter, self->now.separator, partial);
+  gst_mblm_base_end_answer (base, partial);
+  if (partial)
+    post_partial (self);
   return ret;
 }
 
@@ -235,13 +272,14 @@ gst_mblm_generate_work (
   gsize n;
 
   gst_mblm_generate_take_settings (self);
+  self->cancellable = cancellable;
   if (!item->extra)
     return gather (self, item);
   ret = begin (self, item->pts, end_of (item->pts, item->duration));
   if (ret != GST_FLOW_OK)
     return ret;
   bytes = g_bytes_get_data (item->bytes, &n);
-  return continue_prompt (self, bytes, n, FALSE, cancellable);
+  return continue_prompt (self, bytes, n, FALSE);
 }
 
 static GstFlowReturn
@@ -253,10 +291,10 @@ gst_mblm_generate_finish (GstMblmBase *base, GCancellable *cancellable)
   if (!self->begun)
     return GST_FLOW_OK;
   gst_mblm_generate_take_settings (self);
+  self->cancellable = cancellable;
   ret = begin (self, self->stream_start, self->stream_end);
   if (ret == GST_FLOW_OK)
-    ret = continue_prompt (
-        self, self->stream->data, self->stream->len, TRUE, cancellable);
+    ret = continue_prompt (self, self->stream->data, self->stream->len, TRUE);
   g_byte_array_set_size (self->stream, 0);
   self->begun = FALSE;
   return ret;

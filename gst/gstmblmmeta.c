@@ -56,8 +56,19 @@ gst_mblm_answer_meta_add (GstBuffer *buffer, const char *question,
   gst_structure_set (structure, "question", G_TYPE_STRING,
       question ? question : "", "answer", G_TYPE_STRING, answer->text,
       "probability", G_TYPE_DOUBLE, answer->probability, "frame-time",
-      G_TYPE_UINT64, frame_time, "repeated", G_TYPE_BOOLEAN, FALSE, NULL);
+      G_TYPE_UINT64, frame_time, "repeated", G_TYPE_BOOLEAN, FALSE, "partial",
+      G_TYPE_BOOLEAN, answer->partial, NULL);
   gst_mblm_answer_set_choices (structure, answer);
+}
+
+void
+gst_mblm_answer_meta_add_partial (GstBuffer *buffer, GstClockTime frame_time)
+{
+  GstCustomMeta *meta = gst_buffer_add_custom_meta (
+      buffer, GST_MBLM_ANSWER_META_NAME);
+
+  gst_structure_set (gst_custom_meta_get_structure (meta), "frame-time",
+      G_TYPE_UINT64, frame_time, "partial", G_TYPE_BOOLEAN, TRUE, NULL);
 }
 
 void

@@ -12,8 +12,12 @@
  *   probability  double   of the answer, 0 to 1
  *   frame-time   guint64  when the picture was, in running time (ns)
  *   repeated     boolean  the answer to an earlier picture, sent again
+ *   partial      boolean  the deadline cut it short
  *   choices      array    of structures with `text` and `probability`, in the
  *                         order in which they were given, where there are any
+ *
+ * The last buffer of a continuation that its deadline cut short has it, too, with
+ * `frame-time` (of the prompt) and `partial` alone.
  */
 
 #pragma once
@@ -30,6 +34,9 @@ void gst_mblm_answer_meta_register (void);
 /* `buffer` is writable. */
 void gst_mblm_answer_meta_add (GstBuffer *buffer, const char *question,
     const MblmAnswer *answer, GstClockTime frame_time);
+/* For the last buffer of a continuation that was cut short. */
+void gst_mblm_answer_meta_add_partial (
+    GstBuffer *buffer, GstClockTime frame_time);
 /* Marks a copy of an answer's buffer, which is writable, as sent again. */
 void gst_mblm_answer_meta_set_repeated (GstBuffer *buffer);
 

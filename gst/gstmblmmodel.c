@@ -52,6 +52,14 @@ gst_mblm_load_unref (gpointer load)
   g_free (self);
 }
 
+gboolean
+gst_mblm_load_is_same (const GstMblmLoad *a, const GstMblmLoad *b)
+{
+  return g_strcmp0 (a->name, b->name) == 0 &&
+      g_strcmp0 (a->device_name, b->device_name) == 0 &&
+      a->precision == b->precision && a->threads == b->threads;
+}
+
 static GstMblmFault *
 wrong_task (const char *name, MblmTask needed)
 {
@@ -101,7 +109,9 @@ gst_mblm_load_check (GstMblmLoad *self, MblmTask task)
 
 void
 gst_mblm_loader_init (GstMblmLoader *self, GstElement *element, GMutex *lock,
-    GCond *cond, void (*kept) (GstElement *element, GstMblmLoad *current))
+    GCond *cond,
+    void (*kept) (GstElement *element, const GstMblmLoad *failed,
+        const GstMblmLoad *current))
 {
   *self = (GstMblmLoader){
       .element = element, .lock = lock, .cond = cond, .kept = kept};
@@ -145,7 +155,7 @@ tell (GstMblmLoader *self, GstMblmLoad *load, GstMblmFault *fault,
   current = gst_mblm_loader_get_current (self);
   g_mutex_unlock (self->lock);
   if (current) {
-    self->kept (self->element, current);
+    self->kept (self->element, load, current);
     gst_mblm_load_unref (current);
   }
 }

@@ -52,6 +52,8 @@ GstMblmLoad *gst_mblm_load_new (const char *name, const char *device,
 GstMblmLoad *gst_mblm_load_ref (GstMblmLoad *self);
 /* Takes a gpointer, as a GDestroyNotify. */
 void gst_mblm_load_unref (gpointer load);
+/* Whether both ask for the same. */
+gboolean gst_mblm_load_is_same (const GstMblmLoad *a, const GstMblmLoad *b);
 /* Finds the model, checks it without reading a tensor, and opens the device.
  * `task` is what it must be for. NULL, or what is wrong. */
 GstMblmFault *gst_mblm_load_check (GstMblmLoad *self, MblmTask task);
@@ -61,9 +63,10 @@ typedef struct {
   GMutex *lock;        /* the element's: guards what follows */
   GCond *cond;         /* told when a load is ready or has failed */
   MblmTask task;
-  /* Called without the lock, from the thread, when a model that was to take
-   * over can't; `current` is the one that stays. */
-  void (*kept) (GstElement *element, GstMblmLoad *current);
+  /* Called without the lock, from the thread, when the model `failed` was to
+   * take over and can't; `current` is the one that stays. */
+  void (*kept) (GstElement *element, const GstMblmLoad *failed,
+      const GstMblmLoad *current);
 
   GThread *thread;
   gboolean running; /* the thread will look at `next` again */
@@ -75,7 +78,8 @@ typedef struct {
 
 void gst_mblm_loader_init (GstMblmLoader *self, GstElement *element,
     GMutex *lock, GCond *cond,
-    void (*kept) (GstElement *element, GstMblmLoad *current));
+    void (*kept) (GstElement *element, const GstMblmLoad *failed,
+        const GstMblmLoad *current));
 /* Begins with a checked load (taken), which is current at once and whose
  * weights follow. No lock held. */
 void gst_mblm_loader_open (GstMblmLoader *self, GstMblmLoad *load);

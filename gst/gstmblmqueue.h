@@ -40,6 +40,7 @@ typedef struct {
   GstClockTime running_time, stream_time;
   gsize size;       /* bytes that count towards max-size-bytes */
   gint64 arrived;   /* monotonic time in microseconds */
+  gint64 blocked;   /* ... the task had been blocked by then, in all */
   gboolean failed;  /* SKIP: a GAP, never the last answer again */
   gboolean dropped; /* was work until the queue was full */
 } GstMblmItem;

@@ -65,6 +65,19 @@ combine (GstMblmScore *self, GstPad *pad, GstFlowReturn ret)
   return gst_flow_combiner_update_pad_flow (self->flows, pad, ret);
 }
 
+/* Passes a buffer on (taken). */
+static GstFlowReturn
+pass (GstMblmScore *self, GstBuffer *buffer)
+{
+  GstMblmBase *base = &self->parent;
+  GstFlowReturn ret;
+
+  gst_mblm_watch_push_begins (&base->watch);
+  ret = gst_pad_push (base->srcpad, buffer);
+  gst_mblm_watch_push_ends (&base->watch);
+  return combine (self, base->srcpad, ret);
+}
+
 /* --- scores --- */
 
 static GstFlowReturn
@@ -87,11 +100,40 @@ send_json (GstMblmScore *self, const GstStructure *structure)
   return combine (self, GST_PAD (json), gst_mblm_text_pad_push (json, buffer));
 }
 
+/* The message `name`: a score and what it is compared with. */
+static void
+post_alarm (GstMblmScore *self, const char *name, const GstStructure *score)
+{
+  GstStructure *structure = gst_structure_copy (score);
+
+  gst_structure_set_name (structure, name);
+  gst_structure_set (structure, "threshold", G_TYPE_DOUBLE, self->now.threshold,
+      "count", G_TYPE_UINT64, self->alarms, NULL);
+  gst_element_post_message (GST_ELEMENT (self),
+      gst_message_new_element (GST_OBJECT (self), structure));
+}
+
+/* An alarm for each unit above the threshold, and one all-clear for the first
+ * that no longer is, also because there is no threshold any more. */
+static void
+watch_threshold (GstMblmScore *self, const GstStructure *score)
+{
+  double threshold = self->now.threshold;
+
+  if (threshold > 0.0 &&
+      gst_mblm_unit_bits_per_byte (&self->unit) > threshold) {
+    self->alarms++;
+    post_alarm (self, "mblmscore-alarm", score);
+  } else if (self->alarms > 0) {
+    post_alarm (self, "mblmscore-all-clear", score);
+    self->alarms = 0;
+  }
+}
+
 /* Tells the score of the unit, and begins the next one. */
 static GstFlowReturn
 end_unit (GstMblmScore *self)
 {
-  GstElement *element = GST_ELEMENT (self);
   GstMblmUnit *unit = &self->unit;
   GstStructure *structure;
   GstFlowReturn ret;
@@ -102,18 +144,10 @@ end_unit (GstMblmScore *self)
   }
   structure = gst_mblm_unit_to_structure (unit, "mblmscore", self->path);
   ret = send_json (self, structure);
-  if (self->now.threshold > 0.0 &&
-      gst_mblm_unit_bits_per_byte (unit) > self->now.threshold) {
-    GstStructure *alarm = gst_structure_copy (structure);
-
-    gst_structure_set_name (alarm, "mblmscore-alarm");
-    gst_structure_set (
-        alarm, "threshold", G_TYPE_DOUBLE, self->now.threshold, NULL);
-    gst_element_post_message (
-        element, gst_message_new_element (GST_OBJECT (self), alarm));
-  }
-  gst_element_post_message (
-      element, gst_message_new_element (GST_OBJECT (self), structure));
+  watch_threshold (self, structure);
+  gst_mblm_base_end_answer (&self->parent, FALSE);
+  gst_element_post_message (GST_ELEMENT (self),
+      gst_message_new_element (GST_OBJECT (self), structure));
   gst_mblm_unit_reset (unit);
   return ret;
 }
@@ -191,7 +225,7 @@ gst_mblm_score_work (
     GstMblmBase *base, GstMblmItem *item, GCancellable *cancellable)
 {
   GstMblmScore *self = GST_MBLM_SCORE (base);
-  guint64 end = self->offset + item->size;
+  guint64 begin = self->offset, end = self->offset + item->size;
   GstFlowReturn ret = GST_FLOW_OK;
 
   settings_take (self);
@@ -205,6 +239,7 @@ gst_mblm_score_work (
           give_up (self)))
     return gst_mblm_base_failure (base, g_steal_pointer (&self->error));
 
+  gst_mblm_base_count_scored (base, self->offset - begin);
   /* The bytes that were counted are those of the rows. */
   if (!self->is_video)
     self->offset = end;
@@ -212,8 +247,7 @@ gst_mblm_score_work (
     ret = end_unit (self);
   if (ret != GST_FLOW_OK)
     return ret;
-  return combine (self, base->srcpad,
-      gst_pad_push (base->srcpad, g_steal_pointer (&item->buffer)));
+  return pass (self, g_steal_pointer (&item->buffer));
 }
 
 static GstFlowReturn
@@ -222,8 +256,7 @@ gst_mblm_score_skip (GstMblmBase *base, GstMblmItem *item)
   GstMblmScore *self = GST_MBLM_SCORE (base);
 
   self->offset += item->size;
-  return combine (self, base->srcpad,
-      gst_pad_push (base->srcpad, g_steal_pointer (&item->buffer)));
+  return pass (self, g_steal_pointer (&item->buffer));
 }
 
 static gboolean
@@ -308,6 +341,7 @@ gst_mblm_score_reset_task (GstMblmBase *base)
 
   gst_mblm_unit_reset (&self->unit);
   self->offset = 0;
+  self->alarms = 0;
   self->warned = FALSE;
   if (self->scorer)
     mblm_scorer_reset (self->scorer);

@@ -174,6 +174,7 @@ gst_mblm_base_submit (GstMblmBase *self, GstMblmItem *item)
   find_liveness (self);
   g_mutex_lock (&self->lock);
   rules = find_rules (self);
+  item->blocked = gst_mblm_watch_get_blocked (&self->watch);
   if (!item->load)
     item->load = gst_mblm_loader_get_current (&self->loader);
   if (!find_room (self, item, &rules, &dropped)) {

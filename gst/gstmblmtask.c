@@ -64,6 +64,47 @@ gst_mblm_base_count_out (GstMblmBase *self, gsize bytes)
 {
   g_mutex_lock (&self->lock);
   self->stats.bytes_out += bytes;
+  if (!self->spoke)
+    gst_mblm_times_add (
+        &self->stats.first_byte, gst_mblm_watch_elapsed (&self->watch));
+  g_mutex_unlock (&self->lock);
+  self->spoke = TRUE;
+}
+
+void
+gst_mblm_base_count_scored (GstMblmBase *self, guint64 bytes)
+{
+  g_mutex_lock (&self->lock);
+  self->stats.bytes_scored += bytes;
+  g_mutex_unlock (&self->lock);
+}
+
+void
+gst_mblm_base_begin_answer (GstMblmBase *self)
+{
+  GstClockTime deadline;
+
+  GST_OBJECT_LOCK (self);
+  deadline = self->settings.deadline;
+  GST_OBJECT_UNLOCK (self);
+  gst_mblm_watch_begin_answer (&self->watch, deadline);
+}
+
+gboolean
+gst_mblm_base_is_late (GstMblmBase *self)
+{
+  return gst_mblm_watch_is_late (&self->watch);
+}
+
+void
+gst_mblm_base_end_answer (GstMblmBase *self, gboolean partial)
+{
+  GstClockTime time = gst_mblm_watch_answer_time (&self->watch);
+
+  g_mutex_lock (&self->lock);
+  gst_mblm_times_add (&self->stats.answer, time);
+  self->stats.answered++;
+  self->stats.partial += partial;
   g_mutex_unlock (&self->lock);
 }
 
@@ -178,21 +219,32 @@ use_load (GstMblmBase *self, GstMblmLoad *load, gboolean *hurried)
   return GST_FLOW_OK;
 }
 
-/* Counts a unit that began at `began`, and measures from when it could begin.
- * */
-static void
-measure (GstMblmBase *self, const GstMblmItem *item, gint64 began)
+/* How long the unit has waited for the model (us): not for its weights, and not
+ * for downstream to take what came before. */
+static gint64
+find_wait (GstMblmBase *self, const GstMblmItem *item)
 {
-  gint64 end = g_get_monotonic_time ();
+  gint64 from, blocked = gst_mblm_watch_get_blocked (&self->watch);
+
+  g_mutex_lock (&self->lock);
+  from = MAX (item->arrived, self->idle_until);
+  g_mutex_unlock (&self->lock);
+  return MAX (g_get_monotonic_time () - from - (blocked - item->blocked), 0);
+}
+
+/* Counts a unit that had waited so long (us) before it began. */
+static void
+measure (GstMblmBase *self, gint64 waited)
+{
+  GstClockTime work = gst_mblm_watch_elapsed (&self->watch);
   gboolean tell = FALSE;
 
   g_mutex_lock (&self->lock);
   self->stats.units++;
-  self->stats.last = (end - began) * 1000;
-  self->stats.busy += self->stats.last;
+  self->stats.busy += work;
   if (!self->arrival)
-    tell = gst_mblm_latency_add (&self->latency,
-        (end - MAX (item->arrived, self->idle_until)) * 1000, end);
+    tell = gst_mblm_latency_add (
+        &self->latency, work + waited * 1000, g_get_monotonic_time ());
   tell = tell && self->live;
   g_mutex_unlock (&self->lock);
   if (tell)
@@ -206,7 +258,7 @@ do_work (GstMblmBase *self, GstMblmItem *item, GCancellable *cancellable)
   GstMblmBaseClass *klass = GST_MBLM_BASE_GET_CLASS (self);
   gboolean hurried;
   GstFlowReturn ret = use_load (self, item->load, &hurried);
-  gint64 began = g_get_monotonic_time ();
+  gint64 waited;
 
   if (ret != GST_FLOW_OK)
     return ret;
@@ -214,11 +266,15 @@ do_work (GstMblmBase *self, GstMblmItem *item, GCancellable *cancellable)
     return klass->skip (self, item);
   if (GST_CLOCK_TIME_IS_VALID (item->stream_time))
     gst_object_sync_values (GST_OBJECT (self), item->stream_time);
+  waited = find_wait (self, item);
+  gst_mblm_watch_start (&self->watch, GST_ELEMENT (self));
+  self->spoke = FALSE;
   ret = klass->work (self, item, cancellable);
   if (self->breath != GST_FLOW_OK)
     ret = self->breath;
   if (ret == GST_FLOW_OK)
-    measure (self, item, began);
+    measure (self, waited);
+  gst_mblm_watch_stop (&self->watch);
   return ret;
 }
 
@@ -327,6 +383,24 @@ text_event (GstMblmBase *self, GstEvent *event)
   return GST_FLOW_OK;
 }
 
+/* What is left to do of the stream when it ends. */
+static GstFlowReturn
+do_finish (GstMblmBase *self, GCancellable *cancellable)
+{
+  GstFlowReturn ret;
+
+  gst_mblm_watch_start (&self->watch, GST_ELEMENT (self));
+  self->spoke = FALSE;
+  ret = GST_MBLM_BASE_GET_CLASS (self)->finish (self, cancellable);
+  if (ret == GST_FLOW_OK)
+    ret = self->breath;
+  g_mutex_lock (&self->lock);
+  self->stats.busy += gst_mblm_watch_elapsed (&self->watch);
+  g_mutex_unlock (&self->lock);
+  gst_mblm_watch_stop (&self->watch);
+  return ret;
+}
+
 static GstFlowReturn
 do_event (GstMblmBase *self, GstMblmItem *item, GCancellable *cancellable)
 {
@@ -337,9 +411,7 @@ do_event (GstMblmBase *self, GstMblmItem *item, GCancellable *cancellable)
   GstFlowReturn ret = GST_FLOW_OK;
 
   if (is_eos && klass->finish) {
-    ret = klass->finish (self, cancellable);
-    if (ret == GST_FLOW_OK && self->breath != GST_FLOW_OK)
-      ret = self->breath;
+    ret = do_finish (self, cancellable);
     if (ret != GST_FLOW_OK) {
       gst_event_unref (event);
       return ret;

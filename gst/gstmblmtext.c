@@ -15,6 +15,8 @@
 struct _GstMblmTextPad {
   GstPad parent;
 
+  GstMblmWatch *watch; /* stands still while something is pushed; or NULL */
+
   /* All of it belongs to the task of the element's `src` pad. */
   gboolean started; /* stream-start was sent */
   gboolean has_caps;
@@ -62,6 +64,42 @@ gst_mblm_text_pad_new (GstPadTemplate *template, const char *name)
   return g_object_new (GST_TYPE_MBLM_TEXT_PAD, "name", name, "direction",
       GST_PAD_SRC, "template", template, NULL);
 }
+
+void
+gst_mblm_text_pad_set_watch (GstMblmTextPad *self, GstMblmWatch *watch)
+{
+  self->watch = watch;
+}
+
+/* --- pushing --- */
+
+static GstFlowReturn
+push_buffer (GstMblmTextPad *self, GstBuffer *buffer)
+{
+  GstFlowReturn ret;
+
+  if (self->watch)
+    gst_mblm_watch_push_begins (self->watch);
+  ret = gst_pad_push (GST_PAD (self), buffer);
+  if (self->watch)
+    gst_mblm_watch_push_ends (self->watch);
+  return ret;
+}
+
+static gboolean
+push_event (GstMblmTextPad *self, GstEvent *event)
+{
+  gboolean ret;
+
+  if (self->watch)
+    gst_mblm_watch_push_begins (self->watch);
+  ret = gst_pad_push_event (GST_PAD (self), event);
+  if (self->watch)
+    gst_mblm_watch_push_ends (self->watch);
+  return ret;
+}
+
+/* --- streams and segments --- */
 
 void
 gst_mblm_text_pad_reset (GstMblmTextPad *self)
@@ -179,7 +217,7 @@ send_stream_start (GstMblmTextPad *self, GstElement *element)
   self->stream = gst_stream_new (
       id, NULL, GST_STREAM_TYPE_TEXT, GST_STREAM_FLAG_SPARSE);
   gst_event_set_stream (event, self->stream);
-  gst_pad_push_event (GST_PAD (self), event);
+  push_event (self, event);
 }
 
 /* Takes the first of our formats that downstream accepts. */
@@ -200,7 +238,7 @@ negotiate (GstMblmTextPad *self)
   self->is_text = gst_structure_has_name (
       gst_caps_get_structure (caps, 0), "text/x-raw");
   gst_stream_set_caps (self->stream, caps);
-  gst_pad_push_event (pad, gst_event_new_caps (caps));
+  push_event (self, gst_event_new_caps (caps));
   self->has_caps = TRUE;
   return GST_FLOW_OK;
 }
@@ -226,7 +264,7 @@ gst_mblm_text_pad_prepare (GstMblmTextPad *self)
 
     if (self->seqnum != GST_SEQNUM_INVALID)
       gst_event_set_seqnum (event, self->seqnum);
-    gst_pad_push_event (pad, event);
+    push_event (self, event);
     self->has_segment = TRUE;
   }
   return ret;
@@ -236,7 +274,7 @@ gboolean
 gst_mblm_text_pad_send (GstMblmTextPad *self, GstEvent *event)
 {
   gst_mblm_text_pad_prepare (self);
-  return gst_pad_push_event (GST_PAD (self), event);
+  return push_event (self, event);
 }
 
 static void
@@ -264,7 +302,7 @@ gst_mblm_text_pad_push (GstMblmTextPad *self, GstBuffer *buffer)
     GST_BUFFER_FLAG_SET (buffer, GST_BUFFER_FLAG_DISCONT);
   self->discont = FALSE;
   reach (self, GST_BUFFER_PTS (buffer), GST_BUFFER_DURATION (buffer));
-  return gst_pad_push (GST_PAD (self), buffer);
+  return push_buffer (self, buffer);
 }
 
 GstFlowReturn
@@ -280,7 +318,7 @@ gst_mblm_text_pad_gap (
   if (ret != GST_FLOW_OK)
     return ret;
   reach (self, start, duration);
-  gst_pad_push_event (GST_PAD (self), gst_event_new_gap (start, duration));
+  push_event (self, gst_event_new_gap (start, duration));
   return GST_FLOW_OK;
 }
 

@@ -26,6 +26,8 @@
 
 #include <gst/gst.h>
 
+#include "gstmblmwatch.h"
+
 G_BEGIN_DECLS
 
 #define GST_TYPE_MBLM_TEXT_PAD (gst_mblm_text_pad_get_type ())
@@ -34,6 +36,9 @@ G_DECLARE_FINAL_TYPE (
 
 GstMblmTextPad *gst_mblm_text_pad_new (
     GstPadTemplate *template, const char *name);
+
+/* Not owned; told of every push. NULL: none. */
+void gst_mblm_text_pad_set_watch (GstMblmTextPad *self, GstMblmWatch *watch);
 
 /* The state of a pad that has sent nothing. */
 void gst_mblm_text_pad_reset (GstMblmTextPad *self);

@@ -12,7 +12,7 @@
 
 GstMblmVoice *
 gst_mblm_voice_new (MblmModel *model, GstMblmTextPad *pad,
-    MblmAskerProgress progress, gpointer user_data, GError **error)
+    MblmProgress progress, gpointer user_data, GError **error)
 {
   MblmAsker *asker = mblm_asker_new (model, error);
   GstMblmVoice *self;

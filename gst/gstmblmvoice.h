@@ -28,9 +28,9 @@ typedef struct {
   char *refused; /* question and choices that can't be asked */
 } GstMblmVoice;
 
-/* `progress` is called between two bytes of an answer. */
+/* `progress` is called between two pieces of work. */
 GstMblmVoice *gst_mblm_voice_new (MblmModel *model, GstMblmTextPad *pad,
-    MblmAskerProgress progress, gpointer user_data, GError **error);
+    MblmProgress progress, gpointer user_data, GError **error);
 void gst_mblm_voice_free (gpointer voice);
 
 /* Sets question and choices, either may be NULL or "". FALSE with an error:
