@@ -64,6 +64,7 @@ static const Proxy proxies[] = {
     {"interval", FALSE},
     {"frame-interval", FALSE},
     {"leaky", FALSE},
+    {"timing", FALSE},
     {"font-desc", TRUE},
 };
 

@@ -9,6 +9,8 @@
 #include <glib/gstdio.h>
 #include <string.h>
 
+#include "fake.h"
+
 #define MODEL                                                                  \
   "num_tokens: 260\npad_token_id: 256\nhidden_dims: [24, 16]\n"                \
   "num_layers: [2, 1]\nseq_lens: [32, 8]\ntrain_checkpoint_chunks: null\n"     \
@@ -114,6 +116,17 @@ char *
 helper_path (const char *name)
 {
   return g_build_filename (folder, name, NULL);
+}
+
+char *
+helper_fake_model (
+    const char *name, MblmTask task, const char *text, double prompt)
+{
+  char *path = helper_path (name);
+
+  fake_model (
+      path, &(FakeOptions){.task = task, .text = text, .prompt = prompt});
+  return path;
 }
 
 GstElement *
@@ -256,6 +269,18 @@ helper_pull_text (GstHarness *harness)
     gst_buffer_unref (buffer);
   }
   return g_string_free (text, FALSE);
+}
+
+char *
+helper_text (GstBuffer *buffer)
+{
+  GstMapInfo map;
+  char *text;
+
+  g_assert_true (gst_buffer_map (buffer, &map, GST_MAP_READ));
+  text = g_strndup ((const char *) map.data, map.size);
+  gst_buffer_unmap (buffer, &map);
+  return text;
 }
 
 GstEvent *

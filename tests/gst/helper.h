@@ -30,6 +30,10 @@ const char *helper_qa_model (void);
 /* A path in the temporary folder; free with g_free. */
 char *helper_path (const char *name);
 
+/* The path of a fake model (tests/fake) in the temporary folder, written anew
+ * under this name; free with g_free. `text` NULL is the fake's own. */
+char *helper_fake_model (
+    const char *name, MblmTask task, const char *text, double prompt);
 /* An element with its small model, a bus of its own, not live-minded:
  * timing=frame and leaky=no where it has them. */
 GstElement *helper_element (const char *factory);
@@ -58,6 +62,9 @@ char *helper_pull_text (GstHarness *harness);
 gboolean helper_wait_eos (GstHarness *harness);
 /* The sticky event of the harness's sink pad. */
 GstEvent *helper_sticky (GstHarness *harness, GstEventType type);
+
+/* The text of a buffer; free with g_free. */
+char *helper_text (GstBuffer *buffer);
 
 /* A frame of WIDTH x HEIGHT packed RGB from a seed. */
 GstBuffer *helper_frame (guint width, guint height, guint seed,

@@ -66,18 +66,6 @@ push_frames (GstHarness *h, guint n)
         GST_FLOW_OK);
 }
 
-static char *
-buffer_text (GstBuffer *buffer)
-{
-  GstMapInfo map;
-  char *text;
-
-  gst_buffer_map (buffer, &map, GST_MAP_READ);
-  text = g_strndup ((const char *) map.data, map.size);
-  gst_buffer_unmap (buffer, &map);
-  return text;
-}
-
 /* Each frame has its answer, with its time, and a message that says more. */
 static void
 test_frames (void)
@@ -96,7 +84,7 @@ test_frames (void)
     double probability;
 
     g_assert_nonnull (buffer);
-    text = buffer_text (buffer);
+    text = helper_text (buffer);
     g_assert_cmpstr (text, ==, wanted->text);
     g_assert_cmpuint (GST_BUFFER_PTS (buffer), ==, i * FRAME);
     g_assert_cmpuint (GST_BUFFER_DURATION (buffer), ==, FRAME);
@@ -276,7 +264,7 @@ test_question_pad (void)
   g_assert_true (helper_wait_eos (h));
   buffer = gst_harness_pull (answered);
   g_assert_nonnull (buffer);
-  text = buffer_text (buffer);
+  text = helper_text (buffer);
   g_assert_true (g_utf8_validate (text, -1, NULL));
   g_assert_cmpuint (strlen (text), >, 0);
   g_assert_cmpuint (GST_BUFFER_PTS (buffer), ==, 0);
