@@ -365,8 +365,13 @@ test_cancel (void)
     g_object_set (element, "deadline", (guint64) 0, NULL);
     scene = new_scene (element, RGB);
     gst_harness_push (scene.h, helper_frame (16, 12, 1, 0, FRAME));
+    g_assert_true (fake_wait_busy ());
+    chunks = fake_get_chunks () + 2;
     go_on (&scene, 120);
-    chunks = fake_get_chunks ();
+    /* Until the model has followed its clock. */
+    for (guint i = 0; i < 5000 && fake_get_chunks () < chunks; i++)
+      g_usleep (1000);
+    g_assert_cmpuint (fake_get_chunks (), ==, chunks);
     if (way == 0)
       gst_harness_push_event (scene.h, gst_event_new_flush_start ());
     else
