@@ -202,6 +202,7 @@ gst_mblm_base_finalize (GObject *object)
 
   gst_mblm_queue_clear (&self->queue);
   gst_mblm_watch_clear (&self->watch);
+  g_clear_object (&self->spare);
   g_ptr_array_unref (self->text_pads);
   gst_mblm_base_clear_settings (self);
   g_cond_clear (&self->cond);

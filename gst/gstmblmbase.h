@@ -98,6 +98,7 @@ struct _GstMblmBase {
   GstFlowReturn breath; /* what pushing between two steps returned */
   GstMblmWatch watch;   /* of the unit at work */
   gboolean spoke;       /* ... text of which was sent */
+  GCancellable *spare;  /* for the next unit; owned, or NULL */
 
   GMutex lock;
   GCond cond; /* anything below has changed */
@@ -107,7 +108,7 @@ struct _GstMblmBase {
   gboolean flushing;         /* or not active */
   gboolean eos;              /* EOS is queued or was sent */
   GstFlowReturn srcresult;   /* what chain returns, if it isn't OK */
-  GCancellable *cancellable; /* of the unit at work, or NULL; owned */
+  GCancellable *cancellable; /* of the unit at work, or NULL; not owned */
   gboolean hurried;          /* ... which was cancelled to make room */
   gboolean faulted;          /* an error was posted */
   gboolean live, live_known; /* upstream is live */

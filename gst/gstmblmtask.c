@@ -512,8 +512,12 @@ loop (gpointer data)
     ret = follow_input (self);
   } else {
     item = gst_mblm_queue_pop (&self->queue);
-    cancellable = g_cancellable_new ();
-    self->cancellable = cancellable;
+    /* One is enough until it is used. */
+    if (!self->spare || g_cancellable_is_cancelled (self->spare)) {
+      g_clear_object (&self->spare);
+      self->spare = g_cancellable_new ();
+    }
+    cancellable = self->cancellable = self->spare;
     self->hurried = FALSE;
     g_cond_broadcast (&self->cond);
   }
@@ -524,7 +528,6 @@ loop (gpointer data)
     g_mutex_lock (&self->lock);
     self->cancellable = NULL;
     g_mutex_unlock (&self->lock);
-    g_object_unref (cancellable);
   }
   if (ret != GST_FLOW_OK)
     stop_at (self, ret);
