@@ -309,15 +309,12 @@ flush_stop (GstMblmBase *self, GstEvent *event)
 static void
 take_stream_start (GstMblmBase *self)
 {
-  gboolean restart;
-
   g_mutex_lock (&self->lock);
-  restart = self->eos && self->srcresult == GST_FLOW_EOS && !self->flushing;
+  if (self->eos && self->srcresult == GST_FLOW_EOS)
+    self->srcresult = GST_FLOW_OK;
   self->eos = FALSE;
   self->live_known = FALSE;
   g_mutex_unlock (&self->lock);
-  if (restart)
-    gst_mblm_base_start_task (self);
 }
 
 static void
