@@ -225,6 +225,9 @@ gst_mblm_generate_chain (GstMblmBase *base, GstBuffer *buffer)
 static void
 gst_mblm_generate_reset_input (GstMblmBase *base)
 {
+  /* A flush keeps the caps. */
+  if (!gst_pad_is_active (base->sinkpad))
+    GST_MBLM_GENERATE (base)->is_text = FALSE;
 }
 
 /* --- class --- */

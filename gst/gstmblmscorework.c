@@ -309,6 +309,9 @@ gst_mblm_score_reset_task (GstMblmBase *base)
   gst_mblm_unit_reset (&self->unit);
   self->offset = 0;
   self->warned = FALSE;
+  /* A flush keeps the caps. */
+  if (!gst_pad_is_active (base->sinkpad))
+    self->is_video = FALSE;
   if (self->scorer)
     mblm_scorer_reset (self->scorer);
   gst_flow_combiner_reset (self->flows);
