@@ -29,14 +29,20 @@ void
 gst_mblm_input_set_segment (GstMblmInput *self, GstEvent *event)
 {
   const GstSegment *segment;
+  GstClockTime reached;
 
   gst_event_parse_segment (event, &segment);
   /* Our own segment goes on. */
   if (segment->format != GST_FORMAT_TIME && self->own)
     return;
+  reached = gst_segment_to_running_time (
+      &self->segment, GST_FORMAT_TIME, self->untimed_base);
   gst_mblm_input_reset (self);
-  if (segment->format != GST_FORMAT_TIME)
+  if (segment->format != GST_FORMAT_TIME) {
+    if (GST_CLOCK_TIME_IS_VALID (reached))
+      self->segment.base = reached;
     return;
+  }
   gst_segment_copy_into (segment, &self->segment);
   self->own = FALSE;
   self->untimed_base = self->segment.start;
