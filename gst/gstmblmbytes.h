@@ -11,6 +11,12 @@
 
 G_BEGIN_DECLS
 
+/* Maps a frame of these caps for reading, as gst_video_frame_map does, but FALSE
+ * for a GstVideoMeta that is of other caps, or says that the frame lies where the
+ * buffer doesn't. */
+gboolean gst_mblm_video_frame_map (
+    GstVideoFrame *frame, const GstVideoInfo *info, GstBuffer *buffer);
+
 /* Called with a run of bytes; FALSE ends it. */
 typedef gboolean (*GstMblmBytesFunc) (
     const guint8 *bytes, gsize n, gpointer user_data);

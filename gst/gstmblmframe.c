@@ -10,6 +10,8 @@
 
 #include "gstmblmframe.h"
 
+#include "gstmblmbytes.h"
+
 void
 gst_mblm_frames_clear (GstMblmFrames *self)
 {
@@ -122,9 +124,10 @@ gst_mblm_frames_convert (GstMblmFrames *self, GstBuffer *buffer, GError **error)
     return fail (error, MBLM_ERROR_INPUT,
         "the frame is larger than 16384 pixels a side; put a videoscale before "
         "the element");
-  if (!gst_video_frame_map (&in, &self->info, buffer, GST_MAP_READ))
+  if (!gst_mblm_video_frame_map (&in, &self->info, buffer))
     return fail (error, MBLM_ERROR_INPUT,
-        "the frame's memory can't be read, or is smaller than its caps say");
+        "the frame's memory can't be read, or is smaller than its caps or its "
+        "GstVideoMeta say");
 
   if (GST_VIDEO_INFO_FORMAT (&self->info) == GST_VIDEO_FORMAT_RGB) {
     const guint8 *rows = GST_VIDEO_FRAME_PLANE_DATA (&in, 0);
