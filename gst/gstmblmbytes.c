@@ -40,6 +40,13 @@ row_bytes (const GstVideoInfo *info, guint plane, guint *n_rows)
 
 /* --- frames --- */
 
+gboolean
+gst_mblm_video_info_from_caps (GstVideoInfo *info, const GstCaps *caps)
+{
+  return gst_video_info_from_caps (info, caps) &&
+      GST_VIDEO_INFO_WIDTH (info) > 0 && GST_VIDEO_INFO_HEIGHT (info) > 0;
+}
+
 /* Bytes that a plane needs at `stride`, and before where it begins. */
 static void
 plane_needs (const GstVideoInfo *info, guint plane, gint stride, gsize *after,

@@ -11,6 +11,9 @@
 
 G_BEGIN_DECLS
 
+/* FALSE, too, for frames of less than 1x1, which GStreamer has no objection to. */
+gboolean gst_mblm_video_info_from_caps (
+    GstVideoInfo *info, const GstCaps *caps);
 /* Maps a frame of these caps for reading, as gst_video_frame_map does, but FALSE
  * for a GstVideoMeta that is of other caps, or says that the frame lies where the
  * buffer doesn't. */

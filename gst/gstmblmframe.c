@@ -23,7 +23,7 @@ gboolean
 gst_mblm_frames_set_caps (GstMblmFrames *self, const GstCaps *caps)
 {
   gst_mblm_frames_clear (self);
-  self->known = gst_video_info_from_caps (&self->info, caps) &&
+  self->known = gst_mblm_video_info_from_caps (&self->info, caps) &&
       GST_VIDEO_INFO_FORMAT (&self->info) > GST_VIDEO_FORMAT_ENCODED;
   return self->known;
 }

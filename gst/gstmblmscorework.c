@@ -284,7 +284,7 @@ set_caps (GstMblmScore *self, GstEvent *event)
   gst_event_parse_caps (event, &caps);
   self->is_video = gst_structure_has_name (
                        gst_caps_get_structure (caps, 0), "video/x-raw") &&
-      gst_video_info_from_caps (&self->video, caps);
+      gst_mblm_video_info_from_caps (&self->video, caps);
 }
 
 static GstFlowReturn
