@@ -8,6 +8,8 @@
 #include "config.h"
 #endif
 
+#include <string.h>
+
 #include "gstmblmbytes.h"
 
 /* Whether the format is made of rows of pixels of whole bytes. */
@@ -160,4 +162,27 @@ gst_mblm_buffer_foreach (GstBuffer *buffer, const GstVideoInfo *info,
       break;
   }
   return TRUE;
+}
+
+static gboolean
+append (const guint8 *bytes, gsize n, gpointer user_data)
+{
+  guint8 **to = user_data;
+
+  if (n > 0)
+    memcpy (*to, bytes, n);
+  *to += n;
+  return TRUE;
+}
+
+GBytes *
+gst_mblm_buffer_copy (GstBuffer *buffer)
+{
+  gsize size = gst_buffer_get_size (buffer);
+  guint8 *copy = g_malloc (size), *to = copy;
+
+  if (gst_mblm_buffer_foreach (buffer, NULL, append, &to))
+    return g_bytes_new_take (copy, size);
+  g_free (copy);
+  return NULL;
 }

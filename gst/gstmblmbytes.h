@@ -29,5 +29,8 @@ typedef gboolean (*GstMblmBytesFunc) (
  * FALSE: the buffer can't be mapped. */
 gboolean gst_mblm_buffer_foreach (GstBuffer *buffer, const GstVideoInfo *info,
     GstMblmBytesFunc func, gpointer user_data);
+/* A copy of the bytes; NULL: the buffer can't be mapped. gst_buffer_extract gives
+ * a critical warning then. */
+GBytes *gst_mblm_buffer_copy (GstBuffer *buffer);
 
 G_END_DECLS
