@@ -188,6 +188,22 @@ helper_count (GstElement *element, GstMessageType types)
   return n;
 }
 
+void
+helper_check_messages (GstElement *element, guint warnings, guint errors)
+{
+  g_autoptr (GstBus) bus = gst_element_get_bus (element);
+  GstMessage *message;
+  guint n_warnings = 0, n_errors = 0;
+
+  while ((message = gst_bus_pop (bus))) {
+    n_warnings += GST_MESSAGE_TYPE (message) == GST_MESSAGE_WARNING;
+    n_errors += GST_MESSAGE_TYPE (message) == GST_MESSAGE_ERROR;
+    gst_message_unref (message);
+  }
+  g_assert_cmpuint (n_warnings, ==, warnings);
+  g_assert_cmpuint (n_errors, ==, errors);
+}
+
 GstMessage *
 helper_wait_named (GstElement *element, const char *name)
 {
@@ -393,6 +409,9 @@ tap_event (GstPad *pad, GstObject *parent, GstEvent *event)
   return taken;
 }
 
+static GstStaticPadTemplate any_template = GST_STATIC_PAD_TEMPLATE (
+    "tap", GST_PAD_SINK, GST_PAD_ALWAYS, GST_STATIC_CAPS_ANY);
+
 HelperTap *
 helper_tap (GstElement *element, const char *name)
 {
@@ -406,7 +425,8 @@ helper_tap (GstElement *element, const char *name)
   tap->buffers = g_ptr_array_new_with_free_func (
       (GDestroyNotify) gst_buffer_unref);
   gst_segment_init (&tap->segment, GST_FORMAT_UNDEFINED);
-  tap->pad = gst_object_ref_sink (gst_pad_new ("tap", GST_PAD_SINK));
+  tap->pad = gst_object_ref_sink (
+      gst_pad_new_from_static_template (&any_template, "tap"));
   gst_pad_set_element_private (tap->pad, tap);
   gst_pad_set_chain_function (tap->pad, tap_chain);
   gst_pad_set_event_function (tap->pad, tap_event);

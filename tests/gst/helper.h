@@ -44,6 +44,8 @@ void helper_drop (GstElement *element);
 GstMessage *helper_wait (GstElement *element, GstMessageType types);
 /* Messages of these types that are there now. */
 guint helper_count (GstElement *element, GstMessageType types);
+/* So many warnings and errors are there now, of all messages. */
+void helper_check_messages (GstElement *element, guint warnings, guint errors);
 /* The next element message with this name within five seconds. */
 GstMessage *helper_wait_named (GstElement *element, const char *name);
 
