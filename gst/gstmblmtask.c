@@ -491,6 +491,7 @@ gst_mblm_base_start_task (GstMblmBase *self)
   g_mutex_lock (&self->lock);
   self->flushing = FALSE;
   self->eos = FALSE;
+  self->faulted = FALSE;
   self->srcresult = GST_FLOW_OK;
   g_mutex_unlock (&self->lock);
   return gst_pad_start_task (self->srcpad, loop, self->srcpad, NULL);
