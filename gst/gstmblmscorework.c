@@ -62,7 +62,9 @@ combine (GstMblmScore *self, GstPad *pad, GstFlowReturn ret)
    * reason to stop what passes. */
   if (pad == self->json && ret == GST_FLOW_FLUSHING)
     ret = GST_FLOW_NOT_LINKED;
-  return gst_flow_combiner_update_pad_flow (self->flows, pad, ret);
+  /* Successes of downstream's own kind are successes. */
+  return gst_flow_combiner_update_pad_flow (
+      self->flows, pad, MIN (ret, GST_FLOW_OK));
 }
 
 /* --- scores --- */

@@ -273,7 +273,9 @@ gst_mblm_text_pad_push (GstMblmTextPad *self, GstBuffer *buffer)
     GST_BUFFER_FLAG_SET (buffer, GST_BUFFER_FLAG_DISCONT);
   self->discont = FALSE;
   reach (self, GST_BUFFER_PTS (buffer), GST_BUFFER_DURATION (buffer));
-  return gst_pad_push (GST_PAD (self), buffer);
+  ret = gst_pad_push (GST_PAD (self), buffer);
+  /* Successes of downstream's own kind are successes. */
+  return MIN (ret, GST_FLOW_OK);
 }
 
 GstFlowReturn
