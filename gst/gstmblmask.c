@@ -316,7 +316,12 @@ gst_mblm_ask_propose_allocation (GstMblmBase *base, GstQuery *query)
 static void
 gst_mblm_ask_reset_input (GstMblmBase *base)
 {
-  gst_mblm_pictures_reset (&GST_MBLM_ASK (base)->pictures);
+  GstMblmPictures *pictures = &GST_MBLM_ASK (base)->pictures;
+
+  gst_mblm_pictures_reset (pictures);
+  /* A flush keeps the caps. */
+  if (!gst_pad_is_active (base->sinkpad))
+    pictures->raw = FALSE;
 }
 
 /* --- pads --- */

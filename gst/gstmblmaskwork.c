@@ -26,9 +26,14 @@
 /* What pushing on several pads comes to: pads that are not linked, or have seen
  * enough, stop nobody while another goes on. */
 typedef struct {
-  gboolean ok, eos;
+  gboolean ok, eos, flushing;
   GstFlowReturn failure;
 } Flows;
+
+#define FLOWS_INIT                                                             \
+  {                                                                            \
+    FALSE, FALSE, FALSE, GST_FLOW_OK                                           \
+  }
 
 static void
 flows_add (Flows *self, gboolean main, GstFlowReturn ret)
@@ -38,8 +43,9 @@ flows_add (Flows *self, gboolean main, GstFlowReturn ret)
   else if (ret == GST_FLOW_EOS)
     self->eos = TRUE;
   /* An answer pad that is just being released flushes. */
-  else if (ret != GST_FLOW_NOT_LINKED && (main || ret != GST_FLOW_FLUSHING) &&
-      self->failure == GST_FLOW_OK)
+  else if (ret == GST_FLOW_FLUSHING && !main)
+    self->flushing = TRUE;
+  else if (ret != GST_FLOW_NOT_LINKED && self->failure == GST_FLOW_OK)
     self->failure = ret;
 }
 
@@ -50,6 +56,9 @@ flows_result (const Flows *self)
     return self->failure;
   if (self->ok)
     return GST_FLOW_OK;
+  /* As at a change of state, which is no error. */
+  if (self->flushing)
+    return GST_FLOW_FLUSHING;
   return self->eos ? GST_FLOW_EOS : GST_FLOW_NOT_LINKED;
 }
 
@@ -250,7 +259,7 @@ gst_mblm_ask_work (
 {
   GstMblmAsk *self = GST_MBLM_ASK (base);
   g_autoptr (GPtrArray) pads = gst_mblm_base_list_text_pads (base);
-  Flows flows = {FALSE, FALSE, GST_FLOW_OK};
+  Flows flows = FLOWS_INIT;
 
   gst_mblm_ask_take_settings (self);
   self->cancellable = cancellable;
@@ -281,7 +290,7 @@ gst_mblm_ask_skip (GstMblmBase *base, GstMblmItem *item)
 {
   GstMblmAsk *self = GST_MBLM_ASK (base);
   g_autoptr (GPtrArray) pads = gst_mblm_base_list_text_pads (base);
-  Flows flows = {FALSE, FALSE, GST_FLOW_OK};
+  Flows flows = FLOWS_INIT;
 
   gst_mblm_ask_take_settings (self);
   for (guint i = 0; i < pads->len; i++)
@@ -295,7 +304,7 @@ gst_mblm_ask_advance (GstMblmBase *base, GstClockTime start, GstClockTime end)
 {
   GstMblmAsk *self = GST_MBLM_ASK (base);
   g_autoptr (GPtrArray) pads = gst_mblm_base_list_text_pads (base);
-  Flows flows = {FALSE, FALSE, GST_FLOW_OK};
+  Flows flows = FLOWS_INIT;
   gboolean repeat;
 
   GST_OBJECT_LOCK (self);

@@ -110,7 +110,7 @@ struct _GstMblmBase {
   GstFlowReturn srcresult;   /* what chain returns, if it isn't OK */
   GCancellable *cancellable; /* of the unit at work, or NULL; not owned */
   gboolean hurried;          /* ... which was cancelled to make room */
-  gboolean faulted;          /* an error was posted */
+  gboolean faulted;          /* an error was posted, or upstream does so */
   gboolean live, live_known; /* upstream is live */
   gboolean warned_latency;
   gboolean own_time;                     /* copy of input.own */

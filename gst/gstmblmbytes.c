@@ -8,6 +8,8 @@
 #include "config.h"
 #endif
 
+#include <string.h>
+
 #include "gstmblmbytes.h"
 
 /* Whether the format is made of rows of pixels of whole bytes. */
@@ -38,11 +40,90 @@ row_bytes (const GstVideoInfo *info, guint plane, guint *n_rows)
   return size;
 }
 
-static gboolean
-foreach_row (GstVideoFrame *frame, GstMblmBytesFunc func, gpointer user_data)
-{
-  const GstVideoInfo *info = &frame->info;
+/* --- frames --- */
 
+gboolean
+gst_mblm_video_info_from_caps (GstVideoInfo *info, const GstCaps *caps)
+{
+  return gst_video_info_from_caps (info, caps) &&
+      GST_VIDEO_INFO_WIDTH (info) > 0 && GST_VIDEO_INFO_HEIGHT (info) > 0;
+}
+
+/* Bytes that a plane needs at `stride`, and before where it begins. */
+static void
+plane_needs (const GstVideoInfo *info, guint plane, gint stride, gsize *after,
+    gsize *before)
+{
+  guint n_rows;
+  gsize size = row_bytes (info, plane, &n_rows), way;
+
+  if (!has_rows (info->finfo))
+    size = MAX (size, (gsize) ABS (GST_VIDEO_INFO_PLANE_STRIDE (info, plane)));
+  if (GST_VIDEO_FORMAT_INFO_HAS_PALETTE (info->finfo) && plane == 1) {
+    size = 256 * 4;
+    n_rows = 1;
+  }
+  way = n_rows > 0 ? (gsize) ABS ((gint64) stride) * (n_rows - 1) : 0;
+  *before = stride < 0 ? way : 0;
+  *after = size + (stride < 0 ? 0 : way);
+}
+
+/* Whether the plane lies in what was mapped for it. */
+static gboolean
+plane_fits (const GstVideoFrame *frame, const GstVideoInfo *info, guint plane)
+{
+  const GstMapInfo *map = &frame->map[plane];
+  const guint8 *data = GST_VIDEO_FRAME_PLANE_DATA (frame, plane);
+  gint stride = GST_VIDEO_FRAME_PLANE_STRIDE (frame, plane);
+  gsize after, before;
+
+  /* A meta with a way to map of its own. */
+  if (data < map->data || data > map->data + map->size)
+    return TRUE;
+  if (GST_VIDEO_FORMAT_INFO_IS_TILED (info->finfo)) {
+    after = plane + 1 < GST_VIDEO_INFO_N_PLANES (info)
+        ? GST_VIDEO_INFO_PLANE_OFFSET (info, plane + 1)
+        : GST_VIDEO_INFO_SIZE (info);
+    after -= GST_VIDEO_INFO_PLANE_OFFSET (info, plane);
+    before = 0;
+    if (stride != GST_VIDEO_INFO_PLANE_STRIDE (info, plane))
+      return FALSE;
+  } else {
+    plane_needs (info, plane, stride, &after, &before);
+  }
+  return before <= (gsize) (data - map->data) &&
+      after <= (gsize) (map->data + map->size - data);
+}
+
+gboolean
+gst_mblm_video_frame_map (
+    GstVideoFrame *frame, const GstVideoInfo *info, GstBuffer *buffer)
+{
+  const GstVideoMeta *meta = gst_buffer_get_video_meta (buffer);
+  gboolean fits = TRUE;
+
+  if (meta &&
+      (meta->format != GST_VIDEO_INFO_FORMAT (info) ||
+          meta->width < (guint) GST_VIDEO_INFO_WIDTH (info) ||
+          meta->height < (guint) GST_VIDEO_INFO_HEIGHT (info) ||
+          meta->n_planes != GST_VIDEO_INFO_N_PLANES (info)))
+    return FALSE;
+  if (!gst_video_frame_map (frame, info, buffer, GST_MAP_READ))
+    return FALSE;
+  for (guint plane = 0; meta && plane < meta->n_planes; plane++)
+    fits = fits && plane_fits (frame, info, plane);
+  if (!fits)
+    gst_video_frame_unmap (frame);
+  return fits;
+}
+
+/* --- bytes --- */
+
+/* `info` is of the caps; a GstVideoMeta may be of a larger frame. */
+static void
+foreach_row (const GstVideoFrame *frame, const GstVideoInfo *info,
+    GstMblmBytesFunc func, gpointer user_data)
+{
   for (guint plane = 0; plane < GST_VIDEO_FRAME_N_PLANES (frame); plane++) {
     const guint8 *data = GST_VIDEO_FRAME_PLANE_DATA (frame, plane);
     gint stride = GST_VIDEO_FRAME_PLANE_STRIDE (frame, plane);
@@ -51,9 +132,8 @@ foreach_row (GstVideoFrame *frame, GstMblmBytesFunc func, gpointer user_data)
 
     for (guint y = 0; y < n_rows; y++)
       if (!func (data + (gssize) y * stride, size, user_data))
-        return FALSE;
+        return;
   }
-  return TRUE;
 }
 
 gboolean
@@ -63,8 +143,8 @@ gst_mblm_buffer_foreach (GstBuffer *buffer, const GstVideoInfo *info,
   GstVideoFrame frame;
 
   if (info && has_rows (info->finfo) &&
-      gst_video_frame_map (&frame, info, buffer, GST_MAP_READ)) {
-    foreach_row (&frame, func, user_data);
+      gst_mblm_video_frame_map (&frame, info, buffer)) {
+    foreach_row (&frame, info, func, user_data);
     gst_video_frame_unmap (&frame);
     return TRUE;
   }
@@ -82,4 +162,27 @@ gst_mblm_buffer_foreach (GstBuffer *buffer, const GstVideoInfo *info,
       break;
   }
   return TRUE;
+}
+
+static gboolean
+append (const guint8 *bytes, gsize n, gpointer user_data)
+{
+  guint8 **to = user_data;
+
+  if (n > 0)
+    memcpy (*to, bytes, n);
+  *to += n;
+  return TRUE;
+}
+
+GBytes *
+gst_mblm_buffer_copy (GstBuffer *buffer)
+{
+  gsize size = gst_buffer_get_size (buffer);
+  guint8 *copy = g_malloc (size), *to = copy;
+
+  if (gst_mblm_buffer_foreach (buffer, NULL, append, &to))
+    return g_bytes_new_take (copy, size);
+  g_free (copy);
+  return NULL;
 }

@@ -11,6 +11,15 @@
 
 G_BEGIN_DECLS
 
+/* FALSE, too, for frames of less than 1x1, which GStreamer has no objection to. */
+gboolean gst_mblm_video_info_from_caps (
+    GstVideoInfo *info, const GstCaps *caps);
+/* Maps a frame of these caps for reading, as gst_video_frame_map does, but FALSE
+ * for a GstVideoMeta that is of other caps, or says that the frame lies where the
+ * buffer doesn't. */
+gboolean gst_mblm_video_frame_map (
+    GstVideoFrame *frame, const GstVideoInfo *info, GstBuffer *buffer);
+
 /* Called with a run of bytes; FALSE ends it. */
 typedef gboolean (*GstMblmBytesFunc) (
     const guint8 *bytes, gsize n, gpointer user_data);
@@ -20,5 +29,8 @@ typedef gboolean (*GstMblmBytesFunc) (
  * FALSE: the buffer can't be mapped. */
 gboolean gst_mblm_buffer_foreach (GstBuffer *buffer, const GstVideoInfo *info,
     GstMblmBytesFunc func, gpointer user_data);
+/* A copy of the bytes; NULL: the buffer can't be mapped. gst_buffer_extract gives
+ * a critical warning then. */
+GBytes *gst_mblm_buffer_copy (GstBuffer *buffer);
 
 G_END_DECLS

@@ -116,6 +116,7 @@ stamp (GstMblmEmitter *self, GstBuffer *buffer, gsize n)
 
     duration = self->mode == GST_MBLM_EMIT_PROMPT ? room : MIN (duration, room);
   }
+  duration = gst_mblm_time_add (start, duration) - start;
   GST_BUFFER_PTS (buffer) = start;
   GST_BUFFER_DURATION (buffer) = duration;
   if (GST_CLOCK_TIME_IS_VALID (self->next))
@@ -230,7 +231,7 @@ gst_mblm_emitter_follow_clock (GstMblmEmitter *self)
   if (!GST_CLOCK_TIME_IS_VALID (now) || !GST_CLOCK_TIME_IS_VALID (end))
     return GST_FLOW_OK;
   now = MIN (now, end);
-  if (now < position + CLOCK_STEP)
+  if (now < position || now - position < CLOCK_STEP)
     return GST_FLOW_OK;
   return gst_mblm_text_pad_gap (self->pad, position, now - position);
 }

@@ -10,6 +10,8 @@
 
 #include "gstmblmframe.h"
 
+#include "gstmblmbytes.h"
+
 void
 gst_mblm_frames_clear (GstMblmFrames *self)
 {
@@ -21,7 +23,7 @@ gboolean
 gst_mblm_frames_set_caps (GstMblmFrames *self, const GstCaps *caps)
 {
   gst_mblm_frames_clear (self);
-  self->known = gst_video_info_from_caps (&self->info, caps) &&
+  self->known = gst_mblm_video_info_from_caps (&self->info, caps) &&
       GST_VIDEO_INFO_FORMAT (&self->info) > GST_VIDEO_FORMAT_ENCODED;
   return self->known;
 }
@@ -122,9 +124,10 @@ gst_mblm_frames_convert (GstMblmFrames *self, GstBuffer *buffer, GError **error)
     return fail (error, MBLM_ERROR_INPUT,
         "the frame is larger than 16384 pixels a side; put a videoscale before "
         "the element");
-  if (!gst_video_frame_map (&in, &self->info, buffer, GST_MAP_READ))
+  if (!gst_mblm_video_frame_map (&in, &self->info, buffer))
     return fail (error, MBLM_ERROR_INPUT,
-        "the frame's memory can't be read, or is smaller than its caps say");
+        "the frame's memory can't be read, or is smaller than its caps or its "
+        "GstVideoMeta say");
 
   if (GST_VIDEO_INFO_FORMAT (&self->info) == GST_VIDEO_FORMAT_RGB) {
     const guint8 *rows = GST_VIDEO_FRAME_PLANE_DATA (&in, 0);

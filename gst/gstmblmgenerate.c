@@ -12,6 +12,9 @@
 #include "config.h"
 #endif
 
+#include <glib/gi18n-lib.h>
+
+#include "gstmblmbytes.h"
 #include "gstmblmgenerateprivate.h"
 
 #define GST_CAT_DEFAULT gst_mblm_debug
@@ -188,16 +191,44 @@ gst_mblm_generate_set_caps (GstMblmBase *base, GstCaps *caps)
   return TRUE;
 }
 
-/* `extra` of the item is not NULL when the buffer is a whole prompt. The bytes
- * are copied, so that upstream's buffer goes back to its pool at once. */
+static void
+warn_unreadable (GstMblmGenerate *self)
+{
+  GstMblmBase *base = &self->parent;
+
+  g_mutex_lock (&base->lock);
+  base->stats.failed++;
+  g_mutex_unlock (&base->lock);
+  if (self->warned)
+    return;
+  self->warned = TRUE;
+  gst_mblm_base_warn (base,
+      gst_mblm_fault_new (GST_RESOURCE_ERROR, GST_RESOURCE_ERROR_READ,
+          g_strdup (_ ("Prompts whose memory can't be read are left out.")),
+          NULL));
+}
+
+/* A copy of the bytes, so that upstream's buffer goes back to its pool at once.
+ * Takes the buffer. */
+static GBytes *
+copy_bytes (GstMblmGenerate *self, GstBuffer *buffer)
+{
+  GBytes *bytes = gst_mblm_buffer_copy (buffer);
+
+  gst_buffer_unref (buffer);
+  if (bytes)
+    return bytes;
+  warn_unreadable (self);
+  return g_bytes_new (NULL, 0);
+}
+
+/* `extra` of the item is not NULL when the buffer is a whole prompt. */
 static GstFlowReturn
 gst_mblm_generate_chain (GstMblmBase *base, GstBuffer *buffer)
 {
   GstMblmGenerate *self = GST_MBLM_GENERATE (base);
   GstMblmItem *item = gst_mblm_item_new (GST_MBLM_ITEM_WORK);
   GstMblmGeneratePer per;
-  gpointer copy;
-  gsize size;
 
   GST_OBJECT_LOCK (self);
   per = self->settings.per;
@@ -208,14 +239,11 @@ gst_mblm_generate_chain (GstMblmBase *base, GstBuffer *buffer)
 
   gst_mblm_input_stamp (&base->input, GST_BUFFER_PTS (buffer),
       GST_BUFFER_DURATION (buffer), item);
-  gst_buffer_extract_dup (
-      buffer, 0, gst_buffer_get_size (buffer), &copy, &size);
-  gst_buffer_unref (buffer);
-  item->bytes = g_bytes_new_take (copy, size);
-  item->size = size;
+  item->bytes = copy_bytes (self, buffer);
+  item->size = g_bytes_get_size (item->bytes);
   if (per == GST_MBLM_GENERATE_PER_BUFFER)
     item->extra = self;
-  if (size == 0) {
+  if (item->size == 0) {
     item->kind = GST_MBLM_ITEM_SKIP;
     item->failed = TRUE;
   }
@@ -225,6 +253,12 @@ gst_mblm_generate_chain (GstMblmBase *base, GstBuffer *buffer)
 static void
 gst_mblm_generate_reset_input (GstMblmBase *base)
 {
+  GstMblmGenerate *self = GST_MBLM_GENERATE (base);
+
+  self->warned = FALSE;
+  /* A flush keeps the caps. */
+  if (!gst_pad_is_active (base->sinkpad))
+    self->is_text = FALSE;
 }
 
 /* --- class --- */

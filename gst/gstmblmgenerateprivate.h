@@ -33,6 +33,7 @@ struct _GstMblmGenerate {
 
   /* With the stream lock of `sink`. */
   gboolean is_text; /* the caps say text/x-raw */
+  gboolean warned;  /* about a prompt that can't be read */
 
   /* In the task. */
   MblmSession *session;

@@ -10,6 +10,8 @@
 
 #include "gstmblmlatency.h"
 
+#include "gstmblmtiming.h"
+
 void
 gst_mblm_latency_reset (GstMblmLatency *self)
 {
@@ -47,9 +49,9 @@ void
 gst_mblm_latency_extend (
     GstClockTime own, gboolean leaky, GstClockTime *min, GstClockTime *max)
 {
-  *min += own;
+  *min = gst_mblm_time_add (*min, own);
   if (leaky)
     *max = MIN (*max, *min); /* NONE is the largest value there is */
   else if (GST_CLOCK_TIME_IS_VALID (*max))
-    *max += own;
+    *max = gst_mblm_time_add (*max, own);
 }

@@ -14,6 +14,7 @@
 
 #include "gstmblmquestion.h"
 
+#include "gstmblmbytes.h"
 #include "gstmblmfault.h"
 
 /* Questions that may wait for their time, and bytes of one. */
@@ -52,19 +53,21 @@ static char *
 read_question (GstBuffer *buffer, const char **problem)
 {
   g_autofree char *text = NULL;
-  gsize size = gst_buffer_get_size (buffer), got;
+  g_autoptr (GBytes) bytes = NULL;
+  gsize size = gst_buffer_get_size (buffer);
 
   if (size > MAX_BYTES) {
     *problem = "it has more than a million bytes";
     return NULL;
   }
-  text = g_malloc (size + 1);
-  got = gst_buffer_extract (buffer, 0, text, size);
-  text[got] = '\0';
-  if (got != size) {
+  bytes = gst_mblm_buffer_copy (buffer);
+  if (!bytes) {
     *problem = "the buffer can't be read";
     return NULL;
   }
+  text = g_malloc (size + 1);
+  if (size > 0)
+    memcpy (text, g_bytes_get_data (bytes, NULL), size);
   /* Some sources of text send its final NUL. */
   if (size > 0 && text[size - 1] == '\0')
     size--;

@@ -62,7 +62,9 @@ combine (GstMblmScore *self, GstPad *pad, GstFlowReturn ret)
    * reason to stop what passes. */
   if (pad == self->json && ret == GST_FLOW_FLUSHING)
     ret = GST_FLOW_NOT_LINKED;
-  return gst_flow_combiner_update_pad_flow (self->flows, pad, ret);
+  /* Successes of downstream's own kind are successes. */
+  return gst_flow_combiner_update_pad_flow (
+      self->flows, pad, MIN (ret, GST_FLOW_OK));
 }
 
 /* Passes a buffer on (taken). */
@@ -317,7 +319,7 @@ set_caps (GstMblmScore *self, GstEvent *event)
   gst_event_parse_caps (event, &caps);
   self->is_video = gst_structure_has_name (
                        gst_caps_get_structure (caps, 0), "video/x-raw") &&
-      gst_video_info_from_caps (&self->video, caps);
+      gst_mblm_video_info_from_caps (&self->video, caps);
 }
 
 static GstFlowReturn
@@ -343,6 +345,9 @@ gst_mblm_score_reset_task (GstMblmBase *base)
   self->offset = 0;
   self->alarms = 0;
   self->warned = FALSE;
+  /* A flush keeps the caps. */
+  if (!gst_pad_is_active (base->sinkpad))
+    self->is_video = FALSE;
   if (self->scorer)
     mblm_scorer_reset (self->scorer);
   gst_flow_combiner_reset (self->flows);

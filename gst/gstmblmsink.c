@@ -163,6 +163,18 @@ find_room (GstMblmBase *self, GstMblmItem *item, Rules *rules, GQueue *dropped)
   return TRUE;
 }
 
+/* What chain returns now. Upstream says so itself if that is an error. The lock
+ * is held. */
+static GstFlowReturn
+find_flow (GstMblmBase *self)
+{
+  GstFlowReturn ret = self->flushing ? GST_FLOW_FLUSHING : self->srcresult;
+
+  if (ret == GST_FLOW_NOT_LINKED || ret < GST_FLOW_EOS)
+    self->faulted = TRUE;
+  return ret;
+}
+
 GstFlowReturn
 gst_mblm_base_submit (GstMblmBase *self, GstMblmItem *item)
 {
@@ -189,7 +201,7 @@ gst_mblm_base_submit (GstMblmBase *self, GstMblmItem *item)
     item->dropped = TRUE;
   }
   self->stats.dropped += dropped.length;
-  ret = self->flushing ? GST_FLOW_FLUSHING : self->srcresult;
+  ret = find_flow (self);
   if (ret == GST_FLOW_OK)
     enqueue (self, g_steal_pointer (&item), rules.leaky != GST_MBLM_LEAKY_NO);
   g_mutex_unlock (&self->lock);
@@ -220,7 +232,7 @@ sink_chain (GstPad *pad, GstObject *parent, GstBuffer *buffer)
   GstFlowReturn ret;
 
   g_mutex_lock (&self->lock);
-  ret = self->flushing ? GST_FLOW_FLUSHING : self->srcresult;
+  ret = find_flow (self);
   if (ret == GST_FLOW_OK && self->eos)
     ret = GST_FLOW_EOS;
   if (ret == GST_FLOW_OK) {
@@ -310,15 +322,12 @@ flush_stop (GstMblmBase *self, GstEvent *event)
 static void
 take_stream_start (GstMblmBase *self)
 {
-  gboolean restart;
-
   g_mutex_lock (&self->lock);
-  restart = self->eos && self->srcresult == GST_FLOW_EOS && !self->flushing;
+  if (self->eos && self->srcresult == GST_FLOW_EOS)
+    self->srcresult = GST_FLOW_OK;
   self->eos = FALSE;
   self->live_known = FALSE;
   g_mutex_unlock (&self->lock);
-  if (restart)
-    gst_mblm_base_start_task (self);
 }
 
 static void

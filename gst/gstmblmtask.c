@@ -401,6 +401,19 @@ do_finish (GstMblmBase *self, GCancellable *cancellable)
   return ret;
 }
 
+/* Whether the EOS at work is the last one. A whole stream with another EOS may
+ * have come since. The lock is held. */
+static gboolean
+is_last_eos (GstMblmBase *self)
+{
+  if (!self->eos || self->flushing)
+    return FALSE;
+  for (const GList *l = self->queue.items.head; l; l = l->next)
+    if (((const GstMblmItem *) l->data)->kind == GST_MBLM_ITEM_EVENT)
+      return FALSE;
+  return TRUE;
+}
+
 static GstFlowReturn
 do_event (GstMblmBase *self, GstMblmItem *item, GCancellable *cancellable)
 {
@@ -425,10 +438,12 @@ do_event (GstMblmBase *self, GstMblmItem *item, GCancellable *cancellable)
     ret = text_event (self, gst_event_ref (event));
   gst_event_unref (event);
   if (is_eos && ret == GST_FLOW_OK) {
-    /* Unless another stream waits behind this one. */
+    /* Unless another stream waits behind this one, nothing is taken until it
+     * comes. */
     g_mutex_lock (&self->lock);
-    if (self->eos)
-      ret = GST_FLOW_EOS;
+    if (is_last_eos (self))
+      self->srcresult = GST_FLOW_EOS;
+    g_cond_broadcast (&self->cond);
     g_mutex_unlock (&self->lock);
   }
   return ret;
@@ -436,14 +451,17 @@ do_event (GstMblmBase *self, GstMblmItem *item, GCancellable *cancellable)
 
 /* --- the loop --- */
 
-/* What stops the task, for good or until a flush or a new stream. */
+/* What ends the stream, for good or until a flush or a new stream. Only a flush
+ * pauses the task: it waits for what may come next, which a new stream could not
+ * start safely while the task is about to pause. */
 static void
 stop_at (GstMblmBase *self, GstFlowReturn ret)
 {
-  gboolean alone, faulted;
+  gboolean alone, faulted, flushing;
 
   g_mutex_lock (&self->lock);
-  if (self->flushing)
+  flushing = self->flushing;
+  if (flushing)
     ret = GST_FLOW_FLUSHING;
   else
     self->srcresult = ret;
@@ -456,7 +474,7 @@ stop_at (GstMblmBase *self, GstFlowReturn ret)
   g_cond_broadcast (&self->cond);
   g_mutex_unlock (&self->lock);
 
-  GST_DEBUG_OBJECT (self, "pausing: %s", gst_flow_get_name (ret));
+  GST_DEBUG_OBJECT (self, "stopping: %s", gst_flow_get_name (ret));
   if (ret == GST_FLOW_NOT_LINKED || ret < GST_FLOW_EOS) {
     g_autoptr (GPtrArray) pads = gst_mblm_base_list_text_pads (self);
 
@@ -468,7 +486,8 @@ stop_at (GstMblmBase *self, GstFlowReturn ret)
     if (!GST_IS_MBLM_TEXT_PAD (self->srcpad))
       gst_pad_push_event (self->srcpad, gst_event_new_eos ());
   }
-  gst_pad_pause_task (self->srcpad);
+  if (flushing)
+    gst_pad_pause_task (self->srcpad);
 }
 
 static GstFlowReturn
@@ -495,6 +514,14 @@ do_item (GstMblmBase *self, GstMblmItem *item, GCancellable *cancellable)
   return ret;
 }
 
+/* The lock is held. */
+static gboolean
+has_something_to_do (GstMblmBase *self)
+{
+  return self->srcresult == GST_FLOW_OK &&
+      (self->queue.items.length > 0 || is_due (self));
+}
+
 static void
 loop (gpointer data)
 {
@@ -504,7 +531,7 @@ loop (gpointer data)
   GstFlowReturn ret = GST_FLOW_OK;
 
   g_mutex_lock (&self->lock);
-  while (!self->flushing && self->queue.items.length == 0 && !is_due (self))
+  while (!self->flushing && !has_something_to_do (self))
     g_cond_wait (&self->cond, &self->lock);
   if (self->flushing) {
     ret = GST_FLOW_FLUSHING;
@@ -539,6 +566,7 @@ gst_mblm_base_start_task (GstMblmBase *self)
   g_mutex_lock (&self->lock);
   self->flushing = FALSE;
   self->eos = FALSE;
+  self->faulted = FALSE;
   self->srcresult = GST_FLOW_OK;
   g_mutex_unlock (&self->lock);
   return gst_pad_start_task (self->srcpad, loop, self->srcpad, NULL);

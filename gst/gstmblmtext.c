@@ -148,12 +148,21 @@ void
 gst_mblm_text_pad_set_segment (GstMblmTextPad *self, GstEvent *event)
 {
   const GstSegment *segment;
+  GstClockTime reached;
 
   gst_event_parse_segment (event, &segment);
   if (segment->format != GST_FORMAT_TIME) {
-    if (self->own_segment && self->has_segment)
+    /* It goes on, in the next stream, too. */
+    if (self->own_segment) {
+      if (!self->has_segment)
+        self->seqnum = gst_event_get_seqnum (event);
       return;
+    }
+    reached = gst_segment_to_running_time (
+        &self->segment, GST_FORMAT_TIME, self->position);
     gst_segment_init (&self->segment, GST_FORMAT_TIME);
+    if (GST_CLOCK_TIME_IS_VALID (reached))
+      self->segment.base = reached;
   } else {
     gst_segment_copy_into (segment, &self->segment);
   }
@@ -302,7 +311,9 @@ gst_mblm_text_pad_push (GstMblmTextPad *self, GstBuffer *buffer)
     GST_BUFFER_FLAG_SET (buffer, GST_BUFFER_FLAG_DISCONT);
   self->discont = FALSE;
   reach (self, GST_BUFFER_PTS (buffer), GST_BUFFER_DURATION (buffer));
-  return push_buffer (self, buffer);
+  ret = push_buffer (self, buffer);
+  /* Successes of downstream's own kind are successes. */
+  return MIN (ret, GST_FLOW_OK);
 }
 
 GstFlowReturn

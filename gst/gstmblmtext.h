@@ -47,8 +47,8 @@ void gst_mblm_text_pad_flush (GstMblmTextPad *self);
 /* A new stream upstream: stream-start is sent again. */
 void gst_mblm_text_pad_restart (GstMblmTextPad *self);
 /* What a SEGMENT event from upstream means for text: the same segment if it is
- * in TIME, else one of our own, which goes on if the last one was our own, too.
- * */
+ * in TIME, else one of our own, which goes on if the last one was our own, too,
+ * and else begins at the running time that was reached. */
 void gst_mblm_text_pad_set_segment (GstMblmTextPad *self, GstEvent *event);
 const GstSegment *gst_mblm_text_pad_get_segment (GstMblmTextPad *self);
 

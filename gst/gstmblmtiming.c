@@ -29,14 +29,20 @@ void
 gst_mblm_input_set_segment (GstMblmInput *self, GstEvent *event)
 {
   const GstSegment *segment;
+  GstClockTime reached;
 
   gst_event_parse_segment (event, &segment);
   /* Our own segment goes on. */
   if (segment->format != GST_FORMAT_TIME && self->own)
     return;
+  reached = gst_segment_to_running_time (
+      &self->segment, GST_FORMAT_TIME, self->untimed_base);
   gst_mblm_input_reset (self);
-  if (segment->format != GST_FORMAT_TIME)
+  if (segment->format != GST_FORMAT_TIME) {
+    if (GST_CLOCK_TIME_IS_VALID (reached))
+      self->segment.base = reached;
     return;
+  }
   gst_segment_copy_into (segment, &self->segment);
   self->own = FALSE;
   self->untimed_base = self->segment.start;
@@ -56,7 +62,8 @@ gst_mblm_input_set_framerate (GstMblmInput *self, gint n, gint d)
 {
   if (n == self->fps_n && d == self->fps_d)
     return;
-  self->untimed_base += frames_to_time (self, self->untimed_frames);
+  self->untimed_base = gst_mblm_time_add (
+      self->untimed_base, frames_to_time (self, self->untimed_frames));
   self->untimed_frames = 0;
   self->fps_n = n > 0 && d > 0 ? n : 0;
   self->fps_d = n > 0 && d > 0 ? d : 0;
@@ -70,6 +77,8 @@ set_times (const GstMblmInput *self, GstClockTime pts, GstClockTime duration,
   item->duration = duration;
   if (!GST_CLOCK_TIME_IS_VALID (pts))
     return;
+  if (GST_CLOCK_TIME_IS_VALID (duration))
+    item->duration = gst_mblm_time_add (pts, duration) - pts;
   item->running_time = gst_segment_to_running_time (
       &self->segment, GST_FORMAT_TIME, pts);
   item->stream_time = gst_segment_to_stream_time (
@@ -92,10 +101,12 @@ gst_mblm_input_stamp_frame (GstMblmInput *self, GstClockTime pts,
 {
   if (!GST_CLOCK_TIME_IS_VALID (pts)) {
     guint64 n = self->untimed_frames++;
-    GstClockTime start = frames_to_time (self, n);
+    GstClockTime start = gst_mblm_time_add (
+        self->untimed_base, frames_to_time (self, n));
+    GstClockTime end = gst_mblm_time_add (
+        self->untimed_base, frames_to_time (self, n + 1));
 
-    set_times (self, self->untimed_base + start,
-        frames_to_time (self, n + 1) - start, item);
+    set_times (self, start, end - start, item);
     return;
   }
 
@@ -106,7 +117,7 @@ gst_mblm_input_stamp_frame (GstMblmInput *self, GstClockTime pts,
   if (!GST_CLOCK_TIME_IS_VALID (duration) || duration == 0)
     duration = guess_duration (self);
   /* Frames without a time that may follow go on from here. */
-  self->untimed_base = pts + duration;
+  self->untimed_base = gst_mblm_time_add (pts, duration);
   self->untimed_frames = 0;
   set_times (self, pts, duration, item);
 }

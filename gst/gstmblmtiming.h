@@ -28,11 +28,20 @@ typedef struct {
   GstClockTime spacing;  /* between the last two of them */
 } GstMblmInput;
 
+/* The end of what begins at `start`, both of them times; what would be too far
+ * off for a time ends at the last one there is. */
+static inline GstClockTime
+gst_mblm_time_add (GstClockTime start, GstClockTime duration)
+{
+  return start + MIN (duration, GST_CLOCK_TIME_NONE - 1 - start);
+}
+
 void gst_mblm_input_reset (GstMblmInput *self);
 void gst_mblm_input_set_segment (GstMblmInput *self, GstEvent *event);
 void gst_mblm_input_set_framerate (GstMblmInput *self, gint n, gint d);
 /* The time of a frame whose first buffer has this PTS and duration, into the
- * item: `pts`, `duration`, running and stream time. */
+ * item: `pts`, `duration`, running and stream time. `pts` + `duration` is a time,
+ * too. */
 void gst_mblm_input_stamp_frame (GstMblmInput *self, GstClockTime pts,
     GstClockTime duration, GstMblmItem *item);
 /* The same for a buffer of bytes or text, which may stay without a time. */

@@ -1,0 +1,628 @@
+/* test-events.c: events and buffers in an order that nobody should send.
+ *
+ * Copyright (C) 2026 The gst-mblm authors
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * Every element that a test says nothing else of must come through it: what is
+ * in order afterwards is worked on as if nothing had been.
+ */
+
+#include "helper.h"
+
+#include <string.h>
+
+#define NONE GST_CLOCK_TIME_NONE
+#define OCTETS "application/octet-stream"
+#define TEXT "text/x-raw, format=(string)utf8"
+#define RGB "video/x-raw,format=RGB,width=16,height=12,framerate=10/1"
+
+typedef struct {
+  const char *factory, *caps;
+  gboolean passes; /* events go through as they are */
+} Kind;
+
+static const Kind kinds[] = {{"mblmgenerate", TEXT, FALSE},
+    {"mblmscore", OCTETS, TRUE}, {"mblmask", RGB, FALSE}};
+
+#define FOR_EACH(kind)                                                         \
+  for (const Kind *kind = kinds; kind < kinds + G_N_ELEMENTS (kinds); kind++)
+
+static GstBuffer *
+new_buffer (const Kind *kind, GstClockTime pts, GstClockTime duration)
+{
+  if (g_str_equal (kind->factory, "mblmask"))
+    return helper_frame (16, 12, 3, pts, duration);
+  return helper_buffer ("some bytes", pts, duration);
+}
+
+static void
+push_format (HelperLine *line, GstFormat format)
+{
+  GstSegment segment;
+
+  gst_segment_init (&segment, format);
+  if (format == GST_FORMAT_TIME)
+    segment.base = 50;
+  gst_pad_push_event (line->feed, gst_event_new_segment (&segment));
+}
+
+static GstFlowReturn
+push (
+    HelperLine *line, const Kind *kind, GstClockTime pts, GstClockTime duration)
+{
+  return gst_pad_push (line->feed, new_buffer (kind, pts, duration));
+}
+
+/* What comes after the disorder: a whole stream, in order. */
+static void
+check_whole (HelperLine *line, const Kind *kind)
+{
+  helper_feed_begin (line->feed, kind->caps, GST_FORMAT_TIME);
+  g_assert_cmpint (push (line, kind, 700, 50), ==, GST_FLOW_OK);
+  g_assert_true (gst_pad_push_event (line->feed, gst_event_new_eos ()));
+  g_assert_true (helper_tap_wait (
+      line->tap, "stream-start caps segment buffer@700+50 eos"));
+  g_assert_cmpuint (helper_count (line->element, GST_MESSAGE_ERROR), ==, 0);
+}
+
+/* An EOS that nothing comes before goes on, with what has to come before it. */
+static void
+test_eos_first (void)
+{
+  FOR_EACH (kind)
+  {
+    HelperLine line;
+    g_autofree char *log = NULL;
+
+    helper_line (&line, kind->factory);
+    g_assert_true (gst_pad_push_event (line.feed, gst_event_new_eos ()));
+    g_assert_true (helper_tap_wait (line.tap, "eos"));
+    log = helper_tap_read (line.tap);
+    g_assert_cmpstr (
+        log, ==, kind->passes ? "eos " : "stream-start caps segment eos ");
+    g_assert_cmpint (push (&line, kind, 0, 1), ==, GST_FLOW_EOS);
+    g_assert_cmpuint (helper_stat (line.element, "buffers-in"), ==, 0);
+    check_whole (&line, kind);
+    helper_line_done (&line);
+  }
+}
+
+static void
+test_gap_first (void)
+{
+  FOR_EACH (kind)
+  {
+    HelperLine line;
+    g_autofree char *log = NULL;
+
+    helper_line (&line, kind->factory);
+    gst_pad_push_event (line.feed, gst_event_new_gap (0, 100));
+    g_assert_true (helper_tap_wait (line.tap, "gap@0+100"));
+    log = helper_tap_read (line.tap);
+    g_assert_cmpstr (log, ==,
+        kind->passes ? "gap@0+100 " : "stream-start caps segment gap@0+100 ");
+    check_whole (&line, kind);
+    helper_line_done (&line);
+  }
+}
+
+/* A tag is not lost. */
+static void
+test_tag_first (void)
+{
+  FOR_EACH (kind)
+  {
+    HelperLine line;
+
+    helper_line (&line, kind->factory);
+    gst_pad_push_event (line.feed,
+        gst_event_new_tag (gst_tag_list_new (GST_TAG_TITLE, "x", NULL)));
+    g_assert_true (helper_tap_wait (line.tap, "tag"));
+    check_whole (&line, kind);
+    helper_line_done (&line);
+  }
+}
+
+/* A segment before everything else holds until the next one. */
+static void
+test_segment_first (void)
+{
+  FOR_EACH (kind)
+  {
+    HelperLine line;
+    GstSegment segment;
+
+    helper_allow_disorder ();
+    helper_line (&line, kind->factory);
+    gst_segment_init (&segment, GST_FORMAT_TIME);
+    segment.base = 99;
+    gst_pad_push_event (line.feed, gst_event_new_segment (&segment));
+    helper_feed_begin (line.feed, kind->caps, GST_FORMAT_UNDEFINED);
+    g_assert_cmpint (push (&line, kind, 5, 6), ==, GST_FLOW_OK);
+    g_assert_true (helper_tap_wait (line.tap, "segment buffer@5+6"));
+    g_assert_cmpuint (line.tap->segment.base, ==, 99);
+    check_whole (&line, kind);
+    helper_line_done (&line);
+  }
+}
+
+static void
+test_flush_first (void)
+{
+  FOR_EACH (kind)
+  {
+    HelperLine line;
+
+    helper_line (&line, kind->factory);
+    g_assert_true (
+        gst_pad_push_event (line.feed, gst_event_new_flush_stop (FALSE)));
+    g_assert_true (
+        gst_pad_push_event (line.feed, gst_event_new_flush_start ()));
+    g_assert_cmpint (push (&line, kind, 0, 1), ==, GST_FLOW_FLUSHING);
+    g_assert_true (
+        gst_pad_push_event (line.feed, gst_event_new_flush_stop (TRUE)));
+    g_assert_true (
+        helper_tap_wait (line.tap, "flush-stop flush-start flush-stop"));
+    check_whole (&line, kind);
+    helper_line_done (&line);
+  }
+}
+
+/* Bytes without caps are octets to mblmgenerate, and pass mblmscore. */
+static void
+test_no_caps (void)
+{
+  HelperLine line;
+
+  helper_line (&line, "mblmgenerate");
+  helper_feed_begin (line.feed, NULL, GST_FORMAT_TIME);
+  gst_pad_push (line.feed, helper_buffer ("one ", 0, 10));
+  gst_pad_push (line.feed, helper_buffer ("prompt", 10, 10));
+  gst_pad_push_event (line.feed, gst_event_new_eos ());
+  g_assert_true (helper_tap_wait (line.tap, "caps segment buffer@0+20 eos"));
+  helper_line_done (&line);
+
+  helper_line (&line, "mblmscore");
+  helper_feed_begin (line.feed, NULL, GST_FORMAT_TIME);
+  gst_pad_push (line.feed, helper_buffer ("bytes", 0, 10));
+  g_assert_true (helper_tap_wait (line.tap, "segment buffer@0+10"));
+  helper_line_done (&line);
+}
+
+/* To mblmask they are files: of no known kind, that is one warning, and time
+ * goes on. */
+static void
+test_no_caps_ask (void)
+{
+  HelperLine line;
+
+  helper_line (&line, "mblmask");
+  helper_feed_begin (line.feed, NULL, GST_FORMAT_TIME);
+  g_assert_cmpint (gst_pad_push (line.feed, helper_frame (16, 12, 0, 0, 10)),
+      ==, GST_FLOW_OK);
+  gst_pad_push_event (line.feed, gst_event_new_eos ());
+  g_assert_true (helper_tap_wait (line.tap, "caps segment gap@0+10 eos"));
+  helper_check_messages (line.element, 1, 0);
+  helper_line_done (&line);
+}
+
+/* The caps of the last run are forgotten when the next has none. */
+static void
+test_stale_caps (void)
+{
+  HelperLine line;
+  GstElement *element;
+
+  helper_line (&line, "mblmask");
+  helper_feed_begin (line.feed, RGB, GST_FORMAT_TIME);
+  gst_pad_push (line.feed, helper_frame (16, 12, 0, 0, 10));
+  g_assert_true (helper_tap_wait (line.tap, "buffer@0+10"));
+  element = line.element;
+  gst_element_set_state (element, GST_STATE_READY);
+  helper_feed_free (line.feed);
+  helper_count (element, GST_MESSAGE_ANY);
+  gst_element_set_state (element, GST_STATE_PLAYING);
+  line.feed = helper_feed (element, "sink");
+  helper_feed_begin (line.feed, NULL, GST_FORMAT_TIME);
+  gst_pad_push (line.feed, helper_frame (16, 12, 0, 20, 10));
+  gst_pad_push_event (line.feed, gst_event_new_eos ());
+  g_assert_true (helper_tap_wait (line.tap, "gap@20+10 eos"));
+  helper_check_messages (element, 1, 0);
+  helper_line_done (&line);
+
+  helper_line (&line, "mblmgenerate");
+  helper_feed_begin (line.feed, TEXT, GST_FORMAT_TIME);
+  gst_pad_push (line.feed, helper_buffer ("a prompt", 0, 10));
+  g_assert_true (helper_tap_wait (line.tap, "buffer@0+10"));
+  element = line.element;
+  gst_element_set_state (element, GST_STATE_READY);
+  helper_feed_free (line.feed);
+  gst_element_set_state (element, GST_STATE_PLAYING);
+  line.feed = helper_feed (element, "sink");
+  helper_feed_begin (line.feed, NULL, GST_FORMAT_TIME);
+  gst_pad_push (line.feed, helper_buffer ("one ", 20, 10));
+  gst_pad_push (line.feed, helper_buffer ("prompt", 30, 10));
+  gst_pad_push_event (line.feed, gst_event_new_eos ());
+  g_assert_true (helper_tap_wait (line.tap, "buffer@20+20 eos"));
+  helper_line_done (&line);
+}
+
+/* Nothing at all before the buffer: text gets a segment of its own. */
+static void
+test_no_segment (void)
+{
+  FOR_EACH (kind)
+  {
+    HelperLine line;
+
+    helper_allow_disorder ();
+    helper_line (&line, kind->factory);
+    g_assert_cmpint (push (&line, kind, 5, 6), ==, GST_FLOW_OK);
+    if (!kind->passes)
+      gst_pad_push_event (line.feed, gst_event_new_eos ());
+    if (kind->passes)
+      g_assert_true (helper_tap_wait (line.tap, "buffer@5+6"));
+    else if (g_str_equal (kind->factory, "mblmask"))
+      g_assert_true (
+          helper_tap_wait (line.tap, "stream-start caps segment gap@5+6 eos"));
+    else
+      g_assert_true (helper_tap_wait (
+          line.tap, "stream-start caps segment buffer@5+6 eos"));
+    check_whole (&line, kind);
+    helper_line_done (&line);
+  }
+}
+
+/* What is in order stays in order. */
+static void
+test_order (void)
+{
+  FOR_EACH (kind)
+  {
+    HelperLine line;
+
+    helper_line (&line, kind->factory);
+    helper_feed_begin (line.feed, kind->caps, GST_FORMAT_TIME);
+    for (guint i = 0; i < 3; i++) {
+      push (&line, kind, 100 * i, 100);
+      gst_pad_push_event (line.feed,
+          gst_event_new_custom (
+              GST_EVENT_CUSTOM_DOWNSTREAM, gst_structure_new_empty ("mine")));
+    }
+    gst_pad_push_event (line.feed, gst_event_new_gap (300, 100));
+    push (&line, kind, 400, 100);
+    gst_pad_push_event (line.feed, gst_event_new_eos ());
+    g_assert_true (helper_tap_wait (line.tap, "eos"));
+    g_autofree char *log = helper_tap_read (line.tap);
+    g_assert_cmpstr (log, ==,
+        "stream-start caps segment buffer@0+100 custom-downstream "
+        "buffer@100+100 custom-downstream buffer@200+100 custom-downstream "
+        "gap@300+100 buffer@400+100 eos ");
+    helper_line_done (&line);
+  }
+}
+
+/* A second segment comes through with all that it says. */
+static void
+test_second_segment (void)
+{
+  FOR_EACH (kind)
+  {
+    HelperLine line;
+    GstSegment segment;
+    GstEvent *event;
+
+    helper_line (&line, kind->factory);
+    helper_feed_begin (line.feed, kind->caps, GST_FORMAT_TIME);
+    push (&line, kind, 0, 10);
+    gst_segment_init (&segment, GST_FORMAT_TIME);
+    segment.rate = 2.0;
+    segment.applied_rate = 0.5;
+    segment.base = 10;
+    segment.start = 1000;
+    segment.stop = 2000;
+    segment.time = 77;
+    event = gst_event_new_segment (&segment);
+    gst_event_set_seqnum (event, 4242);
+    gst_pad_push_event (line.feed, event);
+    push (&line, kind, 1500, 10);
+    g_assert_true (helper_tap_wait (
+        line.tap, "segment buffer@0+10 segment buffer@1500+10"));
+    g_assert_cmpuint (line.tap->seqnum, ==, 4242);
+    g_assert_true (gst_segment_is_equal (&line.tap->segment, &segment));
+    event = gst_event_new_eos ();
+    gst_event_set_seqnum (event, 4343);
+    gst_pad_push_event (line.feed, event);
+    g_assert_true (helper_tap_wait (line.tap, "eos"));
+    g_assert_cmpuint (line.tap->seqnum, ==, 4343);
+    helper_line_done (&line);
+  }
+}
+
+/* Text has its own TIME segment for what is in BYTES, and upstream's for the
+ * rest. One of its own begins at 0, at the running time that was reached. */
+static void
+test_formats (void)
+{
+  static const char *const texts[] = {
+      "segment buffer@0+0 segment buffer@1500+10 segment buffer@0+0 eos",
+      "segment buffer@none+none segment buffer@1500+10 segment "
+      "buffer@none+none eos",
+      "segment buffer@0+100000000 segment buffer@1500+10 segment "
+      "buffer@0+100000000 eos"};
+
+  FOR_EACH (kind)
+  {
+    HelperLine line;
+    GstFormat last = kind->passes ? GST_FORMAT_BYTES : GST_FORMAT_TIME;
+
+    helper_line (&line, kind->factory);
+    if (g_str_equal (kind->factory, "mblmgenerate"))
+      g_object_set (line.element, "byte-duration", (guint64) 0, NULL);
+    helper_feed_begin (line.feed, kind->caps, GST_FORMAT_BYTES);
+    push (&line, kind, NONE, NONE);
+    push_format (&line, GST_FORMAT_TIME);
+    push (&line, kind, 1500, 10);
+    g_assert_true (helper_tap_wait (line.tap, "buffer@1500+10"));
+    g_assert_cmpint (line.tap->segment.format, ==, GST_FORMAT_TIME);
+    g_assert_cmpuint (line.tap->segment.base, ==, 50);
+    push_format (&line, GST_FORMAT_BYTES);
+    push (&line, kind, NONE, NONE);
+    gst_pad_push_event (line.feed, gst_event_new_eos ());
+    g_assert_true (helper_tap_wait (line.tap, texts[kind - kinds]));
+    g_assert_cmpint (line.tap->segment.format, ==, last);
+    g_assert_cmpuint (line.tap->segment.start, ==, 0);
+    if (!kind->passes)
+      g_assert_cmpuint (line.tap->segment.base, ==, 50 + 1510);
+    helper_line_done (&line);
+  }
+}
+
+/* A flush that keeps the running time keeps model, question and caps, too. */
+static void
+test_flush_keeps_time (void)
+{
+  FOR_EACH (kind)
+  {
+    HelperLine line;
+    GstSegment segment;
+
+    helper_line (&line, kind->factory);
+    helper_feed_begin (line.feed, kind->caps, GST_FORMAT_TIME);
+    push (&line, kind, 0, 10);
+    g_assert_true (helper_tap_wait (line.tap, "buffer@0+10"));
+    gst_pad_push_event (line.feed, gst_event_new_flush_start ());
+    gst_pad_push_event (line.feed, gst_event_new_flush_stop (FALSE));
+    gst_segment_init (&segment, GST_FORMAT_TIME);
+    segment.base = 10;
+    gst_pad_push_event (line.feed, gst_event_new_segment (&segment));
+    g_assert_cmpint (push (&line, kind, 20, 10), ==, GST_FLOW_OK);
+    gst_pad_push_event (line.feed, gst_event_new_eos ());
+    g_assert_true (helper_tap_wait (line.tap,
+        "buffer@0+10 flush-start flush-stop segment buffer@20+10 eos"));
+    g_assert_cmpuint (line.tap->segment.base, ==, 10);
+    helper_check_messages (line.element, 0, 0);
+    helper_line_done (&line);
+  }
+}
+
+/* A stream that begins in the middle of another, and one after EOS. */
+static void
+test_second_stream (void)
+{
+  FOR_EACH (kind)
+  {
+    HelperLine line;
+
+    helper_line (&line, kind->factory);
+    helper_feed_begin (line.feed, kind->caps, GST_FORMAT_TIME);
+    push (&line, kind, 0, 10);
+    helper_feed_begin (line.feed, kind->caps, GST_FORMAT_TIME);
+    push (&line, kind, 20, 10);
+    g_assert_true (helper_tap_wait (line.tap,
+        "stream-start caps segment buffer@0+10 stream-start caps segment "
+        "buffer@20+10"));
+    for (guint i = 0; i < 20; i++) {
+      gst_pad_push_event (line.feed, gst_event_new_eos ());
+      helper_feed_begin (line.feed, kind->caps, GST_FORMAT_TIME);
+      g_assert_cmpint (push (&line, kind, 30 + i, 10), ==, GST_FLOW_OK);
+    }
+    g_assert_true (helper_tap_wait (line.tap,
+        "buffer@20+10 eos stream-start caps segment buffer@30+10 eos "
+        "stream-start caps segment buffer@31+10 eos buffer@49+10"));
+    helper_line_done (&line);
+  }
+}
+
+/* Streams without a time in a row, as concat sends them: their text doesn't go
+ * back in time. */
+static void
+test_streams_in_bytes (void)
+{
+  static const char *const wanted[] = {
+      "buffer@0+21 buffer@21+21 buffer@42+21 eos", NULL,
+      "buffer@0+100000000 buffer@100000000+100000000 "
+      "buffer@200000000+100000000 eos"};
+
+  FOR_EACH (kind)
+  {
+    HelperLine line;
+
+    if (kind->passes)
+      continue;
+    helper_line (&line, kind->factory);
+    if (g_str_equal (kind->factory, "mblmgenerate"))
+      g_object_set (line.element, "byte-duration", (guint64) 7, "stop", "",
+          "max-bytes", 0, "separator", "abc", NULL);
+    for (guint i = 0; i < 3; i++) {
+      helper_feed_begin (line.feed, kind->caps, GST_FORMAT_BYTES);
+      push (&line, kind, NONE, NONE);
+    }
+    gst_pad_push_event (line.feed, gst_event_new_eos ());
+    g_assert_true (helper_tap_wait (line.tap, wanted[kind - kinds]));
+    helper_line_done (&line);
+  }
+}
+
+/* After EOS nothing is taken until a stream begins. */
+static void
+test_after_eos (void)
+{
+  FOR_EACH (kind)
+  {
+    HelperLine line;
+
+    helper_line (&line, kind->factory);
+    helper_feed_begin (line.feed, kind->caps, GST_FORMAT_TIME);
+    push (&line, kind, 0, 10);
+    gst_pad_push_event (line.feed, gst_event_new_eos ());
+    g_assert_cmpint (push (&line, kind, 10, 10), ==, GST_FLOW_EOS);
+    g_assert_false (gst_pad_push_event (line.feed, gst_event_new_gap (10, 5)));
+    g_assert_true (helper_tap_wait (line.tap, "buffer@0+10 eos"));
+    g_assert_cmpint (push (&line, kind, 10, 10), ==, GST_FLOW_EOS);
+    g_assert_cmpuint (helper_stat (line.element, "buffers-in"), ==, 1);
+    check_whole (&line, kind);
+    helper_line_done (&line);
+  }
+}
+
+/* A picture: a sample of the model, or the one of the examples. */
+static GstBuffer *
+picture (gboolean jpeg, GstClockTime pts)
+{
+  const char *models = g_getenv ("MBLM_MODEL_PATH");
+  g_autofree char *path = jpeg
+      ? g_build_filename (models, "..", "data", "pictures", "scene.jpg", NULL)
+      : g_build_filename (models, "scenes", "samples", "scene00.png", NULL);
+  char *data;
+  gsize size;
+
+  g_assert_true (g_file_get_contents (path, &data, &size, NULL));
+  GstBuffer *buffer = gst_buffer_new_wrapped (data, size);
+  GST_BUFFER_PTS (buffer) = pts;
+  GST_BUFFER_DURATION (buffer) = 10;
+  return buffer;
+}
+
+static void
+set_caps (HelperLine *line, const char *text)
+{
+  g_autoptr (GstCaps) caps = gst_caps_from_string (text);
+
+  g_assert_true (gst_pad_push_event (line->feed, gst_event_new_caps (caps)));
+}
+
+/* Frames, then files of one kind and the other, the last of them cut short by
+ * frames again. */
+static void
+test_caps_change (void)
+{
+  HelperLine line;
+  GstBuffer *half;
+
+  helper_line (&line, "mblmask");
+  helper_feed_begin (line.feed, RGB, GST_FORMAT_TIME);
+  gst_pad_push (line.feed, helper_frame (16, 12, 0, 0, 10));
+  set_caps (&line, "image/png");
+  gst_pad_push (line.feed, picture (FALSE, 10));
+  set_caps (&line, "image/jpeg");
+  gst_pad_push (line.feed, picture (TRUE, 20));
+  half = picture (TRUE, 30);
+  gst_buffer_set_size (half, gst_buffer_get_size (half) / 2);
+  gst_pad_push (line.feed, half);
+  set_caps (&line, "video/x-raw,format=NV12,width=5,height=3,framerate=0/1");
+  half = gst_buffer_new_allocate (NULL, 100, NULL);
+  gst_buffer_memset (half, 0, 7, 100);
+  GST_BUFFER_PTS (half) = 40;
+  GST_BUFFER_DURATION (half) = 10;
+  gst_pad_push (line.feed, half);
+  gst_pad_push_event (line.feed, gst_event_new_eos ());
+  g_assert_true (helper_tap_wait (line.tap, "eos"));
+  g_autofree char *log = helper_tap_read (line.tap);
+  g_assert_cmpstr (log, ==,
+      "stream-start caps segment buffer@0+10 buffer@10+10 buffer@20+10 "
+      "gap@30+10 buffer@40+10 eos ");
+  helper_check_messages (line.element, 1, 0);
+  helper_line_done (&line);
+}
+
+/* A prompt each, then one prompt up to the end. */
+static void
+test_caps_change_generate (void)
+{
+  HelperLine line;
+
+  helper_line (&line, "mblmgenerate");
+  helper_feed_begin (line.feed, TEXT, GST_FORMAT_TIME);
+  gst_pad_push (line.feed, helper_buffer ("a prompt", 0, 10));
+  gst_pad_push (line.feed, helper_buffer ("another", 10, 10));
+  set_caps (&line, OCTETS);
+  gst_pad_push (line.feed, helper_buffer ("half", 20, 10));
+  gst_pad_push (line.feed, helper_buffer ("a prompt", 30, 10));
+  gst_pad_push_event (line.feed, gst_event_new_eos ());
+  g_assert_true (helper_tap_wait (line.tap, "eos"));
+  g_autofree char *log = helper_tap_read (line.tap);
+  g_assert_cmpstr (log, ==,
+      "stream-start caps segment buffer@0+10 buffer@10+10 buffer@20+20 eos ");
+  helper_line_done (&line);
+}
+
+/* Backwards every frame has its answer at its time, and none lasts longer. */
+static void
+test_backwards (void)
+{
+  FOR_EACH (kind)
+  {
+    for (guint arrival = 0; arrival < 2; arrival++) {
+      HelperLine line;
+      GstSegment segment;
+
+      if (arrival && kind->passes)
+        continue;
+      helper_line (&line, kind->factory);
+      if (arrival)
+        gst_util_set_object_arg (G_OBJECT (line.element), "timing", "arrival");
+      gst_segment_init (&segment, GST_FORMAT_TIME);
+      segment.rate = -1.0;
+      segment.stop = 1000;
+      helper_feed_begin (line.feed, kind->caps, GST_FORMAT_UNDEFINED);
+      gst_pad_push_event (line.feed, gst_event_new_segment (&segment));
+      for (guint i = 0; i < 4; i++)
+        push (&line, kind, 900 - 100 * i, 100);
+      gst_pad_push_event (line.feed, gst_event_new_eos ());
+      g_assert_true (helper_tap_wait (line.tap, "eos"));
+      g_autofree char *log = helper_tap_read (line.tap);
+      g_assert_cmpstr (log, ==,
+          "stream-start caps segment buffer@900+100 buffer@800+100 "
+          "buffer@700+100 buffer@600+100 eos ");
+      g_assert_cmpfloat (line.tap->segment.rate, ==, -1.0);
+      helper_line_done (&line);
+    }
+  }
+}
+
+int
+main (int argc, char **argv)
+{
+  helper_begin (&argc, &argv);
+  g_test_add_func ("/events/eos-first", test_eos_first);
+  g_test_add_func ("/events/gap-first", test_gap_first);
+  g_test_add_func ("/events/tag-first", test_tag_first);
+  g_test_add_func ("/events/segment-first", test_segment_first);
+  g_test_add_func ("/events/flush-first", test_flush_first);
+  g_test_add_func ("/events/no-caps", test_no_caps);
+  g_test_add_func ("/events/no-caps-ask", test_no_caps_ask);
+  g_test_add_func ("/events/stale-caps", test_stale_caps);
+  g_test_add_func ("/events/no-segment", test_no_segment);
+  g_test_add_func ("/events/order", test_order);
+  g_test_add_func ("/events/second-segment", test_second_segment);
+  g_test_add_func ("/events/formats", test_formats);
+  g_test_add_func ("/events/flush-keeps-time", test_flush_keeps_time);
+  g_test_add_func ("/events/second-stream", test_second_stream);
+  g_test_add_func ("/events/streams-in-bytes", test_streams_in_bytes);
+  g_test_add_func ("/events/after-eos", test_after_eos);
+  g_test_add_func ("/events/caps-change", test_caps_change);
+  g_test_add_func ("/events/caps-change-generate", test_caps_change_generate);
+  g_test_add_func ("/events/backwards", test_backwards);
+  return helper_end ();
+}
