@@ -35,9 +35,10 @@ struct _GstMblmScore {
   gboolean is_video; /* `video` says how rows lie */
   guint64 offset;    /* of the next byte in its stream or file */
   GstMblmUnit unit;
-  char *path;      /* of the stream at work, or NULL */
-  gboolean warned; /* about a buffer that can't be mapped */
-  float *bits;     /* [PIECE] */
+  char *path;           /* of the stream at work, or NULL */
+  gboolean warned;      /* about a buffer that can't be mapped */
+  gboolean warned_json; /* ... and about what `json` is linked to */
+  float *bits;          /* [PIECE] */
   GstFlowCombiner *flows;
   GstPad *json; /* the one that `flows` knows, owned; or NULL */
 
