@@ -114,18 +114,28 @@ set_question (GstMblmQuestionPad *self, char *text, GstClockTime time)
     waiting_free (dropped);
 }
 
+/* When a question is for, outside of its segment, too: long ago is 0. */
+static GstClockTime
+find_time (GstMblmQuestionPad *self, GstClockTime pts)
+{
+  guint64 time = GST_CLOCK_TIME_NONE;
+  gint sign;
+
+  if (!GST_CLOCK_TIME_IS_VALID (pts) || self->segment.format != GST_FORMAT_TIME)
+    return GST_CLOCK_TIME_NONE;
+  sign = gst_segment_to_running_time_full (
+      &self->segment, GST_FORMAT_TIME, pts, &time);
+  return sign < 0 ? 0 : time;
+}
+
 static GstFlowReturn
 chain (GstPad *pad, GstObject *parent, GstBuffer *buffer)
 {
   GstMblmQuestionPad *self = GST_MBLM_QUESTION_PAD (pad);
-  GstClockTime time = GST_CLOCK_TIME_NONE;
+  GstClockTime time = find_time (self, GST_BUFFER_PTS (buffer));
   const char *problem = NULL;
   char *text = read_question (buffer, &problem);
 
-  if (GST_BUFFER_PTS_IS_VALID (buffer) &&
-      self->segment.format == GST_FORMAT_TIME)
-    time = gst_segment_to_running_time (
-        &self->segment, GST_FORMAT_TIME, GST_BUFFER_PTS (buffer));
   gst_buffer_unref (buffer);
   if (text) {
     set_question (self, text, time);
