@@ -312,6 +312,8 @@ gst_mblm_base_class_install_timing (GstMblmBaseClass *klass)
 void
 gst_mblm_base_add_text_pad (GstMblmBase *self, GstMblmTextPad *pad)
 {
+  if (gst_pad_is_active (self->sinkpad))
+    gst_mblm_text_pad_set_late (pad);
   g_mutex_lock (&self->lock);
   g_ptr_array_add (self->text_pads, gst_object_ref (pad));
   g_mutex_unlock (&self->lock);
