@@ -363,9 +363,15 @@ gst_mblm_ask_request_new_pad (GstElement *element, GstPadTemplate *template,
   guint n = find_number (self, name);
   g_autofree char *question_name = g_strdup_printf ("question_%u", n);
   g_autofree char *answer_name = g_strdup_printf ("answer_%u", n);
+  g_autoptr (GstPad)
+      other = gst_element_get_static_pad (element, question_name);
   GstMblmQuestionPad *question;
   GstMblmTextPad *answer;
 
+  if (other) {
+    GST_WARNING_OBJECT (element, "there is a pad %s already", question_name);
+    return NULL;
+  }
   answer = gst_mblm_text_pad_new (
       gst_element_get_pad_template (element, "answer_%u"), answer_name);
   gst_mblm_base_set_up_src (base, GST_PAD (answer));

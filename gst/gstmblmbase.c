@@ -30,6 +30,8 @@ void
 gst_mblm_base_add_text_pad (GstMblmBase *self, GstMblmTextPad *pad)
 {
   gst_mblm_text_pad_set_watch (pad, &self->watch);
+  if (gst_pad_is_active (self->sinkpad))
+    gst_mblm_text_pad_set_late (pad);
   g_mutex_lock (&self->lock);
   g_ptr_array_add (self->text_pads, gst_object_ref (pad));
   g_mutex_unlock (&self->lock);

@@ -34,7 +34,7 @@ struct _GstMblmQuestionPad {
 
   /* Under the pad's object lock. */
   char *question; /* the one that holds, or NULL */
-  GQueue waiting; /* of Waiting, for later */
+  GQueue waiting; /* of Waiting, for later, by time */
 };
 
 G_DEFINE_TYPE (GstMblmQuestionPad, gst_mblm_question_pad, GST_TYPE_PAD);
@@ -83,6 +83,14 @@ read_question (GstBuffer *buffer, const char **problem)
   return g_steal_pointer (&text);
 }
 
+/* Of two for the same time the one that came last is asked. */
+static gint
+compare_times (gconstpointer there, gconstpointer new, gpointer user_data)
+{
+  return ((const Waiting *) there)->time <= ((const Waiting *) new)->time ? -1
+                                                                          : 1;
+}
+
 /* Takes the text. */
 static void
 set_question (GstMblmQuestionPad *self, char *text, GstClockTime time)
@@ -97,7 +105,7 @@ set_question (GstMblmQuestionPad *self, char *text, GstClockTime time)
     waiting = g_new (Waiting, 1);
     waiting->time = time;
     waiting->text = text;
-    g_queue_push_tail (&self->waiting, waiting);
+    g_queue_insert_sorted (&self->waiting, waiting, compare_times, NULL);
     if (self->waiting.length > MAX_WAITING)
       dropped = g_queue_pop_head (&self->waiting);
   }
@@ -106,18 +114,28 @@ set_question (GstMblmQuestionPad *self, char *text, GstClockTime time)
     waiting_free (dropped);
 }
 
+/* When a question is for, outside of its segment, too: long ago is 0. */
+static GstClockTime
+find_time (GstMblmQuestionPad *self, GstClockTime pts)
+{
+  guint64 time = GST_CLOCK_TIME_NONE;
+  gint sign;
+
+  if (!GST_CLOCK_TIME_IS_VALID (pts) || self->segment.format != GST_FORMAT_TIME)
+    return GST_CLOCK_TIME_NONE;
+  sign = gst_segment_to_running_time_full (
+      &self->segment, GST_FORMAT_TIME, pts, &time);
+  return sign < 0 ? 0 : time;
+}
+
 static GstFlowReturn
 chain (GstPad *pad, GstObject *parent, GstBuffer *buffer)
 {
   GstMblmQuestionPad *self = GST_MBLM_QUESTION_PAD (pad);
-  GstClockTime time = GST_CLOCK_TIME_NONE;
+  GstClockTime time = find_time (self, GST_BUFFER_PTS (buffer));
   const char *problem = NULL;
   char *text = read_question (buffer, &problem);
 
-  if (GST_BUFFER_PTS_IS_VALID (buffer) &&
-      self->segment.format == GST_FORMAT_TIME)
-    time = gst_segment_to_running_time (
-        &self->segment, GST_FORMAT_TIME, GST_BUFFER_PTS (buffer));
   gst_buffer_unref (buffer);
   if (text) {
     set_question (self, text, time);

@@ -35,10 +35,11 @@ struct _GstMblmScore {
   gboolean is_video; /* `video` says how rows lie */
   guint64 offset;    /* of the next byte in its stream or file */
   GstMblmUnit unit;
-  guint64 alarms;  /* units in a row above the threshold */
-  char *path;      /* of the stream at work, or NULL */
-  gboolean warned; /* about a buffer that can't be mapped */
-  float *bits;     /* [PIECE] */
+  guint64 alarms; /* units in a row above the threshold */
+  char *path;           /* of the stream at work, or NULL */
+  gboolean warned;      /* about a buffer that can't be mapped */
+  gboolean warned_json; /* ... and about what `json` is linked to */
+  float *bits;          /* [PIECE] */
   GstFlowCombiner *flows;
   GstPad *json; /* the one that `flows` knows, owned; or NULL */
 

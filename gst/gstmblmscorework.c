@@ -55,16 +55,41 @@ find_json (GstMblmScore *self)
   return json ? GST_MBLM_TEXT_PAD (self->json) : NULL;
 }
 
-static GstFlowReturn
-combine (GstMblmScore *self, GstPad *pad, GstFlowReturn ret)
+static void
+warn_json (GstMblmScore *self, GstFlowReturn ret)
 {
-  /* A `json` pad that is just being released, or flushed on its own, is no
-   * reason to stop what passes. */
-  if (pad == self->json && ret == GST_FLOW_FLUSHING)
+  if (self->warned_json)
+    return;
+  self->warned_json = TRUE;
+  gst_mblm_base_warn (&self->parent,
+      gst_mblm_fault_new (GST_STREAM_ERROR, GST_STREAM_ERROR_FAILED,
+          g_strdup (_ ("What is linked to the pad “json” fails. The data go "
+                       "on, the scores get lost.")),
+          gst_flow_get_name (ret)));
+}
+
+/* What becomes of the scores never stops what passes; with `src` unlinked they
+ * are all there is. The flow of `src` says what both come to. */
+static void
+take_json_flow (GstMblmScore *self, GstFlowReturn ret)
+{
+  if (ret < GST_FLOW_EOS) {
+    warn_json (self, ret);
     ret = GST_FLOW_NOT_LINKED;
+  } else if (ret == GST_FLOW_FLUSHING &&
+      gst_pad_is_linked (self->parent.srcpad)) {
+    ret = GST_FLOW_NOT_LINKED;
+  }
+  gst_flow_combiner_update_pad_flow (
+      self->flows, self->json, MIN (ret, GST_FLOW_OK));
+}
+
+static GstFlowReturn
+take_src_flow (GstMblmScore *self, GstFlowReturn ret)
+{
   /* Successes of downstream's own kind are successes. */
   return gst_flow_combiner_update_pad_flow (
-      self->flows, pad, MIN (ret, GST_FLOW_OK));
+      self->flows, self->parent.srcpad, MIN (ret, GST_FLOW_OK));
 }
 
 /* Passes a buffer on (taken). */
@@ -77,12 +102,12 @@ pass (GstMblmScore *self, GstBuffer *buffer)
   gst_mblm_watch_push_begins (&base->watch);
   ret = gst_pad_push (base->srcpad, buffer);
   gst_mblm_watch_push_ends (&base->watch);
-  return combine (self, base->srcpad, ret);
+  return take_src_flow (self, ret);
 }
 
 /* --- scores --- */
 
-static GstFlowReturn
+static void
 send_json (GstMblmScore *self, const GstStructure *structure)
 {
   GstMblmTextPad *json = find_json (self);
@@ -91,7 +116,7 @@ send_json (GstMblmScore *self, const GstStructure *structure)
   char *line;
 
   if (!json)
-    return GST_FLOW_OK;
+    return;
   text = gst_mblm_structure_to_json (structure);
   line = g_strconcat (text, "\n", NULL);
   gst_mblm_base_count_out (GST_MBLM_BASE (self), strlen (line));
@@ -99,7 +124,7 @@ send_json (GstMblmScore *self, const GstStructure *structure)
   GST_BUFFER_PTS (buffer) = self->unit.pts;
   gst_structure_get_uint64 (
       structure, "duration", &GST_BUFFER_DURATION (buffer));
-  return combine (self, GST_PAD (json), gst_mblm_text_pad_push (json, buffer));
+  take_json_flow (self, gst_mblm_text_pad_push (json, buffer));
 }
 
 /* The message `name`: a score and what it is compared with. */
@@ -133,25 +158,23 @@ watch_threshold (GstMblmScore *self, const GstStructure *score)
 }
 
 /* Tells the score of the unit, and begins the next one. */
-static GstFlowReturn
+static void
 end_unit (GstMblmScore *self)
 {
   GstMblmUnit *unit = &self->unit;
   GstStructure *structure;
-  GstFlowReturn ret;
 
   if (!unit->begun || unit->total.bytes == 0) {
     gst_mblm_unit_reset (unit);
-    return GST_FLOW_OK;
+    return;
   }
   structure = gst_mblm_unit_to_structure (unit, "mblmscore", self->path);
-  ret = send_json (self, structure);
+  send_json (self, structure);
   watch_threshold (self, structure);
   gst_mblm_base_end_answer (&self->parent, FALSE);
   gst_element_post_message (GST_ELEMENT (self),
       gst_message_new_element (GST_OBJECT (self), structure));
   gst_mblm_unit_reset (unit);
-  return ret;
 }
 
 /* Scores a run of bytes of the buffer at work. */
@@ -165,10 +188,8 @@ score_bytes (const guint8 *bytes, gsize n, gpointer user_data)
     gsize piece = MIN (n, PIECE);
 
     if (windows) {
-      if (self->unit.total.bytes >= self->now.window) {
-        if (end_unit (self) != GST_FLOW_OK)
-          return FALSE;
-      }
+      if (self->unit.total.bytes >= self->now.window)
+        end_unit (self);
       piece = MIN (piece, self->now.window - self->unit.total.bytes);
     }
     gst_mblm_unit_touch (&self->unit, self->item, self->offset);
@@ -179,9 +200,8 @@ score_bytes (const guint8 *bytes, gsize n, gpointer user_data)
     self->offset += piece;
     bytes += piece;
     n -= piece;
-    if (windows && self->unit.total.bytes >= self->now.window &&
-        end_unit (self) != GST_FLOW_OK)
-      return FALSE;
+    if (windows && self->unit.total.bytes >= self->now.window)
+      end_unit (self);
   }
   return TRUE;
 }
@@ -228,7 +248,6 @@ gst_mblm_score_work (
 {
   GstMblmScore *self = GST_MBLM_SCORE (base);
   guint64 begin = self->offset, end = self->offset + item->size;
-  GstFlowReturn ret = GST_FLOW_OK;
 
   settings_take (self);
   self->item = item;
@@ -246,9 +265,7 @@ gst_mblm_score_work (
   if (!self->is_video)
     self->offset = end;
   if (self->now.per == GST_MBLM_SCORE_PER_BUFFER)
-    ret = end_unit (self);
-  if (ret != GST_FLOW_OK)
-    return ret;
+    end_unit (self);
   return pass (self, g_steal_pointer (&item->buffer));
 }
 
@@ -284,20 +301,20 @@ gst_mblm_score_finish (GstMblmBase *base, GCancellable *cancellable)
   GstMblmScore *self = GST_MBLM_SCORE (base);
 
   settings_take (self);
-  return end_unit (self);
+  end_unit (self);
+  return GST_FLOW_OK;
 }
 
 /* A file ends where the next stream begins. */
-static GstFlowReturn
+static void
 begin_stream (GstMblmScore *self)
 {
   GstMblmBase *base = &self->parent;
-  GstFlowReturn ret = GST_FLOW_OK;
   char *path;
 
   settings_take (self);
   if (self->now.per == GST_MBLM_SCORE_PER_FILE) {
-    ret = end_unit (self);
+    end_unit (self);
     self->offset = 0;
     if (self->scorer)
       mblm_scorer_reset (self->scorer);
@@ -308,7 +325,6 @@ begin_stream (GstMblmScore *self)
   g_free (self->path);
   self->path = path && *path ? g_steal_pointer (&path) : NULL;
   g_free (path);
-  return ret;
 }
 
 static void
@@ -326,14 +342,13 @@ static GstFlowReturn
 gst_mblm_score_event (GstMblmBase *base, GstEvent *event)
 {
   GstMblmScore *self = GST_MBLM_SCORE (base);
-  GstFlowReturn ret = GST_FLOW_OK;
 
   if (GST_EVENT_TYPE (event) == GST_EVENT_STREAM_START)
-    ret = begin_stream (self);
+    begin_stream (self);
   else if (GST_EVENT_TYPE (event) == GST_EVENT_CAPS)
     set_caps (self, event);
   gst_pad_push_event (base->srcpad, event);
-  return ret;
+  return GST_FLOW_OK;
 }
 
 static void
@@ -344,7 +359,7 @@ gst_mblm_score_reset_task (GstMblmBase *base)
   gst_mblm_unit_reset (&self->unit);
   self->offset = 0;
   self->alarms = 0;
-  self->warned = FALSE;
+  self->warned = self->warned_json = FALSE;
   /* A flush keeps the caps. */
   if (!gst_pad_is_active (base->sinkpad))
     self->is_video = FALSE;

@@ -22,6 +22,7 @@ struct _GstMblmTextPad {
   gboolean has_caps;
   gboolean has_segment; /* `segment` was sent */
   gboolean own_segment; /* ... and isn't upstream's */
+  gboolean late;        /* it has missed upstream's */
   gboolean is_text;
   GstSegment segment;
   guint32 seqnum;
@@ -130,6 +131,7 @@ gst_mblm_text_pad_flush (GstMblmTextPad *self)
   gst_segment_init (&self->segment, GST_FORMAT_TIME);
   self->has_segment = FALSE;
   self->own_segment = TRUE;
+  self->late = FALSE;
   self->position = GST_CLOCK_TIME_NONE;
   gst_clear_buffer (&self->answer);
   self->fresh = FALSE;
@@ -150,6 +152,7 @@ gst_mblm_text_pad_set_segment (GstMblmTextPad *self, GstEvent *event)
   const GstSegment *segment;
   GstClockTime reached;
 
+  self->late = FALSE;
   gst_event_parse_segment (event, &segment);
   if (segment->format != GST_FORMAT_TIME) {
     /* It goes on, in the next stream, too. */
@@ -252,6 +255,23 @@ negotiate (GstMblmTextPad *self)
   return GST_FLOW_OK;
 }
 
+void
+gst_mblm_text_pad_set_late (GstMblmTextPad *self)
+{
+  self->late = TRUE;
+}
+
+static void
+catch_up (GstMblmTextPad *self, GstElement *element)
+{
+  g_autoptr (GstPad) sink = gst_element_get_static_pad (element, "sink");
+  g_autoptr (GstEvent)
+      event = gst_pad_get_sticky_event (sink, GST_EVENT_SEGMENT, 0);
+
+  if (event)
+    gst_mblm_text_pad_set_segment (self, event);
+}
+
 GstFlowReturn
 gst_mblm_text_pad_prepare (GstMblmTextPad *self)
 {
@@ -262,6 +282,8 @@ gst_mblm_text_pad_prepare (GstMblmTextPad *self)
   /* A pad that was taken off the element while the task was about to use it. */
   if (!element)
     return GST_FLOW_FLUSHING;
+  if (self->late)
+    catch_up (self, element);
   if (!self->started) {
     send_stream_start (self, element);
     self->started = TRUE;

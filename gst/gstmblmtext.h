@@ -42,6 +42,8 @@ void gst_mblm_text_pad_set_watch (GstMblmTextPad *self, GstMblmWatch *watch);
 
 /* The state of a pad that has sent nothing. */
 void gst_mblm_text_pad_reset (GstMblmTextPad *self);
+/* The pad comes in the middle of a stream, and has missed its segment. */
+void gst_mblm_text_pad_set_late (GstMblmTextPad *self);
 /* After FLUSH_STOP: stream and caps stay, a segment follows, no answer yet. */
 void gst_mblm_text_pad_flush (GstMblmTextPad *self);
 /* A new stream upstream: stream-start is sent again. */
