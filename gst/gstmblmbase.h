@@ -156,6 +156,9 @@ struct _GstMblmBaseClass {
       GstMblmBase *self, GstClockTime start, GstClockTime end);
   GstFlowReturn (*finish) (GstMblmBase *self, GCancellable *cancellable);
   GstFlowReturn (*event) (GstMblmBase *self, GstEvent *event);
+  /* An event for source pads that are neither `src` nor text pads (taken): a
+   * flush, in upstream's thread, or the EOS that follows an error. */
+  void (*spread) (GstMblmBase *self, GstEvent *event);
   /* Forget the stream, not the model; the task doesn't run. */
   void (*reset_task) (GstMblmBase *self);
 };

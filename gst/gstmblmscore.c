@@ -189,30 +189,33 @@ static GstPad *
 gst_mblm_score_request_new_pad (GstElement *element, GstPadTemplate *template,
     const gchar *name, const GstCaps *caps)
 {
+  GstMblmScore *self = GST_MBLM_SCORE (element);
   GstMblmBase *base = GST_MBLM_BASE (element);
-  g_autoptr (GPtrArray) pads = gst_mblm_base_list_text_pads (base);
+  g_autoptr (GstMblmTextPad) old = gst_mblm_lines_get_pad (&self->lines);
   GstMblmTextPad *pad;
 
-  if (pads->len > 0) {
+  if (old) {
     GST_WARNING_OBJECT (element, "there is a json pad already");
     return NULL;
   }
   pad = gst_mblm_text_pad_new (template, "json");
   gst_mblm_base_set_up_src (base, GST_PAD (pad));
+  if (gst_pad_is_active (base->sinkpad))
+    gst_mblm_text_pad_set_late (pad);
+  gst_mblm_lines_set_pad (&self->lines, pad);
   if (GST_STATE (element) > GST_STATE_READY ||
       GST_STATE_PENDING (element) > GST_STATE_READY)
     gst_pad_set_active (GST_PAD (pad), TRUE);
   gst_element_add_pad (element, GST_PAD (pad));
-  gst_mblm_base_add_text_pad (base, pad);
   return GST_PAD (pad);
 }
 
 static void
 gst_mblm_score_release_pad (GstElement *element, GstPad *pad)
 {
-  gst_mblm_base_remove_text_pad (
-      GST_MBLM_BASE (element), GST_MBLM_TEXT_PAD (pad));
+  /* Its task goes first, which looks for its lines. */
   gst_pad_set_active (pad, FALSE);
+  gst_mblm_lines_set_pad (&GST_MBLM_SCORE (element)->lines, NULL);
   gst_element_remove_pad (element, pad);
 }
 

@@ -9,6 +9,7 @@
 #include <gst/base/gstflowcombiner.h>
 #include <gst/video/video.h>
 
+#include "gstmblmlines.h"
 #include "gstmblmscore.h"
 #include "gstmblmunit.h"
 
@@ -29,17 +30,19 @@ struct _GstMblmScore {
    * in the queue; NULLs as "". */
   GQueue paths;
 
+  GstMblmLines lines; /* to the pad `json`; has a lock of its own */
+  gint warned_json;   /* about that pad; atomic */
+
   /* In the task. */
   MblmScorer *scorer;
   GstVideoInfo video;
   gboolean is_video; /* `video` says how rows lie */
   guint64 offset;    /* of the next byte in its stream or file */
   GstMblmUnit unit;
-  guint64 alarms; /* units in a row above the threshold */
-  char *path;           /* of the stream at work, or NULL */
-  gboolean warned;      /* about a buffer that can't be mapped */
-  gboolean warned_json; /* ... and about what `json` is linked to */
-  float *bits;          /* [PIECE] */
+  guint64 alarms;  /* units in a row above the threshold */
+  char *path;      /* of the stream at work, or NULL */
+  gboolean warned; /* about a buffer that can't be mapped */
+  float *bits;     /* [PIECE] */
   GstFlowCombiner *flows;
   GstPad *json; /* the one that `flows` knows, owned; or NULL */
 

@@ -35,13 +35,36 @@ settings_take (GstMblmScore *self)
 
 /* --- flows --- */
 
-/* Tells the combiner about the `json` pad that there is now. */
-static GstMblmTextPad *
-find_json (GstMblmScore *self)
+/* Posts a warning about the pad `json`, the first one only. Takes the text. Any
+ * thread. */
+static void
+warn_json (GstMblmScore *self, char *text, const char *debug)
 {
-  g_autoptr (GPtrArray)
-      pads = gst_mblm_base_list_text_pads (GST_MBLM_BASE (self));
-  GstPad *json = pads->len > 0 ? pads->pdata[0] : NULL;
+  if (g_atomic_int_compare_and_exchange (&self->warned_json, 0, 1))
+    gst_mblm_base_warn (&self->parent,
+        gst_mblm_fault_new (
+            GST_STREAM_ERROR, GST_STREAM_ERROR_FAILED, text, debug));
+  else
+    g_free (text);
+}
+
+static void
+json_failed (gpointer user_data, GstFlowReturn flow)
+{
+  warn_json (user_data,
+      g_strdup (_ ("What is linked to the pad “json” fails. The data go on, "
+                   "the scores get lost. Look at the errors of the elements "
+                   "there.")),
+      gst_flow_get_name (flow));
+}
+
+/* Tells the combiner what has become of the lines. They never stop what passes;
+ * with `src` unlinked they are all there is. */
+static void
+take_json_flow (GstMblmScore *self)
+{
+  GstPad *json = GST_PAD (gst_mblm_lines_get_pad (&self->lines));
+  GstFlowReturn ret = gst_mblm_lines_get_flow (&self->lines);
 
   if (json != self->json) {
     if (self->json)
@@ -52,41 +75,20 @@ find_json (GstMblmScore *self)
       gst_flow_combiner_add_pad (self->flows, json);
     }
   }
-  return json ? GST_MBLM_TEXT_PAD (self->json) : NULL;
-}
-
-static void
-warn_json (GstMblmScore *self, GstFlowReturn ret)
-{
-  if (self->warned_json)
+  if (!json)
     return;
-  self->warned_json = TRUE;
-  gst_mblm_base_warn (&self->parent,
-      gst_mblm_fault_new (GST_STREAM_ERROR, GST_STREAM_ERROR_FAILED,
-          g_strdup (_ ("What is linked to the pad “json” fails. The data go "
-                       "on, the scores get lost.")),
-          gst_flow_get_name (ret)));
+  if (ret < GST_FLOW_EOS ||
+      (ret == GST_FLOW_FLUSHING && gst_pad_is_linked (self->parent.srcpad)))
+    ret = GST_FLOW_NOT_LINKED;
+  gst_flow_combiner_update_pad_flow (self->flows, json, MIN (ret, GST_FLOW_OK));
+  gst_object_unref (json);
 }
 
-/* What becomes of the scores never stops what passes; with `src` unlinked they
- * are all there is. The flow of `src` says what both come to. */
-static void
-take_json_flow (GstMblmScore *self, GstFlowReturn ret)
-{
-  if (ret < GST_FLOW_EOS) {
-    warn_json (self, ret);
-    ret = GST_FLOW_NOT_LINKED;
-  } else if (ret == GST_FLOW_FLUSHING &&
-      gst_pad_is_linked (self->parent.srcpad)) {
-    ret = GST_FLOW_NOT_LINKED;
-  }
-  gst_flow_combiner_update_pad_flow (
-      self->flows, self->json, MIN (ret, GST_FLOW_OK));
-}
-
+/* What both pads come to. */
 static GstFlowReturn
 take_src_flow (GstMblmScore *self, GstFlowReturn ret)
 {
+  take_json_flow (self);
   /* Successes of downstream's own kind are successes. */
   return gst_flow_combiner_update_pad_flow (
       self->flows, self->parent.srcpad, MIN (ret, GST_FLOW_OK));
@@ -110,7 +112,7 @@ pass (GstMblmScore *self, GstBuffer *buffer)
 static void
 send_json (GstMblmScore *self, const GstStructure *structure)
 {
-  GstMblmTextPad *json = find_json (self);
+  g_autoptr (GstMblmTextPad) json = gst_mblm_lines_get_pad (&self->lines);
   g_autofree char *text = NULL;
   GstBuffer *buffer;
   char *line;
@@ -124,7 +126,13 @@ send_json (GstMblmScore *self, const GstStructure *structure)
   GST_BUFFER_PTS (buffer) = self->unit.pts;
   gst_structure_get_uint64 (
       structure, "duration", &GST_BUFFER_DURATION (buffer));
-  take_json_flow (self, gst_mblm_text_pad_push (json, buffer));
+  if (!gst_mblm_lines_push (&self->lines, buffer))
+    warn_json (self,
+        g_strdup (
+            _ ("What is linked to the pad “json” doesn't take the scores; "
+               "the oldest get lost. Put a faster sink there, or set "
+               "“per” to a longer unit.")),
+        NULL);
 }
 
 /* The message `name`: a score and what it is compared with. */
@@ -347,8 +355,24 @@ gst_mblm_score_event (GstMblmBase *base, GstEvent *event)
     begin_stream (self);
   else if (GST_EVENT_TYPE (event) == GST_EVENT_CAPS)
     set_caps (self, event);
+  if (GST_EVENT_TYPE (event) == GST_EVENT_STREAM_START ||
+      GST_EVENT_TYPE (event) == GST_EVENT_SEGMENT ||
+      GST_EVENT_TYPE (event) == GST_EVENT_EOS)
+    gst_mblm_lines_push_event (&self->lines, gst_event_ref (event));
   gst_pad_push_event (base->srcpad, event);
   return GST_FLOW_OK;
+}
+
+static void
+gst_mblm_score_spread (GstMblmBase *base, GstEvent *event)
+{
+  GstMblmScore *self = GST_MBLM_SCORE (base);
+
+  if (GST_EVENT_IS_SERIALIZED (event) &&
+      GST_EVENT_TYPE (event) != GST_EVENT_FLUSH_STOP)
+    gst_mblm_lines_push_event (&self->lines, event);
+  else
+    gst_mblm_lines_flush (&self->lines, event);
 }
 
 static void
@@ -359,10 +383,13 @@ gst_mblm_score_reset_task (GstMblmBase *base)
   gst_mblm_unit_reset (&self->unit);
   self->offset = 0;
   self->alarms = 0;
-  self->warned = self->warned_json = FALSE;
-  /* A flush keeps the caps. */
-  if (!gst_pad_is_active (base->sinkpad))
+  self->warned = FALSE;
+  g_atomic_int_set (&self->warned_json, 0);
+  /* A flush keeps the caps, and has flushed the lines. */
+  if (!gst_pad_is_active (base->sinkpad)) {
     self->is_video = FALSE;
+    gst_mblm_lines_reset (&self->lines);
+  }
   if (self->scorer)
     mblm_scorer_reset (self->scorer);
   gst_flow_combiner_reset (self->flows);
@@ -376,6 +403,7 @@ gst_mblm_score_class_init_work (GstMblmBaseClass *klass)
   klass->skip = gst_mblm_score_skip;
   klass->finish = gst_mblm_score_finish;
   klass->event = gst_mblm_score_event;
+  klass->spread = gst_mblm_score_spread;
   klass->reset_task = gst_mblm_score_reset_task;
 }
 
@@ -386,6 +414,7 @@ gst_mblm_score_init_work (GstMblmScore *self)
   self->bits = g_new (float, PIECE);
   self->flows = gst_flow_combiner_new ();
   gst_flow_combiner_add_pad (self->flows, GST_MBLM_BASE (self)->srcpad);
+  gst_mblm_lines_init (&self->lines, json_failed, self);
 }
 
 void
@@ -394,11 +423,13 @@ gst_mblm_score_dispose_work (GstMblmScore *self)
   /* The combiner holds the pads, and they the element. */
   g_clear_pointer (&self->flows, gst_flow_combiner_free);
   gst_clear_object (&self->json);
+  gst_mblm_lines_set_pad (&self->lines, NULL);
 }
 
 void
 gst_mblm_score_clear_work (GstMblmScore *self)
 {
+  gst_mblm_lines_clear (&self->lines);
   gst_mblm_score_set_load (GST_MBLM_BASE (self), NULL);
   g_free (self->path);
   g_free (self->bits);

@@ -254,8 +254,11 @@ sink_chain (GstPad *pad, GstObject *parent, GstBuffer *buffer)
 static gboolean
 push_everywhere (GstMblmBase *self, GstEvent *event)
 {
+  GstMblmBaseClass *klass = GST_MBLM_BASE_GET_CLASS (self);
   g_autoptr (GPtrArray) pads = gst_mblm_base_list_text_pads (self);
 
+  if (klass->spread)
+    klass->spread (self, gst_event_ref (event));
   for (guint i = 0; i < pads->len; i++) {
     if (pads->pdata[i] != self->srcpad)
       gst_pad_push_event (pads->pdata[i], gst_event_ref (event));

@@ -457,6 +457,7 @@ do_event (GstMblmBase *self, GstMblmItem *item, GCancellable *cancellable)
 static void
 stop_at (GstMblmBase *self, GstFlowReturn ret)
 {
+  GstMblmBaseClass *klass = GST_MBLM_BASE_GET_CLASS (self);
   gboolean alone, faulted, flushing;
 
   g_mutex_lock (&self->lock);
@@ -483,6 +484,8 @@ stop_at (GstMblmBase *self, GstFlowReturn ret)
       GST_ELEMENT_FLOW_ERROR (self, ret);
     for (guint i = 0; i < pads->len; i++)
       gst_pad_push_event (pads->pdata[i], gst_event_new_eos ());
+    if (klass->spread)
+      klass->spread (self, gst_event_new_eos ());
     if (!GST_IS_MBLM_TEXT_PAD (self->srcpad))
       gst_pad_push_event (self->srcpad, gst_event_new_eos ());
   }

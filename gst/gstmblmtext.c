@@ -301,6 +301,17 @@ gst_mblm_text_pad_prepare (GstMblmTextPad *self)
   return ret;
 }
 
+GstFlowReturn
+gst_mblm_text_pad_open (GstMblmTextPad *self)
+{
+  GstFlowReturn ret = gst_mblm_text_pad_prepare (self);
+
+  if (ret == GST_FLOW_OK && !GST_CLOCK_TIME_IS_VALID (self->position))
+    push_event (
+        self, gst_event_new_gap (self->segment.start, GST_CLOCK_TIME_NONE));
+  return ret;
+}
+
 gboolean
 gst_mblm_text_pad_send (GstMblmTextPad *self, GstEvent *event)
 {

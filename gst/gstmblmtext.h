@@ -56,6 +56,9 @@ const GstSegment *gst_mblm_text_pad_get_segment (GstMblmTextPad *self);
 
 /* Sends what has to come before data; after it, is_text is known. */
 GstFlowReturn gst_mblm_text_pad_prepare (GstMblmTextPad *self);
+/* The same, and then a GAP of no length, so that a sink that prerolls need not
+ * wait for the first text. Once for each segment. */
+GstFlowReturn gst_mblm_text_pad_open (GstMblmTextPad *self);
 /* TRUE for text/x-raw, FALSE for plain bytes. */
 gboolean gst_mblm_text_pad_is_text (GstMblmTextPad *self);
 /* End of what was sent; NONE when nothing was. */

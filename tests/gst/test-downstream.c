@@ -288,6 +288,8 @@ test_json (void)
     g_assert_true (helper_tap_wait (line.tap, "buffer@90+10 eos"));
     g_assert_cmpuint (line.tap->buffers->len, ==, 10);
     g_assert_cmpuint (helper_stat (line.element, "bytes-in"), ==, 100);
+    /* The scores come by a thread of their own. */
+    g_assert_true (helper_tap_wait (json, "eos"));
     helper_check_messages (line.element, flow < GST_FLOW_EOS, 0);
     helper_tap_free (json);
     helper_line_done (&line);
@@ -308,6 +310,7 @@ test_json_refuses (void)
     g_assert_cmpint (push (&line, n), ==, GST_FLOW_OK);
   gst_pad_push_event (line.feed, gst_event_new_eos ());
   g_assert_true (helper_tap_wait (line.tap, "buffer@0+10 buffer@40+10 eos"));
+  g_assert_true (helper_tap_wait (json, "eos"));
   helper_check_messages (line.element, 1, 0);
   helper_tap_free (json);
   helper_line_done (&line);

@@ -240,6 +240,61 @@ test_json (void)
   helper_done (h);
 }
 
+/* Sinks behind `src` and `json` both preroll, though a score comes at the end
+ * alone; and one that takes nothing holds nobody up. */
+static void
+test_json_sinks (void)
+{
+  static const char *const behind[] = {
+      "fakesink sync=true", "queue max-size-buffers=1 ! fakesink name=stuck"};
+  g_autofree char *file = helper_path ("to-score");
+
+  g_file_set_contents (file, "some bytes and some more of them", -1, NULL);
+  for (guint i = 0; i < G_N_ELEMENTS (behind); i++) {
+    g_autofree char *line = g_strdup_printf (
+        "filesrc location=\"%s\" blocksize=4 ! mblmscore name=s model=\"%s\" "
+        "per=%s ! fakesink name=data s.json ! %s",
+        file, helper_text_model (), i == 0 ? "stream" : "buffer", behind[i]);
+    GstElement *pipeline = gst_parse_launch (line, NULL);
+    g_autoptr (GstElement)
+        stuck = gst_bin_get_by_name (GST_BIN (pipeline), "stuck");
+    g_autoptr (GstElement)
+        data = gst_bin_get_by_name (GST_BIN (pipeline), "data");
+    g_autoptr (GstBus) bus = gst_element_get_bus (pipeline);
+    GstMessage *message;
+
+    /* It stays in PAUSED, and takes one buffer. */
+    if (stuck)
+      gst_element_set_locked_state (stuck, TRUE);
+    if (stuck)
+      gst_element_set_state (stuck, GST_STATE_PAUSED);
+    gst_element_set_state (pipeline, GST_STATE_PLAYING);
+    if (stuck) {
+      g_autoptr (GstPad) pad = gst_element_get_static_pad (data, "sink");
+      gboolean ended = FALSE;
+
+      for (guint k = 0; k < 5000 && !ended; k++) {
+        g_autoptr (GstEvent)
+            eos = gst_pad_get_sticky_event (pad, GST_EVENT_EOS, 0);
+
+        ended = eos != NULL;
+        g_usleep (1000);
+      }
+      g_assert_true (ended);
+    } else {
+      message = gst_bus_timed_pop_filtered (
+          bus, 10 * GST_SECOND, GST_MESSAGE_EOS | GST_MESSAGE_ERROR);
+      g_assert_nonnull (message);
+      g_assert_cmpint (GST_MESSAGE_TYPE (message), ==, GST_MESSAGE_EOS);
+      gst_message_unref (message);
+    }
+    if (stuck)
+      gst_element_set_state (stuck, GST_STATE_NULL);
+    gst_element_set_state (pipeline, GST_STATE_NULL);
+    gst_object_unref (pipeline);
+  }
+}
+
 /* A json pad that nothing is linked to stops nobody. */
 static void
 test_json_unlinked (void)
@@ -438,6 +493,7 @@ main (int argc, char **argv)
   g_test_add_func ("/score/stream", test_stream);
   g_test_add_func ("/score/files", test_files);
   g_test_add_func ("/score/json", test_json);
+  g_test_add_func ("/score/json-sinks", test_json_sinks);
   g_test_add_func ("/score/json-unlinked", test_json_unlinked);
   g_test_add_func ("/score/proxy", test_proxy);
   g_test_add_func ("/score/memory", test_memory);

@@ -1,0 +1,267 @@
+/* gstmblmlines.c: lines of text that leave by a thread of their own.
+ *
+ * Copyright (C) 2026 The gst-mblm authors
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ */
+
+#ifdef HAVE_CONFIG_H
+#include "config.h"
+#endif
+
+#include "gstmblmlines.h"
+
+void
+gst_mblm_lines_init (GstMblmLines *self,
+    void (*failed) (gpointer user_data, GstFlowReturn flow), gpointer user_data)
+{
+  *self = (GstMblmLines){.failed = failed, .user_data = user_data};
+  g_mutex_init (&self->lock);
+  g_cond_init (&self->cond);
+  g_queue_init (&self->items);
+  self->flushing = TRUE;
+}
+
+/* The lock is held. */
+static void
+drop_items (GstMblmLines *self)
+{
+  g_queue_clear_full (&self->items, (GDestroyNotify) gst_mini_object_unref);
+  self->bytes = 0;
+}
+
+void
+gst_mblm_lines_clear (GstMblmLines *self)
+{
+  drop_items (self);
+  gst_clear_object (&self->pad);
+  g_cond_clear (&self->cond);
+  g_mutex_clear (&self->lock);
+}
+
+/* --- the task --- */
+
+static GstFlowReturn
+send_event (GstMblmTextPad *pad, GstEvent *event)
+{
+  GstFlowReturn ret = GST_FLOW_OK;
+
+  switch (GST_EVENT_TYPE (event)) {
+    case GST_EVENT_STREAM_START:
+      gst_mblm_text_pad_restart (pad);
+      break;
+    case GST_EVENT_SEGMENT:
+      gst_mblm_text_pad_set_segment (pad, event);
+      /* A score may be far; a sink that prerolls needs something before. */
+      ret = gst_mblm_text_pad_open (pad);
+      break;
+    default:
+      gst_mblm_text_pad_send (pad, gst_event_ref (event));
+      break;
+  }
+  gst_event_unref (event);
+  return ret;
+}
+
+/* Sends the next item (taken), and keeps what that came to. */
+static void
+send_item (GstMblmLines *self, GstMblmTextPad *pad, GstMiniObject *item)
+{
+  GstFlowReturn ret = GST_IS_BUFFER (item)
+      ? gst_mblm_text_pad_push (pad, GST_BUFFER (item))
+      : send_event (pad, GST_EVENT (item));
+
+  g_mutex_lock (&self->lock);
+  if (self->pad == pad)
+    self->flow = ret;
+  g_mutex_unlock (&self->lock);
+  if (ret < GST_FLOW_EOS)
+    self->failed (self->user_data, ret);
+}
+
+static void
+loop (gpointer data)
+{
+  GstMblmTextPad *pad = data;
+  GstMblmLines *self = gst_pad_get_element_private (GST_PAD (pad));
+  GstMiniObject *item = NULL;
+
+  g_mutex_lock (&self->lock);
+  while (!self->flushing && self->items.length == 0)
+    g_cond_wait (&self->cond, &self->lock);
+  if (!self->flushing) {
+    item = g_queue_pop_head (&self->items);
+    if (GST_IS_BUFFER (item))
+      self->bytes -= gst_buffer_get_size (GST_BUFFER (item));
+  }
+  g_mutex_unlock (&self->lock);
+
+  if (item)
+    send_item (self, pad, item);
+  else
+    gst_pad_pause_task (GST_PAD (pad));
+}
+
+static gboolean
+start (GstMblmLines *self, GstPad *pad)
+{
+  g_mutex_lock (&self->lock);
+  self->flushing = FALSE;
+  self->flow = GST_FLOW_OK;
+  g_mutex_unlock (&self->lock);
+  return gst_pad_start_task (pad, loop, pad, NULL);
+}
+
+static void
+set_flushing (GstMblmLines *self)
+{
+  g_mutex_lock (&self->lock);
+  self->flushing = TRUE;
+  self->flow = GST_FLOW_FLUSHING;
+  g_cond_broadcast (&self->cond);
+  g_mutex_unlock (&self->lock);
+}
+
+static gboolean
+activate_mode (GstPad *pad, GstObject *parent, GstPadMode mode, gboolean active)
+{
+  GstMblmLines *self = gst_pad_get_element_private (pad);
+
+  if (mode != GST_PAD_MODE_PUSH)
+    return FALSE;
+  if (active)
+    return start (self, pad);
+  set_flushing (self);
+  return gst_pad_stop_task (pad);
+}
+
+/* --- from outside --- */
+
+void
+gst_mblm_lines_set_pad (GstMblmLines *self, GstMblmTextPad *pad)
+{
+  GstMblmTextPad *old;
+
+  if (pad) {
+    gst_pad_set_element_private (GST_PAD (pad), self);
+    gst_pad_set_activatemode_function (
+        GST_PAD (pad), GST_DEBUG_FUNCPTR (activate_mode));
+    gst_object_ref (pad);
+  }
+  g_mutex_lock (&self->lock);
+  old = self->pad;
+  self->pad = pad;
+  drop_items (self);
+  g_mutex_unlock (&self->lock);
+  gst_clear_object (&old);
+}
+
+GstMblmTextPad *
+gst_mblm_lines_get_pad (GstMblmLines *self)
+{
+  GstMblmTextPad *pad;
+
+  g_mutex_lock (&self->lock);
+  pad = self->pad ? gst_object_ref (self->pad) : NULL;
+  g_mutex_unlock (&self->lock);
+  return pad;
+}
+
+/* Puts an item (taken) at the end; the lock is held. */
+static void
+append (GstMblmLines *self, GstMiniObject *item)
+{
+  if (!self->pad || self->flushing) {
+    gst_mini_object_unref (item);
+    return;
+  }
+  if (GST_IS_BUFFER (item))
+    self->bytes += gst_buffer_get_size (GST_BUFFER (item));
+  g_queue_push_tail (&self->items, item);
+  g_cond_broadcast (&self->cond);
+}
+
+/* Drops the oldest line; the lock is held. */
+static void
+drop_line (GstMblmLines *self)
+{
+  for (GList *l = self->items.head; l; l = l->next) {
+    if (!GST_IS_BUFFER (l->data))
+      continue;
+    self->bytes -= gst_buffer_get_size (GST_BUFFER (l->data));
+    gst_buffer_unref (GST_BUFFER (l->data));
+    g_queue_delete_link (&self->items, l);
+    return;
+  }
+}
+
+gboolean
+gst_mblm_lines_push (GstMblmLines *self, GstBuffer *line)
+{
+  gboolean whole = TRUE;
+
+  g_mutex_lock (&self->lock);
+  append (self, GST_MINI_OBJECT (line));
+  while (self->bytes > GST_MBLM_LINES_BYTES) {
+    drop_line (self);
+    whole = FALSE;
+  }
+  g_mutex_unlock (&self->lock);
+  return whole;
+}
+
+void
+gst_mblm_lines_push_event (GstMblmLines *self, GstEvent *event)
+{
+  g_mutex_lock (&self->lock);
+  append (self, GST_MINI_OBJECT (event));
+  g_mutex_unlock (&self->lock);
+}
+
+void
+gst_mblm_lines_flush (GstMblmLines *self, GstEvent *event)
+{
+  gboolean stop = GST_EVENT_TYPE (event) == GST_EVENT_FLUSH_STOP;
+  g_autoptr (GstMblmTextPad) pad = gst_mblm_lines_get_pad (self);
+
+  if (!pad) {
+    gst_event_unref (event);
+    return;
+  }
+  /* Downstream first, which the task may be waiting for. */
+  if (!stop)
+    gst_pad_push_event (GST_PAD (pad), event);
+  set_flushing (self);
+  gst_pad_pause_task (GST_PAD (pad));
+  if (!stop)
+    return;
+  gst_pad_push_event (GST_PAD (pad), event);
+  gst_mblm_text_pad_flush (pad);
+  g_mutex_lock (&self->lock);
+  drop_items (self);
+  g_mutex_unlock (&self->lock);
+  if (gst_pad_is_active (GST_PAD (pad)))
+    start (self, GST_PAD (pad));
+}
+
+void
+gst_mblm_lines_reset (GstMblmLines *self)
+{
+  g_autoptr (GstMblmTextPad) pad = gst_mblm_lines_get_pad (self);
+
+  g_mutex_lock (&self->lock);
+  drop_items (self);
+  g_mutex_unlock (&self->lock);
+  if (pad)
+    gst_mblm_text_pad_reset (pad);
+}
+
+GstFlowReturn
+gst_mblm_lines_get_flow (GstMblmLines *self)
+{
+  GstFlowReturn flow;
+
+  g_mutex_lock (&self->lock);
+  flow = self->pad ? self->flow : GST_FLOW_NOT_LINKED;
+  g_mutex_unlock (&self->lock);
+  return flow;
+}
