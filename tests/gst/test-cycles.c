@@ -12,12 +12,12 @@
 #include <string.h>
 #include <unistd.h>
 
-#define WARM_UP 20
-#define CYCLES 400
+#define WARM_UP 100
+#define CYCLES 1000
+#define WARM_UP_WATCHED 10
 #define CYCLES_WATCHED 20
-/* What the heaps of threads that come and go may differ by: 15 KiB a cycle. A
- * smaller leak is for the tools to find. */
-#define ALLOWED_KIB 6144
+/* A KiB a cycle; a smaller leak is for the tools to find. */
+#define ALLOWED_KIB 1024
 
 static glong
 resident_kib (void)
@@ -68,11 +68,12 @@ run (const char *description)
   g_autoptr (GError) error = NULL;
   GstElement *pipeline = gst_parse_launch (description, &error);
   guint cycles = is_watched () ? CYCLES_WATCHED : CYCLES;
+  guint warm_up = is_watched () ? WARM_UP_WATCHED : WARM_UP;
   glong before = 0;
 
   g_assert_no_error (error);
-  for (guint i = 0; i < WARM_UP + cycles; i++) {
-    if (i == WARM_UP)
+  for (guint i = 0; i < warm_up + cycles; i++) {
+    if (i == warm_up)
       before = resident_kib ();
     cycle (pipeline, i);
   }

@@ -153,26 +153,27 @@ test_stream (void)
 static void
 test_files (void)
 {
-  g_autofree char *one = helper_path ("one");
-  g_autofree char *two = helper_path ("two");
-  const char *paths[2] = {one, two};
-  g_autofree char *line = NULL;
+  static const char *const texts[] = {
+      "the first file", "and the second", "the third one!"};
+  g_autofree char *one = helper_path ("one"), *two = helper_path ("two");
+  g_autofree char *three = helper_path ("three"), *line = NULL;
+  const char *paths[] = {one, two, three};
   GstElement *pipeline;
   GstBus *bus;
   GError *error = NULL;
 
-  g_file_set_contents (paths[0], "the first file", -1, NULL);
-  g_file_set_contents (paths[1], "and the second", -1, NULL);
+  for (guint i = 0; i < G_N_ELEMENTS (paths); i++)
+    g_file_set_contents (paths[i], texts[i], -1, NULL);
   line = g_strdup_printf (
       "concat name=c ! mblmscore per=file model=\"%s\" ! fakesink "
-      "filesrc location=\"%s\" ! c.sink_0 "
-      "filesrc location=\"%s\" ! c.sink_1",
-      helper_text_model (), paths[0], paths[1]);
+      "filesrc location=\"%s\" ! c.sink_0 filesrc location=\"%s\" ! c.sink_1 "
+      "filesrc location=\"%s\" ! c.sink_2",
+      helper_text_model (), paths[0], paths[1], paths[2]);
   pipeline = gst_parse_launch (line, &error);
   g_assert_no_error (error);
   bus = gst_element_get_bus (pipeline);
   gst_element_set_state (pipeline, GST_STATE_PLAYING);
-  for (guint i = 0; i < 2;) {
+  for (guint i = 0; i < G_N_ELEMENTS (paths);) {
     GstMessage *message = gst_bus_timed_pop_filtered (bus, 10 * GST_SECOND,
         GST_MESSAGE_ELEMENT | GST_MESSAGE_EOS | GST_MESSAGE_ERROR);
 

@@ -421,6 +421,66 @@ test_arrival_late (void)
   live_end (live, "");
 }
 
+/* A question that is changed while playing is asked from the next frame on. */
+static void
+test_question (void)
+{
+  static const char *const questions[] = {"which", "what", "what", ""};
+  GstHarness *h = new_harness (new_ask (), RGB);
+
+  for (guint i = 0; i < G_N_ELEMENTS (questions); i++) {
+    GstMessage *message;
+
+    g_object_set (h->element, "question", questions[i], NULL);
+    gst_harness_push (h, tagged_frame (i, i * FRAME, FRAME));
+    message = helper_wait_named (h->element, "mblmask");
+    g_assert_nonnull (message);
+    g_assert_cmpstr (gst_structure_get_string (
+                         gst_message_get_structure (message), "question"),
+        ==, questions[i]);
+    gst_message_unref (message);
+    gst_buffer_unref (gst_harness_pull (h));
+  }
+  helper_done (h);
+}
+
+/* Another model takes over at a frame: each frame has its answer, the first ones
+ * by the old model. */
+static void
+test_model (void)
+{
+  g_autofree char *other = helper_fake_model (
+      "timing-other", MBLM_TASK_QA, "new", 0);
+  GstHarness *h = new_harness (new_ask (), RGB);
+  gboolean swapped = FALSE;
+
+  for (guint i = 0; i < 500 && !(swapped && i % 50 == 0); i++) {
+    g_autofree char *old = g_strdup_printf ("%02x", i & 0xff);
+    g_autofree char *text = NULL;
+    GstBuffer *buffer;
+
+    if (i == 20)
+      g_object_set (h->element, "model", other, NULL);
+    gst_harness_push (h, tagged_frame (i, i * FRAME, FRAME));
+    buffer = gst_harness_pull (h);
+    g_assert_nonnull (buffer);
+    g_assert_cmpuint (GST_BUFFER_PTS (buffer), ==, i * FRAME);
+    text = helper_text (buffer);
+    if (swapped || i < 20)
+      g_assert_cmpstr (text, ==, swapped ? "new" : old);
+    else if (g_str_equal (text, "new"))
+      swapped = TRUE;
+    else
+      g_assert_cmpstr (text, ==, old);
+    gst_buffer_unref (buffer);
+    if (!swapped && i >= 20)
+      g_usleep (1000);
+  }
+  g_assert_true (swapped);
+  g_assert_cmpuint (helper_count (h->element, GST_MESSAGE_WARNING), ==, 0);
+  helper_done (h);
+}
+
 /* A pause stands still: no running time passes, and nothing is sent. */
 static void
 test_pause (void)
@@ -451,6 +511,8 @@ main (int argc, char **argv)
   g_test_add_func ("/timing/arrival", test_arrival);
   g_test_add_func ("/timing/arrival-without-hold", test_arrival_without_hold);
   g_test_add_func ("/timing/arrival-late", test_arrival_late);
+  g_test_add_func ("/timing/question", test_question);
+  g_test_add_func ("/timing/model", test_model);
   g_test_add_func ("/timing/pause", test_pause);
   return helper_end ();
 }
