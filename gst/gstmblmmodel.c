@@ -111,9 +111,12 @@ gst_mblm_loader_init (GstMblmLoader *self, GstElement *element, GMutex *lock,
 static void
 post_progress (GstMblmLoader *self, GstProgressType type, char *text)
 {
+  /* The name of a model that isn't there may be anything. */
+  g_autofree char *valid = g_utf8_make_valid (text, -1);
+
   gst_element_post_message (self->element,
       gst_message_new_progress (
-          GST_OBJECT (self->element), type, PROGRESS_CODE, text));
+          GST_OBJECT (self->element), type, PROGRESS_CODE, valid));
   g_free (text);
 }
 
