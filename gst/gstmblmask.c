@@ -77,7 +77,9 @@ gst_mblm_ask_take_settings (GstMblmAsk *self)
   self->now = *settings;
   self->now.question = g_strdup (settings->question);
   self->now.choices = g_strdup (settings->choices);
-  self->now.separator = g_strdup (settings->separator);
+  /* It goes out with the answer, which is UTF-8. */
+  self->now.separator = g_utf8_make_valid (
+      settings->separator ? settings->separator : "", -1);
   GST_OBJECT_UNLOCK (self);
 }
 

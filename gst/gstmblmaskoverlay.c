@@ -92,7 +92,12 @@ gst_mblm_ask_overlay_set_property (
 {
   GstElement *child = child_of (GST_MBLM_ASK_OVERLAY (object), id);
 
-  if (child != NULL)
+  if (child == NULL)
+    return;
+  /* Pango is critical of a font that is NULL; "" is its own choice. */
+  if (proxies[id - 1].overlay && g_value_get_string (value) == NULL)
+    g_object_set (child, pspec->name, "", NULL);
+  else
     g_object_set_property (G_OBJECT (child), pspec->name, value);
 }
 

@@ -125,8 +125,7 @@ send_answer (GstMblmAsk *self, const GstMblmItem *item, GstMblmTextPad *pad,
     const char *question, const MblmAnswer *answer)
 {
   GstMblmBase *base = &self->parent;
-  char *text = g_strconcat (
-      answer->text, self->now.separator ? self->now.separator : "", NULL);
+  char *text = g_strconcat (answer->text, self->now.separator, NULL);
   GstBuffer *buffer = gst_buffer_new_wrapped (text, strlen (text));
   GstClockTime start, end;
 

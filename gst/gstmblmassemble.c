@@ -108,6 +108,8 @@ gst_mblm_assembler_push (GstMblmAssembler *self, GstBuffer *buffer)
   gboolean signature;
   GstMapInfo map;
 
+  if (gst_buffer_get_size (buffer) == 0)
+    return TRUE;
   if (!gst_buffer_map (buffer, &map, GST_MAP_READ))
     return FALSE;
   signature = has_signature (map.data, map.size);
@@ -117,7 +119,7 @@ gst_mblm_assembler_push (GstMblmAssembler *self, GstBuffer *buffer)
     return TRUE;
   }
   self->skipping = 0;
-  if (map.size > 0 && (old == 0 || signature)) {
+  if (old == 0 || signature) {
     Start *start = g_new (Start, 1);
 
     start->offset = old;

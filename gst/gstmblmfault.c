@@ -21,8 +21,11 @@ gst_mblm_fault_new (GQuark domain, gint code, char *text, const char *debug)
 
   self->domain = domain;
   self->code = code;
-  self->text = text;
-  self->debug = g_strdup (debug);
+  /* A message takes nothing but UTF-8, and names of files and devices may be
+   * anything. */
+  self->text = g_utf8_make_valid (text, -1);
+  self->debug = debug ? g_utf8_make_valid (debug, -1) : NULL;
+  g_free (text);
   return self;
 }
 

@@ -121,9 +121,12 @@ gst_mblm_loader_init (GstMblmLoader *self, GstElement *element, GMutex *lock,
 static void
 post_progress (GstMblmLoader *self, GstProgressType type, char *text)
 {
+  /* The name of a model that isn't there may be anything. */
+  g_autofree char *valid = g_utf8_make_valid (text, -1);
+
   gst_element_post_message (self->element,
       gst_message_new_progress (
-          GST_OBJECT (self->element), type, PROGRESS_CODE, text));
+          GST_OBJECT (self->element), type, PROGRESS_CODE, valid));
   g_free (text);
 }
 
@@ -194,15 +197,26 @@ load_one (GstMblmLoader *self, GstMblmLoad *load)
   tell (self, load, fault, cancelled, first);
 }
 
+/* What is to be loaded now, or NULL. The model that units are waiting for comes
+ * before one that is to take over. The lock is held. */
+static GstMblmLoad *
+take_load (GstMblmLoader *self)
+{
+  if (!self->open)
+    return NULL;
+  if (self->current->state == GST_MBLM_LOAD_PENDING)
+    return gst_mblm_load_ref (self->current);
+  return g_steal_pointer (&self->next);
+}
+
 static gpointer
 loader_thread (gpointer data)
 {
   GstMblmLoader *self = data;
+  GstMblmLoad *load;
 
   g_mutex_lock (self->lock);
-  while (self->next && self->open) {
-    GstMblmLoad *load = g_steal_pointer (&self->next);
-
+  while ((load = take_load (self))) {
     g_mutex_unlock (self->lock);
     load_one (self, load);
     gst_mblm_load_unref (load);
@@ -233,7 +247,6 @@ gst_mblm_loader_open (GstMblmLoader *self, GstMblmLoad *load)
   self->open = TRUE;
   self->cancellable = g_cancellable_new ();
   self->current = load;
-  self->next = gst_mblm_load_ref (load);
   wake_thread (self);
   g_mutex_unlock (self->lock);
 }

@@ -145,15 +145,17 @@ find_path (GstMblmBase *base, const char *id)
 {
   g_autoptr (GstPad) origin = find_origin (base->sinkpad, id);
   GstQuery *query = gst_query_new_uri ();
-  g_autofree char *uri = NULL;
-  char *path = NULL;
+  g_autofree char *uri = NULL, *path = NULL;
 
   if (origin && gst_pad_query (origin, query))
     gst_query_parse_uri (query, &uri);
   gst_query_unref (query);
   if (uri)
     path = g_filename_from_uri (uri, NULL, NULL);
-  return path ? path : g_steal_pointer (&uri);
+  if (!path)
+    return g_steal_pointer (&uri);
+  /* A message takes nothing but UTF-8. */
+  return g_utf8_make_valid (path, -1);
 }
 
 /* By the time the task comes to a STREAM_START, upstream may be elsewhere. */

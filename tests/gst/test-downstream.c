@@ -421,7 +421,7 @@ static void
 test_null (void)
 {
   g_autofree char *file = helper_path ("prompt");
-  g_autofree char *lines[] = {
+  char *lines[] = {
       g_strdup_printf ("filesrc location=%s ! mblmgenerate name=e model=%s "
                        "max-bytes=1000000 ! fakesink",
           file, helper_text_model ()),
@@ -460,6 +460,8 @@ test_null (void)
     gst_object_unref (element);
     gst_object_unref (pipeline);
   }
+  for (guint i = 0; i < G_N_ELEMENTS (lines); i++)
+    g_free (lines[i]);
 }
 
 /* Stopping in the middle is no error of anybody, however the pads are linked. */
@@ -467,7 +469,8 @@ static void
 test_stop (void)
 {
   g_autofree char *one = g_strdup_printf (
-      "videotestsrc ! mblmscore name=e model=%s e.json ! fakesink",
+      "videotestsrc ! video/x-raw,format=GRAY8,width=4,height=3 ! mblmscore "
+      "name=e model=%s e.json ! fakesink",
       helper_text_model ());
   g_autofree char *two = g_strdup_printf (
       "videotestsrc ! mblmask name=e model=%s question=a choices=b,c ! "
