@@ -184,15 +184,26 @@ load_one (GstMblmLoader *self, GstMblmLoad *load)
   tell (self, load, fault, cancelled, first);
 }
 
+/* What is to be loaded now, or NULL. The first model comes first, even if another
+ * one is wanted already: units wait for it. The lock is held. */
+static GstMblmLoad *
+take_next (GstMblmLoader *self)
+{
+  if (!self->open)
+    return NULL;
+  if (self->current->state == GST_MBLM_LOAD_PENDING)
+    return gst_mblm_load_ref (self->current);
+  return g_steal_pointer (&self->next);
+}
+
 static gpointer
 loader_thread (gpointer data)
 {
   GstMblmLoader *self = data;
+  GstMblmLoad *load;
 
   g_mutex_lock (self->lock);
-  while (self->next && self->open) {
-    GstMblmLoad *load = g_steal_pointer (&self->next);
-
+  while ((load = take_next (self))) {
     g_mutex_unlock (self->lock);
     load_one (self, load);
     gst_mblm_load_unref (load);
@@ -223,7 +234,6 @@ gst_mblm_loader_open (GstMblmLoader *self, GstMblmLoad *load)
   self->open = TRUE;
   self->cancellable = g_cancellable_new ();
   self->current = load;
-  self->next = gst_mblm_load_ref (load);
   wake_thread (self);
   g_mutex_unlock (self->lock);
 }
