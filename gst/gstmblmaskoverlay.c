@@ -91,7 +91,12 @@ gst_mblm_ask_overlay_set_property (
 {
   GstElement *child = child_of (GST_MBLM_ASK_OVERLAY (object), id);
 
-  if (child != NULL)
+  if (child == NULL)
+    return;
+  /* textoverlay takes no NULL; nothing said is its own choice, too. */
+  if (g_str_equal (pspec->name, "font-desc") && !g_value_get_string (value))
+    g_object_set (child, pspec->name, "", NULL);
+  else
     g_object_set_property (G_OBJECT (child), pspec->name, value);
 }
 
