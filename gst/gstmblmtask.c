@@ -392,7 +392,7 @@ stop_at (GstMblmBase *self, GstFlowReturn ret)
     if (alone && !faulted)
       GST_ELEMENT_FLOW_ERROR (self, ret);
     for (guint i = 0; i < pads->len; i++)
-      gst_pad_push_event (pads->pdata[i], gst_event_new_eos ());
+      gst_mblm_text_pad_send (pads->pdata[i], gst_event_new_eos ());
     if (!GST_IS_MBLM_TEXT_PAD (self->srcpad))
       gst_pad_push_event (self->srcpad, gst_event_new_eos ());
   }
