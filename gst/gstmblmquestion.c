@@ -15,6 +15,7 @@
 #include "gstmblmquestion.h"
 
 #include "gstmblmfault.h"
+#include "gstmblmtiming.h"
 
 /* Questions that may wait for their time, and bytes of one. */
 #define MAX_WAITING 256
@@ -107,14 +108,11 @@ static GstFlowReturn
 chain (GstPad *pad, GstObject *parent, GstBuffer *buffer)
 {
   GstMblmQuestionPad *self = GST_MBLM_QUESTION_PAD (pad);
-  GstClockTime time = GST_CLOCK_TIME_NONE;
+  GstClockTime time;
   const char *problem = NULL;
   char *text = read_question (buffer, &problem);
 
-  if (GST_BUFFER_PTS_IS_VALID (buffer) &&
-      self->segment.format == GST_FORMAT_TIME)
-    time = gst_segment_to_running_time (
-        &self->segment, GST_FORMAT_TIME, GST_BUFFER_PTS (buffer));
+  time = gst_mblm_to_running_time (&self->segment, GST_BUFFER_PTS (buffer));
   gst_buffer_unref (buffer);
   if (text) {
     set_question (self, text, time);

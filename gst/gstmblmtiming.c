@@ -62,6 +62,16 @@ gst_mblm_input_set_framerate (GstMblmInput *self, gint n, gint d)
   self->fps_d = n > 0 && d > 0 ? d : 0;
 }
 
+GstClockTime
+gst_mblm_to_running_time (const GstSegment *segment, GstClockTime time)
+{
+  /* Backwards, time runs from the end. */
+  if (!GST_CLOCK_TIME_IS_VALID (time) || segment->format != GST_FORMAT_TIME ||
+      (segment->rate < 0 && !GST_CLOCK_TIME_IS_VALID (segment->stop)))
+    return GST_CLOCK_TIME_NONE;
+  return gst_segment_to_running_time (segment, GST_FORMAT_TIME, time);
+}
+
 static void
 set_times (const GstMblmInput *self, GstClockTime pts, GstClockTime duration,
     GstMblmItem *item)
@@ -70,8 +80,7 @@ set_times (const GstMblmInput *self, GstClockTime pts, GstClockTime duration,
   item->duration = duration;
   if (!GST_CLOCK_TIME_IS_VALID (pts))
     return;
-  item->running_time = gst_segment_to_running_time (
-      &self->segment, GST_FORMAT_TIME, pts);
+  item->running_time = gst_mblm_to_running_time (&self->segment, pts);
   item->stream_time = gst_segment_to_stream_time (
       &self->segment, GST_FORMAT_TIME, pts);
 }

@@ -28,6 +28,11 @@ typedef struct {
   GstClockTime spacing;  /* between the last two of them */
 } GstMblmInput;
 
+/* NONE outside of the segment, without a time, and where the segment has no end
+ * to run backwards from. */
+GstClockTime gst_mblm_to_running_time (
+    const GstSegment *segment, GstClockTime time);
+
 void gst_mblm_input_reset (GstMblmInput *self);
 void gst_mblm_input_set_segment (GstMblmInput *self, GstEvent *event);
 void gst_mblm_input_set_framerate (GstMblmInput *self, gint n, gint d);
