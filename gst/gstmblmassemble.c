@@ -96,6 +96,8 @@ has_end_marker (const guint8 *data, gsize n, gsize from)
 {
   static const guint8 jpeg_end[2] = {0xff, 0xd9};
 
+  if (n == 0)
+    return FALSE;
   from -= MIN (from, 12);
   return memmem (data + from, n - from, jpeg_end, sizeof jpeg_end) ||
       memmem (data + from, n - from, "IEND", 4);

@@ -185,7 +185,7 @@ post_partial (GstMblmGenerate *self)
       start, "stream-time", G_TYPE_UINT64,
       gst_segment_to_stream_time (segment, GST_FORMAT_TIME, start),
       "running-time", G_TYPE_UINT64,
-      gst_segment_to_running_time (segment, GST_FORMAT_TIME, start), "duration",
+      gst_mblm_to_running_time (segment, start), "duration",
       G_TYPE_UINT64, duration, "bytes", G_TYPE_UINT64,
       mblm_generator_get_drawn (self->generator), "partial", G_TYPE_BOOLEAN,
       TRUE, NULL);

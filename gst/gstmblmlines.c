@@ -227,13 +227,14 @@ gst_mblm_lines_flush (GstMblmLines *self, GstEvent *event)
     gst_event_unref (event);
     return;
   }
-  /* Downstream first, which the task may be waiting for. */
-  if (!stop)
+  if (!stop) {
+    /* Downstream first, which the task may be waiting for. */
     gst_pad_push_event (GST_PAD (pad), event);
+    set_flushing (self);
+    return;
+  }
   set_flushing (self);
   gst_pad_pause_task (GST_PAD (pad));
-  if (!stop)
-    return;
   gst_pad_push_event (GST_PAD (pad), event);
   gst_mblm_text_pad_flush (pad);
   g_mutex_lock (&self->lock);

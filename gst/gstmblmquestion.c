@@ -16,6 +16,7 @@
 
 #include "gstmblmbytes.h"
 #include "gstmblmfault.h"
+#include "gstmblmtiming.h"
 
 /* Questions that may wait for their time, and bytes of one. */
 #define MAX_WAITING 256
@@ -121,7 +122,7 @@ find_time (GstMblmQuestionPad *self, GstClockTime pts)
   guint64 time = GST_CLOCK_TIME_NONE;
   gint sign;
 
-  if (!GST_CLOCK_TIME_IS_VALID (pts) || self->segment.format != GST_FORMAT_TIME)
+  if (!GST_CLOCK_TIME_IS_VALID (pts) || !gst_mblm_has_time (&self->segment))
     return GST_CLOCK_TIME_NONE;
   sign = gst_segment_to_running_time_full (
       &self->segment, GST_FORMAT_TIME, pts, &time);

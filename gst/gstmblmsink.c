@@ -266,14 +266,15 @@ push_everywhere (GstMblmBase *self, GstEvent *event)
   return gst_pad_push_event (self->srcpad, event);
 }
 
-/* Unblocks downstream first, then the task, and waits until it has left. */
+/* Unblocks downstream first, then the task. Only FLUSH_STOP waits until that has
+ * left: it holds the stream lock, so that the pads can't be taken down and up
+ * again, with a task that knows of no flush, in the meantime. */
 static gboolean
 flush_start (GstMblmBase *self, GstEvent *event)
 {
   gboolean ret = push_everywhere (self, event);
 
   gst_mblm_base_set_flushing (self);
-  gst_pad_pause_task (self->srcpad);
   return ret;
 }
 

@@ -50,13 +50,15 @@ gst_mblm_base_is_arrival (GstMblmBase *self)
 GstClockTime
 gst_mblm_base_now (GstMblmBase *self, GstMblmTextPad *pad)
 {
+  const GstSegment *segment = gst_mblm_text_pad_get_segment (pad);
   GstClockTime running = gst_element_get_current_running_time (
       GST_ELEMENT (self));
 
-  if (!GST_CLOCK_TIME_IS_VALID (running))
+  if (!GST_CLOCK_TIME_IS_VALID (running) ||
+      (segment->rate < 0 && !GST_CLOCK_TIME_IS_VALID (segment->stop)))
     return GST_CLOCK_TIME_NONE;
   return gst_segment_position_from_running_time (
-      gst_mblm_text_pad_get_segment (pad), GST_FORMAT_TIME, running);
+      segment, GST_FORMAT_TIME, running);
 }
 
 void
@@ -483,7 +485,7 @@ stop_at (GstMblmBase *self, GstFlowReturn ret)
     if (alone && !faulted)
       GST_ELEMENT_FLOW_ERROR (self, ret);
     for (guint i = 0; i < pads->len; i++)
-      gst_pad_push_event (pads->pdata[i], gst_event_new_eos ());
+      gst_mblm_text_pad_send (pads->pdata[i], gst_event_new_eos ());
     if (klass->spread)
       klass->spread (self, gst_event_new_eos ());
     if (!GST_IS_MBLM_TEXT_PAD (self->srcpad))

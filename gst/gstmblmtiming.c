@@ -69,6 +69,22 @@ gst_mblm_input_set_framerate (GstMblmInput *self, gint n, gint d)
   self->fps_d = n > 0 && d > 0 ? d : 0;
 }
 
+gboolean
+gst_mblm_has_time (const GstSegment *segment)
+{
+  /* Backwards, time runs from the end. */
+  return segment->format == GST_FORMAT_TIME &&
+      (segment->rate > 0 || GST_CLOCK_TIME_IS_VALID (segment->stop));
+}
+
+GstClockTime
+gst_mblm_to_running_time (const GstSegment *segment, GstClockTime time)
+{
+  if (!GST_CLOCK_TIME_IS_VALID (time) || !gst_mblm_has_time (segment))
+    return GST_CLOCK_TIME_NONE;
+  return gst_segment_to_running_time (segment, GST_FORMAT_TIME, time);
+}
+
 static void
 set_times (const GstMblmInput *self, GstClockTime pts, GstClockTime duration,
     GstMblmItem *item)
@@ -79,8 +95,7 @@ set_times (const GstMblmInput *self, GstClockTime pts, GstClockTime duration,
     return;
   if (GST_CLOCK_TIME_IS_VALID (duration))
     item->duration = gst_mblm_time_add (pts, duration) - pts;
-  item->running_time = gst_segment_to_running_time (
-      &self->segment, GST_FORMAT_TIME, pts);
+  item->running_time = gst_mblm_to_running_time (&self->segment, pts);
   item->stream_time = gst_segment_to_stream_time (
       &self->segment, GST_FORMAT_TIME, pts);
 }

@@ -36,6 +36,13 @@ gst_mblm_time_add (GstClockTime start, GstClockTime duration)
   return start + MIN (duration, GST_CLOCK_TIME_NONE - 1 - start);
 }
 
+/* Whether times in the segment are running times, too. */
+gboolean gst_mblm_has_time (const GstSegment *segment);
+/* NONE outside of the segment, without a time, and where the segment has no end
+ * to run backwards from. */
+GstClockTime gst_mblm_to_running_time (
+    const GstSegment *segment, GstClockTime time);
+
 void gst_mblm_input_reset (GstMblmInput *self);
 void gst_mblm_input_set_segment (GstMblmInput *self, GstEvent *event);
 void gst_mblm_input_set_framerate (GstMblmInput *self, gint n, gint d);

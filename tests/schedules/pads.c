@@ -1,0 +1,225 @@
+/* pads.c: pads that are asked for and given back while the rest goes on.
+ *
+ * Copyright (C) 2026 The gst-mblm authors
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ */
+
+#include "account.h"
+#include "journal.h"
+#include "schedule.h"
+
+#include <string.h>
+
+/* Pads of one hand at once. */
+#define MOST 2
+
+typedef struct {
+  GstPad *request; /* question_%u or json; owned */
+  GstPad *out;     /* answer_%u or json; owned */
+  Source *source;  /* of questions; owned, or NULL */
+  Sink *sink;      /* owned */
+} Extra;
+
+static void
+extra_free (gpointer data)
+{
+  Extra *self = data;
+
+  gst_object_unref (self->request);
+  gst_object_unref (self->out);
+  gst_clear_object (&self->source);
+  gst_object_unref (self->sink);
+  g_free (self);
+}
+
+/* --- a new one --- */
+
+static void
+add_sink (Hand *hand, Extra *extra)
+{
+  Schedule *schedule = hand->schedule;
+  GstPad *pad;
+
+  extra->sink = gst_object_ref_sink (sink_new (NULL, NULL));
+  sink_set_plan (
+      extra->sink, dice_one_in (&hand->dice, 2), dice_fork (&hand->dice));
+  account_object (extra->sink, GST_OBJECT_NAME (extra->sink));
+  gst_bin_add (GST_BIN (schedule->pipeline), GST_ELEMENT (extra->sink));
+  gst_element_sync_state_with_parent (GST_ELEMENT (extra->sink));
+  pad = gst_element_get_static_pad (GST_ELEMENT (extra->sink), "sink");
+  gst_pad_link (extra->out, pad);
+  gst_object_unref (pad);
+}
+
+static void
+add_source (Hand *hand, Extra *extra)
+{
+  Schedule *schedule = hand->schedule;
+  SourcePlan plan = {.media = SOURCE_TEXT,
+      .timed = dice_one_in (&hand->dice, 2),
+      .deeds = dice_below (&hand->dice, 10),
+      .ledger = &schedule->loose};
+  GstPad *pad;
+
+  extra->source = gst_object_ref_sink (source_new (NULL));
+  source_set_plan (extra->source, &plan, dice_fork (&hand->dice));
+  account_object (extra->source, GST_OBJECT_NAME (extra->source));
+  gst_bin_add (GST_BIN (schedule->pipeline), GST_ELEMENT (extra->source));
+  pad = gst_element_get_static_pad (GST_ELEMENT (extra->source), "src");
+  gst_pad_link (pad, extra->request);
+  gst_object_unref (pad);
+  g_mutex_lock (&schedule->lock);
+  g_ptr_array_add (schedule->sources, gst_object_ref (extra->source));
+  g_mutex_unlock (&schedule->lock);
+  gst_element_sync_state_with_parent (GST_ELEMENT (extra->source));
+}
+
+static gboolean
+take_json (Schedule *schedule)
+{
+  gboolean taken;
+
+  g_mutex_lock (&schedule->lock);
+  taken = !schedule->has_json;
+  schedule->has_json = TRUE;
+  g_mutex_unlock (&schedule->lock);
+  return taken;
+}
+
+static void
+give_json (Schedule *schedule)
+{
+  g_mutex_lock (&schedule->lock);
+  schedule->has_json = FALSE;
+  g_mutex_unlock (&schedule->lock);
+}
+
+static void
+request (Hand *hand)
+{
+  Schedule *schedule = hand->schedule;
+  gboolean ask = g_str_equal (schedule->factory, "mblmask");
+  Extra *extra;
+
+  if (!ask && !take_json (schedule))
+    return;
+  extra = g_new0 (Extra, 1);
+  extra->request = gst_element_request_pad_simple (
+      schedule->subject, ask ? "question_%u" : "json");
+  if (!extra->request)
+    journal_fail ("no pad");
+  journal_note (hand->name, "requested %s", GST_OBJECT_NAME (extra->request));
+  if (ask) {
+    g_autofree char *name = g_strdup_printf (
+        "answer_%s", GST_OBJECT_NAME (extra->request) + strlen ("question_"));
+
+    extra->out = gst_element_get_static_pad (schedule->subject, name);
+    if (!extra->out)
+      journal_fail ("no pad %s", name);
+  } else {
+    extra->out = gst_object_ref (extra->request);
+  }
+  add_sink (hand, extra);
+  if (ask)
+    add_source (hand, extra);
+  g_ptr_array_add (hand->pads, extra);
+}
+
+/* --- and back --- */
+
+static void
+remove_element (Schedule *schedule, gpointer element)
+{
+  gst_element_set_locked_state (element, TRUE);
+  gst_element_set_state (element, GST_STATE_NULL);
+  gst_bin_remove (GST_BIN (schedule->pipeline), element);
+}
+
+static void
+remove_source (Schedule *schedule, Extra *extra)
+{
+  if (!extra->source)
+    return;
+  remove_element (schedule, extra->source);
+  g_mutex_lock (&schedule->lock);
+  g_ptr_array_remove (schedule->sources, extra->source);
+  g_mutex_unlock (&schedule->lock);
+}
+
+static void
+give_back (Hand *hand, guint i)
+{
+  Schedule *schedule = hand->schedule;
+  Extra *extra = hand->pads->pdata[i];
+  gboolean sink_first = dice_one_in (&hand->dice, 2);
+
+  journal_note (hand->name, "giving back %s", GST_OBJECT_NAME (extra->request));
+  remove_source (schedule, extra);
+  if (sink_first)
+    remove_element (schedule, extra->sink);
+  gst_element_release_request_pad (schedule->subject, extra->request);
+  if (!sink_first)
+    remove_element (schedule, extra->sink);
+  if (!extra->source)
+    give_json (schedule);
+  journal_note (hand->name, "gave back %s", GST_OBJECT_NAME (extra->request));
+  g_ptr_array_remove_index (hand->pads, i);
+}
+
+/* --- in between --- */
+
+static void
+relink (Hand *hand, Extra *extra)
+{
+  GstPad *peer = gst_pad_get_peer (extra->out);
+
+  if (!peer)
+    return;
+  journal_note (hand->name, "unlink %s", GST_OBJECT_NAME (extra->out));
+  gst_pad_unlink (extra->out, peer);
+  dice_rest (&hand->dice, 2);
+  gst_pad_link (extra->out, peer);
+  gst_object_unref (peer);
+}
+
+void
+pads_do (Hand *hand)
+{
+  const char *factory = hand->schedule->factory;
+  guint i;
+
+  if (!g_str_equal (factory, "mblmask") && !g_str_equal (factory, "mblmscore"))
+    return;
+  g_rw_lock_reader_lock (&hand->schedule->alone);
+  if (hand->pads->len == 0 ||
+      (hand->pads->len < MOST && dice_one_in (&hand->dice, 2))) {
+    request (hand);
+  } else {
+    Extra *extra;
+
+    i = dice_below (&hand->dice, hand->pads->len);
+    extra = hand->pads->pdata[i];
+    if (dice_one_in (&hand->dice, 3))
+      relink (hand, extra);
+    else if (extra->source && dice_one_in (&hand->dice, 3))
+      source_flush (extra->source, dice_one_in (&hand->dice, 2));
+    else
+      give_back (hand, i);
+  }
+  g_rw_lock_reader_unlock (&hand->schedule->alone);
+}
+
+void
+pads_begin (Hand *hand)
+{
+  hand->pads = g_ptr_array_new_with_free_func (extra_free);
+}
+
+void
+pads_end (Hand *hand, gboolean all)
+{
+  for (guint i = hand->pads->len; i > 0; i--)
+    if (all || dice_one_in (&hand->dice, 2))
+      give_back (hand, i - 1);
+  g_ptr_array_unref (hand->pads);
+}

@@ -1,0 +1,24 @@
+/* sink.h: an element that takes what it likes.
+ *
+ * Copyright (C) 2026 The gst-mblm authors
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ *
+ * Unless it is calm it now and then waits, refuses a buffer or caps, or answers
+ * with any other flow return. It never holds upstream up for longer than some
+ * milliseconds, nor over a flush.
+ */
+
+#pragma once
+
+#include "dice.h"
+#include "ledger.h"
+
+#define SCHEDULES_TYPE_SINK (sink_get_type ())
+G_DECLARE_FINAL_TYPE (Sink, sink, SCHEDULES, SINK, GstElement)
+
+/* `ledger` is told when it refuses something; or NULL. */
+Sink *sink_new (const char *name, Ledger *ledger);
+void sink_set_plan (Sink *self, gboolean calm, Dice dice);
+/* Waits until EOS has come and no flush since; the watchdog ends it. */
+void sink_wait_eos (Sink *self);
