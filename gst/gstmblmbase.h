@@ -108,6 +108,7 @@ struct _GstMblmBase {
   /* Under `lock`: */
   GstMblmQueue queue;
   GstMblmLoader loader;
+  gboolean active;           /* `src` is */
   gboolean flushing;         /* or not active */
   gboolean eos;              /* EOS is queued or was sent */
   GstFlowReturn srcresult;   /* what chain returns, if it isn't OK */

@@ -282,6 +282,8 @@ flush_stop (GstMblmBase *self, GstEvent *event)
 
   gst_mblm_base_set_flushing (self);
   gst_pad_pause_task (self->srcpad);
+  /* Who takes the pad down has taken the task from it, and waits for it, too. */
+  GST_PAD_STREAM_LOCK (self->srcpad);
   ret = push_everywhere (self, event);
 
   gst_mblm_input_reset (&self->input);
@@ -301,8 +303,8 @@ flush_stop (GstMblmBase *self, GstEvent *event)
   self->newest_start = self->newest_end = GST_CLOCK_TIME_NONE;
   self->advanced = GST_CLOCK_TIME_NONE;
   g_mutex_unlock (&self->lock);
-  if (gst_pad_is_active (self->srcpad))
-    gst_mblm_base_start_task (self);
+  GST_PAD_STREAM_UNLOCK (self->srcpad);
+  gst_mblm_base_start_task (self);
   return ret;
 }
 

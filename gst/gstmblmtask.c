@@ -460,13 +460,26 @@ loop (gpointer data)
     stop_at (self, ret);
 }
 
+/* The pad may be taken down meanwhile, with nobody left to end a task that is
+ * started after that. */
 gboolean
 gst_mblm_base_start_task (GstMblmBase *self)
 {
+  gboolean active;
+
   g_mutex_lock (&self->lock);
-  self->flushing = FALSE;
-  self->eos = FALSE;
-  self->srcresult = GST_FLOW_OK;
+  active = self->active;
+  if (active) {
+    self->flushing = FALSE;
+    self->eos = FALSE;
+    self->srcresult = GST_FLOW_OK;
+  }
   g_mutex_unlock (&self->lock);
-  return gst_pad_start_task (self->srcpad, loop, self->srcpad, NULL);
+  if (!active || !gst_pad_start_task (self->srcpad, loop, self->srcpad, NULL))
+    return FALSE;
+
+  g_mutex_lock (&self->lock);
+  active = self->active;
+  g_mutex_unlock (&self->lock);
+  return active || !gst_pad_stop_task (self->srcpad);
 }
