@@ -308,14 +308,14 @@ flush_stop (GstMblmBase *self, GstEvent *event)
   return ret;
 }
 
-/* After EOS a new stream may begin. */
+/* After EOS, be it upstream's or downstream's, a new stream may begin. */
 static void
 take_stream_start (GstMblmBase *self)
 {
   gboolean restart;
 
   g_mutex_lock (&self->lock);
-  restart = self->eos && self->srcresult == GST_FLOW_EOS && !self->flushing;
+  restart = self->srcresult == GST_FLOW_EOS && !self->flushing;
   self->eos = FALSE;
   self->live_known = FALSE;
   g_mutex_unlock (&self->lock);

@@ -18,6 +18,10 @@
 
 #define GST_CAT_DEFAULT gst_mblm_debug
 
+/* EOS was sent: the task stops, unless another stream waits behind this one. A
+ * number that no pad returns. */
+#define FLOW_DONE ((GstFlowReturn) (GST_FLOW_CUSTOM_SUCCESS_2 + 1))
+
 void
 gst_mblm_base_set_flushing (GstMblmBase *self)
 {
@@ -354,17 +358,26 @@ do_event (GstMblmBase *self, GstMblmItem *item, GCancellable *cancellable)
           GST_EVENT_TYPE (event) == GST_EVENT_STREAM_START))
     ret = text_event (self, gst_event_ref (event));
   gst_event_unref (event);
-  if (is_eos && ret == GST_FLOW_OK) {
-    /* Unless another stream waits behind this one. */
-    g_mutex_lock (&self->lock);
-    if (self->eos)
-      ret = GST_FLOW_EOS;
-    g_mutex_unlock (&self->lock);
-  }
-  return ret;
+  return is_eos && ret == GST_FLOW_OK ? FLOW_DONE : ret;
 }
 
 /* --- the loop --- */
+
+/* After EOS: another stream is in the queue, or just coming. The lock is held. */
+static gboolean
+is_stream_coming (GstMblmBase *self)
+{
+  if (!self->eos)
+    return TRUE;
+  for (const GList *link = self->queue.items.head; link; link = link->next) {
+    const GstMblmItem *item = link->data;
+
+    if (item->kind == GST_MBLM_ITEM_EVENT &&
+        GST_EVENT_TYPE (item->event) == GST_EVENT_STREAM_START)
+      return TRUE;
+  }
+  return FALSE;
+}
 
 /* What stops the task, for good or until a flush or a new stream. */
 static void
@@ -373,10 +386,19 @@ stop_at (GstMblmBase *self, GstFlowReturn ret)
   gboolean alone, faulted;
 
   g_mutex_lock (&self->lock);
+  if (ret == FLOW_DONE && !self->flushing && is_stream_coming (self)) {
+    g_mutex_unlock (&self->lock);
+    return;
+  }
+  if (ret == FLOW_DONE)
+    ret = GST_FLOW_EOS;
   if (self->flushing)
     ret = GST_FLOW_FLUSHING;
   else
     self->srcresult = ret;
+  /* With the lock: who sees the result may start the task again. This thread has
+   * the stream lock already, so that nothing waits here. */
+  gst_pad_pause_task (self->srcpad);
   alone = self->eos;
   faulted = self->faulted;
   if (alone && (ret == GST_FLOW_NOT_LINKED || ret < GST_FLOW_EOS))
@@ -398,7 +420,6 @@ stop_at (GstMblmBase *self, GstFlowReturn ret)
     if (!GST_IS_MBLM_TEXT_PAD (self->srcpad))
       gst_pad_push_event (self->srcpad, gst_event_new_eos ());
   }
-  gst_pad_pause_task (self->srcpad);
 }
 
 static GstFlowReturn
