@@ -105,6 +105,7 @@ struct _GstMblmBase {
   /* Under `lock`: */
   GstMblmQueue queue;
   GstMblmLoader loader;
+  gboolean active;           /* `src` is */
   gboolean flushing;         /* or not active */
   gboolean eos;              /* EOS is queued or was sent */
   GstFlowReturn srcresult;   /* what chain returns, if it isn't OK */
@@ -211,6 +212,9 @@ void gst_mblm_base_set_up_src (GstMblmBase *self, GstPad *pad);
 /* --- the task (gstmblmtask.c) --- */
 
 gboolean gst_mblm_base_start_task (GstMblmBase *self);
+/* What a serialized event of upstream's (taken) means for every text pad
+ * (gstmblmtextevent.c). */
+GstFlowReturn gst_mblm_base_text_event (GstMblmBase *self, GstEvent *event);
 /* Ends what is at work and keeps the task from going on; doesn't wait. */
 void gst_mblm_base_set_flushing (GstMblmBase *self);
 /* One answer of the unit at work begins, and with it the time of `deadline`. */

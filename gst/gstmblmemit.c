@@ -137,8 +137,8 @@ send (GstMblmEmitter *self, gsize n)
   stamp (self, buffer, n);
   if (self->partial && n == self->waiting->len)
     gst_mblm_answer_meta_add_partial (buffer,
-        gst_mblm_to_running_time (gst_mblm_text_pad_get_segment (self->pad),
-            self->start));
+        gst_mblm_to_running_time (
+            gst_mblm_text_pad_get_segment (self->pad), self->start));
   g_string_erase (self->waiting, 0, n);
   gst_mblm_base_count_out (self->base, n);
   return gst_mblm_text_pad_push (self->pad, buffer);

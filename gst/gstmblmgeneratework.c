@@ -184,9 +184,8 @@ post_partial (GstMblmGenerate *self)
   structure = gst_structure_new ("mblmgenerate", "timestamp", G_TYPE_UINT64,
       start, "stream-time", G_TYPE_UINT64,
       gst_segment_to_stream_time (segment, GST_FORMAT_TIME, start),
-      "running-time", G_TYPE_UINT64,
-      gst_mblm_to_running_time (segment, start), "duration",
-      G_TYPE_UINT64, duration, "bytes", G_TYPE_UINT64,
+      "running-time", G_TYPE_UINT64, gst_mblm_to_running_time (segment, start),
+      "duration", G_TYPE_UINT64, duration, "bytes", G_TYPE_UINT64,
       mblm_generator_get_drawn (self->generator), "partial", G_TYPE_BOOLEAN,
       TRUE, NULL);
   gst_element_post_message (GST_ELEMENT (self),

@@ -298,6 +298,8 @@ flush_stop (GstMblmBase *self, GstEvent *event)
 
   gst_mblm_base_set_flushing (self);
   gst_pad_pause_task (self->srcpad);
+  /* Who takes the pad down has taken the task from it, and waits for it, too. */
+  GST_PAD_STREAM_LOCK (self->srcpad);
   ret = push_everywhere (self, event);
 
   gst_mblm_input_reset (&self->input);
@@ -317,17 +319,17 @@ flush_stop (GstMblmBase *self, GstEvent *event)
   self->newest_start = self->newest_end = GST_CLOCK_TIME_NONE;
   self->advanced = GST_CLOCK_TIME_NONE;
   g_mutex_unlock (&self->lock);
-  if (gst_pad_is_active (self->srcpad))
-    gst_mblm_base_start_task (self);
+  GST_PAD_STREAM_UNLOCK (self->srcpad);
+  gst_mblm_base_start_task (self);
   return ret;
 }
 
-/* After EOS a new stream may begin. */
+/* After EOS, be it upstream's or downstream's, a new stream may begin. */
 static void
 take_stream_start (GstMblmBase *self)
 {
   g_mutex_lock (&self->lock);
-  if (self->eos && self->srcresult == GST_FLOW_EOS)
+  if (self->srcresult == GST_FLOW_EOS)
     self->srcresult = GST_FLOW_OK;
   self->eos = FALSE;
   self->live_known = FALSE;

@@ -195,6 +195,9 @@ src_activate_mode (
 
   if (mode != GST_PAD_MODE_PUSH)
     return FALSE;
+  g_mutex_lock (&self->lock);
+  self->active = active;
+  g_mutex_unlock (&self->lock);
   if (active)
     return gst_mblm_base_start_task (self);
 

@@ -293,97 +293,7 @@ do_query (GstMblmBase *self, GstMblmItem *item)
   g_mutex_unlock (&self->lock);
 }
 
-/* --- events of text pads --- */
-
-/* What is true of the text as of the stream it is about. */
-static GstEvent *
-filter_tags (GstEvent *event)
-{
-  static const char *const own[] = {GST_TAG_CODEC, GST_TAG_VIDEO_CODEC,
-      GST_TAG_AUDIO_CODEC, GST_TAG_SUBTITLE_CODEC, GST_TAG_CONTAINER_FORMAT,
-      GST_TAG_BITRATE, GST_TAG_NOMINAL_BITRATE, GST_TAG_MINIMUM_BITRATE,
-      GST_TAG_MAXIMUM_BITRATE, GST_TAG_ENCODER, GST_TAG_ENCODER_VERSION,
-      GST_TAG_IMAGE_ORIENTATION};
-  GstTagList *tags, *copy;
-  GstEvent *filtered = NULL;
-
-  gst_event_parse_tag (event, &tags);
-  if (gst_tag_list_get_scope (tags) == GST_TAG_SCOPE_GLOBAL)
-    return event;
-  copy = gst_tag_list_copy (tags);
-  for (guint i = 0; i < G_N_ELEMENTS (own); i++)
-    gst_tag_list_remove_tag (copy, own[i]);
-  if (gst_tag_list_is_empty (copy)) {
-    gst_tag_list_unref (copy);
-  } else {
-    filtered = gst_event_new_tag (copy);
-    gst_event_set_seqnum (filtered, gst_event_get_seqnum (event));
-  }
-  gst_event_unref (event);
-  return filtered;
-}
-
-/* Sends a segment of the text pads' own or of upstream's. */
-static GstFlowReturn
-change_segment (GstMblmBase *self, GstEvent *event)
-{
-  g_autoptr (GPtrArray) pads = gst_mblm_base_list_text_pads (self);
-
-  for (guint i = 0; i < pads->len; i++) {
-    gst_mblm_text_pad_drain (pads->pdata[i]);
-    gst_mblm_text_pad_set_segment (pads->pdata[i], event);
-  }
-  g_mutex_lock (&self->lock);
-  if (self->segments_waiting > 0)
-    self->segments_waiting--;
-  self->advanced = GST_CLOCK_TIME_NONE;
-  g_mutex_unlock (&self->lock);
-  gst_event_unref (event);
-  return GST_FLOW_OK;
-}
-
-/* What the event means for each text pad. Takes the event. */
-static GstFlowReturn
-text_event (GstMblmBase *self, GstEvent *event)
-{
-  g_autoptr (GPtrArray) pads = NULL;
-
-  switch (GST_EVENT_TYPE (event)) {
-    case GST_EVENT_SEGMENT:
-      return change_segment (self, event);
-    case GST_EVENT_TAG:
-      event = filter_tags (event);
-      if (!event)
-        return GST_FLOW_OK;
-      break;
-    case GST_EVENT_CAPS:
-    case GST_EVENT_STREAM_COLLECTION:
-    case GST_EVENT_BUFFERSIZE:
-    case GST_EVENT_TOC:
-    case GST_EVENT_PROTECTION:
-    case GST_EVENT_GAP:
-      /* About the media, not about the text. */
-      gst_event_unref (event);
-      return GST_FLOW_OK;
-    default:
-      break;
-  }
-
-  pads = gst_mblm_base_list_text_pads (self);
-  for (guint i = 0; i < pads->len; i++) {
-    GstMblmTextPad *pad = pads->pdata[i];
-
-    if (GST_EVENT_TYPE (event) == GST_EVENT_STREAM_START) {
-      gst_mblm_text_pad_restart (pad);
-      continue;
-    }
-    if (GST_EVENT_TYPE (event) == GST_EVENT_EOS)
-      gst_mblm_text_pad_drain (pad);
-    gst_mblm_text_pad_send (pad, gst_event_ref (event));
-  }
-  gst_event_unref (event);
-  return GST_FLOW_OK;
-}
+/* --- events --- */
 
 /* What is left to do of the stream when it ends. */
 static GstFlowReturn
@@ -437,7 +347,7 @@ do_event (GstMblmBase *self, GstMblmItem *item, GCancellable *cancellable)
   if (ret == GST_FLOW_OK &&
       (is_plain || is_eos || GST_EVENT_TYPE (event) == GST_EVENT_SEGMENT ||
           GST_EVENT_TYPE (event) == GST_EVENT_STREAM_START))
-    ret = text_event (self, gst_event_ref (event));
+    ret = gst_mblm_base_text_event (self, gst_event_ref (event));
   gst_event_unref (event);
   if (is_eos && ret == GST_FLOW_OK) {
     /* Unless another stream waits behind this one, nothing is taken until it
@@ -565,14 +475,27 @@ loop (gpointer data)
     stop_at (self, ret);
 }
 
+/* The pad may be taken down meanwhile, with nobody left to end a task that is
+ * started after that. */
 gboolean
 gst_mblm_base_start_task (GstMblmBase *self)
 {
+  gboolean active;
+
   g_mutex_lock (&self->lock);
-  self->flushing = FALSE;
-  self->eos = FALSE;
-  self->faulted = FALSE;
-  self->srcresult = GST_FLOW_OK;
+  active = self->active;
+  if (active) {
+    self->flushing = FALSE;
+    self->eos = FALSE;
+    self->faulted = FALSE;
+    self->srcresult = GST_FLOW_OK;
+  }
   g_mutex_unlock (&self->lock);
-  return gst_pad_start_task (self->srcpad, loop, self->srcpad, NULL);
+  if (!active || !gst_pad_start_task (self->srcpad, loop, self->srcpad, NULL))
+    return FALSE;
+
+  g_mutex_lock (&self->lock);
+  active = self->active;
+  g_mutex_unlock (&self->lock);
+  return active || !gst_pad_stop_task (self->srcpad);
 }

@@ -128,6 +128,84 @@ test_empty_first (void)
   helper_done (h);
 }
 
+/* Another stream for the harness to push. */
+static void
+begin_stream (GstHarness *h, guint i)
+{
+  g_autofree char *id = g_strdup_printf ("stream-%u", i);
+  g_autoptr (GstCaps) caps = gst_caps_from_string ("text/x-raw,format=utf8");
+  GstSegment segment;
+
+  gst_segment_init (&segment, GST_FORMAT_TIME);
+  gst_harness_push_event (h, gst_event_new_stream_start (id));
+  gst_harness_push_event (h, gst_event_new_caps (caps));
+  gst_harness_push_event (h, gst_event_new_segment (&segment));
+}
+
+/* The task that ends with one stream and upstream that begins the next meet. */
+static void
+test_stream_after_stream (void)
+{
+  GstElement *element = helper_element ("mblmscore");
+  GstHarness *h = helper_harness (element);
+  guint n = 1000, got = 0;
+  GstBuffer *buffer;
+
+  gst_harness_set_src_caps_str (h, "text/x-raw,format=utf8");
+  for (guint i = 0; i < n; i++) {
+    g_assert_cmpint (
+        gst_harness_push (h, helper_buffer ("a", 0, FRAME)), ==, GST_FLOW_OK);
+    gst_harness_push_event (h, gst_event_new_eos ());
+    /* From none to all of the time that the task takes. */
+    if (i % 2 == 1)
+      g_usleep (i);
+    begin_stream (h, i);
+  }
+  gst_harness_push_event (h, gst_event_new_eos ());
+  g_assert_true (helper_wait_eos (h));
+  while (got < n && (buffer = gst_harness_pull (h))) {
+    gst_buffer_unref (buffer);
+    got++;
+  }
+  g_assert_cmpuint (got, ==, n);
+  helper_done (h);
+}
+
+static GstPadProbeReturn
+end_once (GstPad *pad, GstPadProbeInfo *info, gpointer data)
+{
+  gst_buffer_unref (info->data);
+  info->data = NULL;
+  GST_PAD_PROBE_INFO_FLOW_RETURN (info) = GST_FLOW_EOS;
+  return GST_PAD_PROBE_HANDLED;
+}
+
+/* Downstream has had enough of one stream, not of the next. */
+static void
+test_stream_after_enough (void)
+{
+  GstElement *element = helper_element ("mblmscore");
+  GstHarness *h = helper_harness (element);
+  GstPad *src = gst_element_get_static_pad (element, "src");
+  gulong probe = gst_pad_add_probe (
+      src, GST_PAD_PROBE_TYPE_BUFFER, end_once, NULL, NULL);
+  GstBuffer *buffer;
+
+  gst_harness_set_src_caps_str (h, "text/x-raw,format=utf8");
+  while (gst_harness_push (h, helper_buffer ("a", 0, FRAME)) == GST_FLOW_OK)
+    g_usleep (1000);
+  gst_pad_remove_probe (src, probe);
+  gst_harness_push_event (h, gst_event_new_eos ());
+  begin_stream (h, 1);
+  g_assert_cmpint (
+      gst_harness_push (h, helper_buffer ("b", 0, FRAME)), ==, GST_FLOW_OK);
+  buffer = gst_harness_pull (h);
+  g_assert_nonnull (buffer);
+  gst_buffer_unref (buffer);
+  gst_object_unref (src);
+  helper_done (h);
+}
+
 int
 main (int argc, char **argv)
 {
@@ -137,5 +215,7 @@ main (int argc, char **argv)
   g_test_add_func ("/found/no-font", test_no_font);
   g_test_add_func ("/found/backwards-from-no-end", test_backwards_from_no_end);
   g_test_add_func ("/found/empty-first", test_empty_first);
+  g_test_add_func ("/found/stream-after-stream", test_stream_after_stream);
+  g_test_add_func ("/found/stream-after-enough", test_stream_after_enough);
   return helper_end ();
 }

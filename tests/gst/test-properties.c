@@ -294,7 +294,8 @@ test_device_is_utf8 (void)
 static void
 test_model_is_utf8 (void)
 {
-  FOR_EACH (kind) {
+  FOR_EACH (kind)
+  {
     HelperLine line;
     GstMessage *message;
 

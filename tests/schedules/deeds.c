@@ -27,14 +27,14 @@ change_state (Hand *self)
   GstState state = choose_state (&self->dice);
   GstStateChangeReturn ret;
 
-  g_rw_lock_reader_lock (&self->schedule->alone);
+  g_rw_lock_writer_lock (&self->schedule->alone);
   journal_note (self->name, "to %s", gst_element_state_get_name (state));
   if (state < GST_STATE_PAUSED)
     ledger_break (&self->schedule->ledger, "state");
   ret = gst_element_set_state (pipeline, state);
   journal_note (self->name, "to %s: %s", gst_element_state_get_name (state),
       gst_element_state_change_return_get_name (ret));
-  g_rw_lock_reader_unlock (&self->schedule->alone);
+  g_rw_lock_writer_unlock (&self->schedule->alone);
   if (dice_one_in (&self->dice, 4))
     gst_element_get_state (
         pipeline, NULL, NULL, dice_below (&self->dice, 3) * GST_MSECOND);
@@ -48,7 +48,7 @@ toggle (Hand *self)
   Schedule *schedule = self->schedule;
   GstState state;
 
-  if (!schedule->source)
+  if (!schedule->source || schedule->video)
     return;
   g_rw_lock_writer_lock (&schedule->alone);
   journal_note (self->name, "the element alone to READY");
@@ -67,24 +67,56 @@ toggle (Hand *self)
 
 /* --- links --- */
 
+static GstPadProbeReturn
+link_now (GstPad *pad, GstPadProbeInfo *info, gpointer sink)
+{
+  GstPadLinkReturn ret = gst_pad_link (pad, sink);
+
+  journal_note ("link", "%s:%s: %s", GST_DEBUG_PAD_NAME (pad),
+      gst_pad_link_get_name (ret));
+  return GST_PAD_PROBE_REMOVE;
+}
+
+/* While nothing is pushed: between an event that finds no peer and the note that
+ * it was sent, GStreamer takes no new peer. */
+void
+hand_link (Hand *self, GstPad *src, GstPad *sink)
+{
+  g_rw_lock_reader_lock (&self->schedule->alone);
+  gst_pad_add_probe (src, GST_PAD_PROBE_TYPE_IDLE, link_now,
+      gst_object_ref (sink), gst_object_unref);
+  g_rw_lock_reader_unlock (&self->schedule->alone);
+}
+
+void
+hand_relink (Hand *self, GstPad *src, GstPad *sink)
+{
+  journal_note (self->name, "unlink %s:%s", GST_DEBUG_PAD_NAME (src));
+  g_rw_lock_reader_lock (&self->schedule->alone);
+  gst_pad_unlink (src, sink);
+  g_rw_lock_reader_unlock (&self->schedule->alone);
+  dice_rest (&self->dice, 3);
+  hand_link (self, src, sink);
+}
+
 static void
 relink (Hand *self, const char *name)
 {
   Schedule *schedule = self->schedule;
-  GstPad *pad = gst_element_get_static_pad (schedule->subject, name);
-  GstPad *peer = gst_pad_get_peer (pad);
-  GstPad *from = GST_PAD_IS_SRC (pad) ? pad : peer;
-  GstPad *to = GST_PAD_IS_SRC (pad) ? peer : pad;
+  GstPad *pad, *peer;
+
+  /* textoverlay forgets the segment of its text in the middle of a buffer. */
+  if (schedule->video)
+    return;
+  pad = gst_element_get_static_pad (schedule->subject, name);
+  peer = gst_pad_get_peer (pad);
 
   if (peer) {
-    journal_note (self->name, "unlink %s", name);
     /* mblmask doesn't answer where nobody listens. */
     if (GST_PAD_IS_SRC (pad) && schedule->kind == WITNESS_ANSWER)
       ledger_loosen (&schedule->ledger);
-    gst_pad_unlink (from, to);
-    dice_rest (&self->dice, 3);
-    journal_note (self->name, "link %s: %s", name,
-        gst_pad_link_get_name (gst_pad_link (from, to)));
+    hand_relink (self, GST_PAD_IS_SRC (pad) ? pad : peer,
+        GST_PAD_IS_SRC (pad) ? peer : pad);
     gst_object_unref (peer);
   }
   gst_object_unref (pad);

@@ -220,7 +220,9 @@ void
 journal_open (guint seconds, gboolean verbose)
 {
   static const int signals[] = {
-      SIGSEGV, SIGBUS, SIGABRT, SIGFPE, SIGILL, SIGTRAP};
+      SIGABRT, SIGTRAP, SIGSEGV, SIGBUS, SIGFPE, SIGILL};
+  /* AddressSanitizer catches all but the first two. */
+  guint n = __sanitizer_set_death_callback ? 2 : G_N_ELEMENTS (signals);
 
   journal.patience = seconds;
   journal.verbose = verbose;

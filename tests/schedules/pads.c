@@ -35,6 +35,20 @@ extra_free (gpointer data)
 /* --- a new one --- */
 
 static void
+add_element (Schedule *schedule, gpointer element)
+{
+  g_rw_lock_reader_lock (&schedule->alone);
+  if (SCHEDULES_IS_SOURCE (element)) {
+    g_mutex_lock (&schedule->lock);
+    g_ptr_array_add (schedule->sources, gst_object_ref (element));
+    g_mutex_unlock (&schedule->lock);
+  }
+  gst_bin_add (GST_BIN (schedule->pipeline), element);
+  gst_element_sync_state_with_parent (element);
+  g_rw_lock_reader_unlock (&schedule->alone);
+}
+
+static void
 add_sink (Hand *hand, Extra *extra)
 {
   Schedule *schedule = hand->schedule;
@@ -44,10 +58,9 @@ add_sink (Hand *hand, Extra *extra)
   sink_set_plan (
       extra->sink, dice_one_in (&hand->dice, 2), dice_fork (&hand->dice));
   account_object (extra->sink, GST_OBJECT_NAME (extra->sink));
-  gst_bin_add (GST_BIN (schedule->pipeline), GST_ELEMENT (extra->sink));
-  gst_element_sync_state_with_parent (GST_ELEMENT (extra->sink));
+  add_element (schedule, extra->sink);
   pad = gst_element_get_static_pad (GST_ELEMENT (extra->sink), "sink");
-  gst_pad_link (extra->out, pad);
+  hand_link (hand, extra->out, pad);
   gst_object_unref (pad);
 }
 
@@ -64,14 +77,10 @@ add_source (Hand *hand, Extra *extra)
   extra->source = gst_object_ref_sink (source_new (NULL));
   source_set_plan (extra->source, &plan, dice_fork (&hand->dice));
   account_object (extra->source, GST_OBJECT_NAME (extra->source));
-  gst_bin_add (GST_BIN (schedule->pipeline), GST_ELEMENT (extra->source));
   pad = gst_element_get_static_pad (GST_ELEMENT (extra->source), "src");
-  gst_pad_link (pad, extra->request);
+  hand_link (hand, pad, extra->request);
   gst_object_unref (pad);
-  g_mutex_lock (&schedule->lock);
-  g_ptr_array_add (schedule->sources, gst_object_ref (extra->source));
-  g_mutex_unlock (&schedule->lock);
-  gst_element_sync_state_with_parent (GST_ELEMENT (extra->source));
+  add_element (schedule, extra->source);
 }
 
 static gboolean
@@ -130,20 +139,27 @@ request (Hand *hand)
 static void
 remove_element (Schedule *schedule, gpointer element)
 {
+  g_rw_lock_reader_lock (&schedule->alone);
   gst_element_set_locked_state (element, TRUE);
   gst_element_set_state (element, GST_STATE_NULL);
   gst_bin_remove (GST_BIN (schedule->pipeline), element);
+  g_mutex_lock (&schedule->lock);
+  g_ptr_array_remove (schedule->sources, element);
+  g_mutex_unlock (&schedule->lock);
+  g_rw_lock_reader_unlock (&schedule->alone);
 }
 
 static void
-remove_source (Schedule *schedule, Extra *extra)
+unlink_out (Schedule *schedule, Extra *extra)
 {
-  if (!extra->source)
+  GstPad *peer = gst_pad_get_peer (extra->out);
+
+  if (!peer)
     return;
-  remove_element (schedule, extra->source);
-  g_mutex_lock (&schedule->lock);
-  g_ptr_array_remove (schedule->sources, extra->source);
-  g_mutex_unlock (&schedule->lock);
+  g_rw_lock_reader_lock (&schedule->alone);
+  gst_pad_unlink (extra->out, peer);
+  g_rw_lock_reader_unlock (&schedule->alone);
+  gst_object_unref (peer);
 }
 
 static void
@@ -154,9 +170,11 @@ give_back (Hand *hand, guint i)
   gboolean sink_first = dice_one_in (&hand->dice, 2);
 
   journal_note (hand->name, "giving back %s", GST_OBJECT_NAME (extra->request));
-  remove_source (schedule, extra);
+  if (extra->source)
+    remove_element (schedule, extra->source);
   if (sink_first)
     remove_element (schedule, extra->sink);
+  unlink_out (schedule, extra);
   gst_element_release_request_pad (schedule->subject, extra->request);
   if (!sink_first)
     remove_element (schedule, extra->sink);
@@ -175,10 +193,7 @@ relink (Hand *hand, Extra *extra)
 
   if (!peer)
     return;
-  journal_note (hand->name, "unlink %s", GST_OBJECT_NAME (extra->out));
-  gst_pad_unlink (extra->out, peer);
-  dice_rest (&hand->dice, 2);
-  gst_pad_link (extra->out, peer);
+  hand_relink (hand, extra->out, peer);
   gst_object_unref (peer);
 }
 
@@ -190,7 +205,6 @@ pads_do (Hand *hand)
 
   if (!g_str_equal (factory, "mblmask") && !g_str_equal (factory, "mblmscore"))
     return;
-  g_rw_lock_reader_lock (&hand->schedule->alone);
   if (hand->pads->len == 0 ||
       (hand->pads->len < MOST && dice_one_in (&hand->dice, 2))) {
     request (hand);
@@ -206,7 +220,6 @@ pads_do (Hand *hand)
     else
       give_back (hand, i);
   }
-  g_rw_lock_reader_unlock (&hand->schedule->alone);
 }
 
 void

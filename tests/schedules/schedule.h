@@ -29,8 +29,8 @@ typedef struct {
   Ledger ledger;        /* of the subject */
   Ledger loose;         /* of what nobody counts */
 
-  /* Taken by who changes the subject's state alone, after which its sources
-   * must begin anew; read by who changes other things of that kind. */
+  /* Written by who changes a state, read by who changes links: a bin can't take
+   * both at once. */
   GRWLock alone;
   GMutex lock;
   GPtrArray *sources; /* under the lock: of Source, owned */
@@ -56,6 +56,9 @@ void schedule_make_calm (Schedule *self);
 
 /* One deed of chance (deeds.c). */
 void hand_do (Hand *self);
+/* As soon as nothing is pushed. */
+void hand_link (Hand *self, GstPad *src, GstPad *sink);
+void hand_relink (Hand *self, GstPad *src, GstPad *sink);
 
 /* Request pads (pads.c): asks for one, uses it, or gives it back. */
 void pads_begin (Hand *hand);
