@@ -39,6 +39,7 @@
 
 #include "gstmblmask.h"
 #include "gstmblmaskoverlay.h"
+#include "gstmblmenums.h"
 
 /* Frames that may wait for their text. More than mblmask ever holds. */
 #define MAX_FRAMES 4
@@ -50,22 +51,21 @@ struct _GstMblmAskOverlay {
   GstElement *overlay; /* owned by the bin; NULL: there is no textoverlay */
 };
 
-/* Properties that are those of a child under the same name. */
-typedef struct {
-  const char *name;
-  gboolean overlay; /* of textoverlay, else of mblmask */
-} Proxy;
+/* Properties that are those of a child under the same name: first those of
+ * mblmask, then the style of the text, which is textoverlay's. */
+static const char *const of_ask[] = {"model", "device", "question", "choices",
+    "interval", "frame-interval", "leaky", "timing", "deadline"};
+#define N_OF_ASK G_N_ELEMENTS (of_ask)
 
-static const Proxy proxies[] = {
-    {"model", FALSE},
-    {"device", FALSE},
-    {"question", FALSE},
-    {"choices", FALSE},
-    {"interval", FALSE},
-    {"frame-interval", FALSE},
-    {"leaky", FALSE},
-    {"timing", FALSE},
-    {"font-desc", TRUE},
+enum {
+  PROP_FONT_DESC = N_OF_ASK + 1,
+  PROP_COLOR,
+  PROP_OUTLINE_COLOR,
+  PROP_HALIGNMENT,
+  PROP_VALIGNMENT,
+  PROP_XPAD,
+  PROP_YPAD,
+  PROP_SHADED_BACKGROUND,
 };
 
 static GstStaticPadTemplate sink_template = GST_STATIC_PAD_TEMPLATE ("sink",
@@ -80,35 +80,69 @@ G_DEFINE_TYPE (GstMblmAskOverlay, gst_mblm_ask_overlay, GST_TYPE_BIN)
 GST_ELEMENT_REGISTER_DEFINE (
     mblmaskoverlay, "mblmaskoverlay", GST_RANK_NONE, GST_TYPE_MBLM_ASK_OVERLAY)
 
-static GstElement *
+/* NULL: there is no such child. */
+static GObject *
 child_of (GstMblmAskOverlay *self, guint id)
 {
-  return proxies[id - 1].overlay ? self->overlay : self->ask;
+  GstElement *child = id > N_OF_ASK ? self->overlay : self->ask;
+
+  return child ? G_OBJECT (child) : NULL;
 }
 
 static void
 gst_mblm_ask_overlay_set_property (
     GObject *object, guint id, const GValue *value, GParamSpec *pspec)
 {
-  GstElement *child = child_of (GST_MBLM_ASK_OVERLAY (object), id);
+  GObject *child = child_of (GST_MBLM_ASK_OVERLAY (object), id);
 
   if (child == NULL)
     return;
   /* Pango is critical of a font that is NULL; "" is its own choice. */
-  if (proxies[id - 1].overlay && g_value_get_string (value) == NULL)
+  if (id == PROP_FONT_DESC && g_value_get_string (value) == NULL)
     g_object_set (child, pspec->name, "", NULL);
+  else if (id == PROP_HALIGNMENT || id == PROP_VALIGNMENT)
+    gst_util_set_object_arg (child, pspec->name,
+        g_enum_get_value (
+            G_PARAM_SPEC_ENUM (pspec)->enum_class, g_value_get_enum (value))
+            ->value_nick);
   else
-    g_object_set_property (G_OBJECT (child), pspec->name, value);
+    g_object_set_property (child, pspec->name, value);
+}
+
+/* An enumeration of textoverlay's as one of ours, by its nick; what has none here
+ * (a position that the child was given) is the default. */
+static void
+get_alignment (GObject *child, GValue *value, GParamSpec *pspec)
+{
+  GParamSpec *theirs = g_object_class_find_property (
+      G_OBJECT_GET_CLASS (child), pspec->name);
+  GValue their_value = G_VALUE_INIT;
+  const GEnumValue *their_choice, *ours = NULL;
+
+  g_value_init (&their_value, theirs->value_type);
+  g_object_get_property (child, pspec->name, &their_value);
+  their_choice = g_enum_get_value (
+      G_PARAM_SPEC_ENUM (theirs)->enum_class, g_value_get_enum (&their_value));
+  if (their_choice)
+    ours = g_enum_get_value_by_nick (
+        G_PARAM_SPEC_ENUM (pspec)->enum_class, their_choice->value_nick);
+  g_value_set_enum (
+      value, ours ? ours->value : G_PARAM_SPEC_ENUM (pspec)->default_value);
+  g_value_unset (&their_value);
 }
 
 static void
 gst_mblm_ask_overlay_get_property (
     GObject *object, guint id, GValue *value, GParamSpec *pspec)
 {
-  GstElement *child = child_of (GST_MBLM_ASK_OVERLAY (object), id);
+  GObject *child = child_of (GST_MBLM_ASK_OVERLAY (object), id);
 
-  if (child != NULL)
-    g_object_get_property (G_OBJECT (child), pspec->name, value);
+  if (child == NULL)
+    g_param_value_set_default (pspec, value);
+  else if (id == PROP_HALIGNMENT || id == PROP_VALIGNMENT)
+    get_alignment (child, value, pspec);
+  else
+    g_object_get_property (child, pspec->name, value);
 }
 
 /* The text is drawn by an element of another package. */
@@ -132,7 +166,7 @@ gst_mblm_ask_overlay_change_state (
 static void
 install_proxy (GObjectClass *klass, guint id, GObjectClass *child)
 {
-  GParamSpec *spec = g_object_class_find_property (child, proxies[id - 1].name);
+  GParamSpec *spec = g_object_class_find_property (child, of_ask[id - 1]);
   GParamFlags flags = (spec->flags & ~GST_PARAM_CONTROLLABLE) |
       G_PARAM_STATIC_STRINGS;
   const char *name = spec->name, *nick = g_param_spec_get_nick (spec);
@@ -157,6 +191,47 @@ install_proxy (GObjectClass *klass, guint id, GObjectClass *child)
   g_object_class_install_property (klass, id, proxy);
 }
 
+/* Defaults are textoverlay's, which is of another plugin and may not be there. */
+static void
+install_style (GObjectClass *klass)
+{
+  const GParamFlags flags = G_PARAM_READWRITE | G_PARAM_STATIC_STRINGS |
+      GST_PARAM_MUTABLE_PLAYING;
+
+  g_object_class_install_property (klass, PROP_FONT_DESC,
+      g_param_spec_string ("font-desc", "Font description",
+          "Font of the answer, as Pango describes it (\"Sans, 24\"); NULL: "
+          "textoverlay's own choice",
+          NULL, flags & ~G_PARAM_READABLE));
+  g_object_class_install_property (klass, PROP_COLOR,
+      g_param_spec_uint ("color", "Color",
+          "Color of the answer (0xAARRGGBB: opacity, red, green, blue)", 0,
+          G_MAXUINT, 0xffffffff, flags));
+  g_object_class_install_property (klass, PROP_OUTLINE_COLOR,
+      g_param_spec_uint ("outline-color", "Outline color",
+          "Color of the outline of the answer (0xAARRGGBB)", 0, G_MAXUINT,
+          0xff000000, flags));
+  g_object_class_install_property (klass, PROP_HALIGNMENT,
+      g_param_spec_enum ("halignment", "Horizontal alignment",
+          "Where the answer is from left to right", GST_TYPE_MBLM_HALIGN,
+          GST_MBLM_HALIGN_CENTER, flags));
+  g_object_class_install_property (klass, PROP_VALIGNMENT,
+      g_param_spec_enum ("valignment", "Vertical alignment",
+          "Where the answer is from top to bottom", GST_TYPE_MBLM_VALIGN,
+          GST_MBLM_VALIGN_BASELINE, flags));
+  g_object_class_install_property (klass, PROP_XPAD,
+      g_param_spec_int ("xpad", "Horizontal padding",
+          "Distance of the answer from the left or right edge (pixels)", 0,
+          G_MAXINT, 25, flags));
+  g_object_class_install_property (klass, PROP_YPAD,
+      g_param_spec_int ("ypad", "Vertical padding",
+          "Distance of the answer from the top or bottom edge (pixels)", 0,
+          G_MAXINT, 25, flags));
+  g_object_class_install_property (klass, PROP_SHADED_BACKGROUND,
+      g_param_spec_boolean ("shaded-background", "Shaded background",
+          "Darken the picture behind the answer", FALSE, flags));
+}
+
 static void
 gst_mblm_ask_overlay_class_init (GstMblmAskOverlayClass *klass)
 {
@@ -168,18 +243,10 @@ gst_mblm_ask_overlay_class_init (GstMblmAskOverlayClass *klass)
   object_class->get_property = gst_mblm_ask_overlay_get_property;
   element_class->change_state = GST_DEBUG_FUNCPTR (
       gst_mblm_ask_overlay_change_state);
-  for (guint id = 1; id <= G_N_ELEMENTS (proxies); id++)
-    if (!proxies[id - 1].overlay)
-      install_proxy (object_class, id, ask);
+  for (guint id = 1; id <= N_OF_ASK; id++)
+    install_proxy (object_class, id, ask);
   g_type_class_unref (ask);
-  /* textoverlay is of another plugin, which may not be there. */
-  g_object_class_install_property (object_class, G_N_ELEMENTS (proxies),
-      g_param_spec_string ("font-desc", "Font description",
-          "Font of the answer, as Pango describes it (\"Sans, 24\"); NULL: "
-          "textoverlay's own choice",
-          NULL,
-          G_PARAM_WRITABLE | G_PARAM_STATIC_STRINGS |
-              GST_PARAM_MUTABLE_PLAYING));
+  install_style (object_class);
 
   gst_element_class_add_static_pad_template (element_class, &sink_template);
   gst_element_class_add_static_pad_template (element_class, &src_template);

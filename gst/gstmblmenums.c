@@ -76,6 +76,17 @@ DEFINE_ENUM ("GstMblmScorePer", gst_mblm_score_per,
   { GST_MBLM_SCORE_PER_FILE,
     "A score at each STREAM_START and at EOS",
     "file" })
+
+DEFINE_ENUM ("GstMblmHAlign", gst_mblm_halign,
+  { GST_MBLM_HALIGN_LEFT, "At the left", "left" },
+  { GST_MBLM_HALIGN_CENTER, "In the middle", "center" },
+  { GST_MBLM_HALIGN_RIGHT, "At the right", "right" })
+
+DEFINE_ENUM ("GstMblmVAlign", gst_mblm_valign,
+  { GST_MBLM_VALIGN_BASELINE, "The last line at the bottom", "baseline" },
+  { GST_MBLM_VALIGN_BOTTOM, "At the bottom", "bottom" },
+  { GST_MBLM_VALIGN_TOP, "At the top", "top" },
+  { GST_MBLM_VALIGN_CENTER, "In the middle", "center" })
 /* clang-format on */
 
 void
@@ -89,4 +100,6 @@ gst_mblm_enums_register (void)
   gst_type_mark_as_plugin_api (GST_TYPE_MBLM_CONTEXT_FULL, 0);
   gst_type_mark_as_plugin_api (GST_TYPE_MBLM_EMIT, 0);
   gst_type_mark_as_plugin_api (GST_TYPE_MBLM_SCORE_PER, 0);
+  gst_type_mark_as_plugin_api (GST_TYPE_MBLM_HALIGN, 0);
+  gst_type_mark_as_plugin_api (GST_TYPE_MBLM_VALIGN, 0);
 }

@@ -106,6 +106,36 @@ typedef enum {
   GST_MBLM_SCORE_PER_FILE,
 } GstMblmScorePer;
 
+/**
+ * GstMblmHAlign:
+ * @GST_MBLM_HALIGN_LEFT: at the left
+ * @GST_MBLM_HALIGN_CENTER: in the middle
+ * @GST_MBLM_HALIGN_RIGHT: at the right
+ *
+ * The nicks are those of `textoverlay`, whose own type belongs to its plugin.
+ */
+typedef enum {
+  GST_MBLM_HALIGN_LEFT,
+  GST_MBLM_HALIGN_CENTER,
+  GST_MBLM_HALIGN_RIGHT,
+} GstMblmHAlign;
+
+/**
+ * GstMblmVAlign:
+ * @GST_MBLM_VALIGN_BASELINE: the last line at the bottom
+ * @GST_MBLM_VALIGN_BOTTOM: at the bottom
+ * @GST_MBLM_VALIGN_TOP: at the top
+ * @GST_MBLM_VALIGN_CENTER: in the middle
+ *
+ * As #GstMblmHAlign.
+ */
+typedef enum {
+  GST_MBLM_VALIGN_BASELINE,
+  GST_MBLM_VALIGN_BOTTOM,
+  GST_MBLM_VALIGN_TOP,
+  GST_MBLM_VALIGN_CENTER,
+} GstMblmVAlign;
+
 #define GST_TYPE_MBLM_LEAKY (gst_mblm_leaky_get_type ())
 #define GST_TYPE_MBLM_TIMING (gst_mblm_timing_get_type ())
 #define GST_TYPE_MBLM_PRECISION (gst_mblm_precision_get_type ())
@@ -114,6 +144,8 @@ typedef enum {
 #define GST_TYPE_MBLM_CONTEXT_FULL (gst_mblm_context_full_get_type ())
 #define GST_TYPE_MBLM_EMIT (gst_mblm_emit_get_type ())
 #define GST_TYPE_MBLM_SCORE_PER (gst_mblm_score_per_get_type ())
+#define GST_TYPE_MBLM_HALIGN (gst_mblm_halign_get_type ())
+#define GST_TYPE_MBLM_VALIGN (gst_mblm_valign_get_type ())
 
 GType gst_mblm_leaky_get_type (void);
 GType gst_mblm_timing_get_type (void);
@@ -123,6 +155,8 @@ GType gst_mblm_context_policy_get_type (void);
 GType gst_mblm_context_full_get_type (void);
 GType gst_mblm_emit_get_type (void);
 GType gst_mblm_score_per_get_type (void);
+GType gst_mblm_halign_get_type (void);
+GType gst_mblm_valign_get_type (void);
 
 /* The names of all of them are part of the plugin's documented interface. */
 void gst_mblm_enums_register (void);

@@ -135,6 +135,42 @@ test_properties (void)
   gst_object_unref (overlay);
 }
 
+/* The style of the text is that of the overlay inside. */
+static void
+test_style (void)
+{
+  GstElement *element = gst_element_factory_make ("mblmaskoverlay", NULL);
+  GstElement *overlay = gst_bin_get_by_name (GST_BIN (element), "overlay");
+  guint color, outline;
+  gint valignment, halignment, xpad;
+  gboolean shaded;
+
+  gst_object_ref_sink (element);
+  g_object_get (element, "color", &color, "halignment", &halignment,
+      "valignment", &valignment, NULL);
+  g_assert_cmphex (color, ==, 0xffffffff);
+  g_object_set (element, "color", 0xff00ff00, "outline-color", 0x80ff0000,
+      "xpad", 7, "shaded-background", TRUE, NULL);
+  gst_util_set_object_arg (G_OBJECT (element), "valignment", "top");
+  gst_util_set_object_arg (G_OBJECT (element), "halignment", "right");
+  g_object_get (overlay, "color", &color, "outline-color", &outline, "xpad",
+      &xpad, "shaded-background", &shaded, NULL);
+  g_assert_cmphex (color, ==, 0xff00ff00);
+  g_assert_cmphex (outline, ==, 0x80ff0000);
+  g_assert_cmpint (xpad, ==, 7);
+  g_assert_true (shaded);
+  g_object_get (
+      element, "halignment", &halignment, "valignment", &valignment, NULL);
+  g_assert_cmpint (halignment, ==, 2);
+  g_assert_cmpint (valignment, ==, 2);
+  /* A position that only the child knows reads as the default. */
+  gst_util_set_object_arg (G_OBJECT (overlay), "valignment", "absolute");
+  g_object_get (element, "valignment", &valignment, NULL);
+  g_assert_cmpint (valignment, ==, 0);
+  gst_object_unref (overlay);
+  gst_object_unref (element);
+}
+
 /* What mblmask says is wrong reaches the bus of the bin. */
 static void
 test_error (void)
@@ -166,6 +202,7 @@ main (int argc, char **argv)
   g_test_add_func ("/overlay/live", test_live);
   g_test_add_func ("/overlay/tee", test_tee);
   g_test_add_func ("/overlay/properties", test_properties);
+  g_test_add_func ("/overlay/style", test_style);
   g_test_add_func ("/overlay/error", test_error);
   return helper_end ();
 }

@@ -55,6 +55,9 @@ list_values (GParamSpec *spec, GValue values[4])
   } else if (type == G_TYPE_UINT) {
     g_value_set_uint (&values[0], G_PARAM_SPEC_UINT (spec)->minimum);
     g_value_set_uint (&values[1], G_PARAM_SPEC_UINT (spec)->maximum);
+  } else if (type == G_TYPE_INT) {
+    g_value_set_int (&values[0], G_PARAM_SPEC_INT (spec)->minimum);
+    g_value_set_int (&values[1], G_PARAM_SPEC_INT (spec)->maximum);
   } else if (type == G_TYPE_UINT64) {
     g_value_set_uint64 (&values[0], G_PARAM_SPEC_UINT64 (spec)->minimum);
     g_value_set_uint64 (&values[1], G_PARAM_SPEC_UINT64 (spec)->maximum);
