@@ -4,7 +4,7 @@
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
 
-#include "helper.h"
+#include "tap.h"
 
 #include <string.h>
 
@@ -294,7 +294,8 @@ test_device_is_utf8 (void)
 static void
 test_model_is_utf8 (void)
 {
-  FOR_EACH (kind) {
+  FOR_EACH (kind)
+  {
     HelperLine line;
     GstMessage *message;
 
