@@ -8,7 +8,7 @@
  * answers are.
  */
 
-#include "helper.h"
+#include "tap.h"
 
 #include <gst/video/video.h>
 #include <string.h>

@@ -4,8 +4,8 @@
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
 
-#include "helper.h"
 #include "locked.h"
+#include "tap.h"
 
 #include <gst/video/video.h>
 #include <string.h>

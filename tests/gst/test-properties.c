@@ -4,7 +4,7 @@
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
 
-#include "helper.h"
+#include "tap.h"
 
 #include <string.h>
 

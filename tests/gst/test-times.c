@@ -7,7 +7,7 @@
  * beyond the newest input.
  */
 
-#include "helper.h"
+#include "tap.h"
 
 #include <gst/check/gsttestclock.h>
 #include <string.h>
