@@ -194,11 +194,13 @@ gst_mblm_ask_check (GstMblmBase *base)
 
   gst_mblm_ask_take_settings (self);
   if (self->now.question && !g_utf8_validate (self->now.question, -1, NULL))
-    return bad_setting (g_strdup (_ ("The property “question” is not UTF-8.")));
+    return bad_setting (g_strdup (
+        _ ("The property “question” is not UTF-8. Set it to text that is.")));
   if (!self->now.choices || !*self->now.choices)
     return NULL;
   if (!g_utf8_validate (self->now.choices, -1, NULL))
-    return bad_setting (g_strdup (_ ("The property “choices” is not UTF-8.")));
+    return bad_setting (g_strdup (
+        _ ("The property “choices” is not UTF-8. Set it to text that is.")));
   choices = mblm_asker_split_choices (self->now.choices);
   for (guint i = 0; choices[i]; i++) {
     if (!*choices[i])

@@ -48,7 +48,9 @@ other_fault (const GError *error, const char *model)
             model),
         error->message);
   return gst_mblm_fault_new (GST_LIBRARY_ERROR, GST_LIBRARY_ERROR_FAILED,
-      g_strdup (_ ("The model's engine failed.")), error->message);
+      g_strdup (_ ("The model's engine failed. Set the property “device” to "
+                   "“ref”, and report what is said below.")),
+      error->message);
 }
 
 GstMblmFault *
@@ -92,7 +94,9 @@ gst_mblm_fault_from_error (const GError *error, const char *model)
       domain = GST_STREAM_ERROR;
       code = GST_STREAM_ERROR_FORMAT;
       text = g_strdup_printf (
-          _ ("The model “%s” can't take this input."), model);
+          _ ("The model “%s” can't take this input. Convert it before the "
+             "element, or set the property “model” to one that takes it."),
+          model);
       break;
     case MBLM_ERROR_CONTEXT:
       domain = GST_STREAM_ERROR;
@@ -113,8 +117,8 @@ gst_mblm_fault_from_error (const GError *error, const char *model)
     case MBLM_ERROR_DEVICE:
       code = GST_RESOURCE_ERROR_FAILED;
       text = g_strdup (
-          _ ("The device failed or can't be used. Set the property "
-             "“device” to “cpu”."));
+          _ ("The device failed or can't be used. Set the property “device” to "
+             "“cpu”, or to “ref” where it is that."));
       break;
     case MBLM_ERROR_UNSUPPORTED:
       code = GST_RESOURCE_ERROR_SETTINGS;

@@ -204,7 +204,8 @@ warn_unreadable (GstMblmGenerate *self)
   self->warned = TRUE;
   gst_mblm_base_warn (base,
       gst_mblm_fault_new (GST_RESOURCE_ERROR, GST_RESOURCE_ERROR_READ,
-          g_strdup (_ ("Prompts whose memory can't be read are left out.")),
+          g_strdup (_ ("Prompts whose memory can't be read are left out. Put "
+                       "an element before that brings them to system memory.")),
           NULL));
 }
 

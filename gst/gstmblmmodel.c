@@ -94,7 +94,9 @@ gst_mblm_load_check (GstMblmLoad *self, MblmTask task)
 
   if (!g_utf8_validate (self->name, -1, NULL))
     return gst_mblm_fault_new (GST_RESOURCE_ERROR, GST_RESOURCE_ERROR_SETTINGS,
-        g_strdup (_ ("The property “model” is not UTF-8.")), NULL);
+        g_strdup (_ ("The property “model” is not UTF-8. Set it to the path of "
+                     "a folder whose name is.")),
+        NULL);
   self->path = mblm_model_find (self->name, &error);
   if (!self->path ||
       !mblm_model_check (self->path, &self->config, &self->info, &error))

@@ -81,7 +81,8 @@ refuse_caps (GstMblmPictures *self, const GstCaps *caps)
   gst_mblm_base_fault (self->base,
       gst_mblm_fault_new (GST_STREAM_ERROR, GST_STREAM_ERROR_FORMAT,
           g_strdup (_ ("These are no frames that can be looked at: they need a "
-                       "known format and a size of at least 1x1.")),
+                       "known format and a size of at least 1x1. Put "
+                       "“videoconvert ! videoscale” before the element.")),
           debug));
   return FALSE;
 }
@@ -117,9 +118,11 @@ warn_broken (GstMblmPictures *self, const char *problem)
   gst_mblm_base_warn (base,
       gst_mblm_fault_new (GST_STREAM_ERROR, GST_STREAM_ERROR_DECODE,
           g_strdup (self->warnings < MAX_WARNINGS
-                  ? _ ("A picture can't be read and gets no answer.")
-                  : _ ("A picture can't be read and gets no answer; more "
-                       "of them are counted without a message.")),
+                  ? _ ("A picture can't be read and gets no answer. Check what "
+                       "sends it.")
+                  : _ ("A picture can't be read and gets no answer; more of "
+                       "them are counted without a message. Check what sends "
+                       "them.")),
           problem));
 }
 
@@ -252,8 +255,8 @@ warn_trailing (GstMblmPictures *self)
   self->warned_trailing = TRUE;
   gst_mblm_base_warn (self->base,
       gst_mblm_fault_new (GST_STREAM_ERROR, GST_STREAM_ERROR_FORMAT,
-          g_strdup (_ ("Bytes that follow a picture and are none are left "
-                       "out.")),
+          g_strdup (_ ("Bytes that follow a picture and are none are left out. "
+                       "Check what sends them.")),
           NULL));
 }
 

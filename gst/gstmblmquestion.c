@@ -143,8 +143,9 @@ chain (GstPad *pad, GstObject *parent, GstBuffer *buffer)
   } else {
     g_autoptr (GstMblmFault)
         fault = gst_mblm_fault_new (GST_STREAM_ERROR, GST_STREAM_ERROR_FORMAT,
-            g_strdup_printf (_ ("A question on pad “%s” can't be asked; the "
-                                "last one stays."),
+            g_strdup_printf (
+                _ ("A question on pad “%s” can't be asked; the last one stays. "
+                   "Send text in UTF-8, at most a MiB of it."),
                 GST_OBJECT_NAME (pad)),
             problem);
 

@@ -245,8 +245,9 @@ warn_unmappable (GstMblmScore *self)
   self->warned = TRUE;
   gst_mblm_base_warn (&self->parent,
       gst_mblm_fault_new (GST_RESOURCE_ERROR, GST_RESOURCE_ERROR_READ,
-          g_strdup (_ ("Buffers whose memory can't be read pass without a "
-                       "score.")),
+          g_strdup (
+              _ ("Buffers whose memory can't be read pass without a score. Put "
+                 "an element before that brings them to system memory.")),
           NULL));
 }
 
