@@ -187,6 +187,25 @@ set_state (Schedule *self, GstState state)
     journal_fail ("can't go to %s", gst_element_state_get_name (state));
 }
 
+static void
+expect_everything (Schedule *self, gint errors)
+{
+  sink_wait_eos (self->sink);
+  if (ledger_owing (&self->ledger) > 0)
+    journal_fail ("%u are missing at EOS", ledger_owing (&self->ledger));
+  if (g_atomic_int_get (&self->errors) != errors)
+    journal_fail ("an error afterwards");
+}
+
+static void
+link_both (Schedule *self)
+{
+  if (self->video)
+    return;
+  link_again (GST_ELEMENT (self->source), self->subject);
+  link_again (self->subject, GST_ELEMENT (self->sink));
+}
+
 /* From NULL, with good settings, all that goes in comes out. */
 static void
 prove_that_it_works (Schedule *self)
@@ -195,17 +214,50 @@ prove_that_it_works (Schedule *self)
 
   journal_note ("main", "afterwards");
   schedule_make_calm (self);
-  if (!self->video) {
-    link_again (GST_ELEMENT (self->source), self->subject);
-    link_again (self->subject, GST_ELEMENT (self->sink));
-  }
+  link_both (self);
   set_state (self, GST_STATE_PLAYING);
-  sink_wait_eos (self->sink);
-  if (ledger_owing (&self->ledger) > 0)
-    journal_fail ("%u are missing at EOS", ledger_owing (&self->ledger));
-  if (g_atomic_int_get (&self->errors) != errors)
-    journal_fail ("an error afterwards");
+  expect_everything (self, errors);
   set_state (self, GST_STATE_NULL);
+}
+
+/* Nothing but what a flush mends can be wrong. */
+static gboolean
+is_sound (Schedule *self)
+{
+  GstMblmBase *base = (GstMblmBase *) self->subject;
+  gboolean loaded;
+
+  if (!self->source || self->video || self->plan.live ||
+      GST_STATE (self->pipeline) != GST_STATE_PLAYING ||
+      GST_STATE (self->subject) != GST_STATE_PLAYING ||
+      GST_STATE (self->source) != GST_STATE_PLAYING)
+    return FALSE;
+  g_mutex_lock (&base->lock);
+  loaded = base->loader.current &&
+      base->loader.current->state == GST_MBLM_LOAD_READY;
+  g_mutex_unlock (&base->lock);
+  return loaded;
+}
+
+static void
+make_calm (gpointer user_data)
+{
+  schedule_make_calm (user_data);
+}
+
+/* As it is, with good settings: a flush, and the stream goes on. */
+static void
+prove_that_it_goes_on (Schedule *self)
+{
+  gint errors;
+
+  journal_note ("main", "a flush, and on");
+  values_make_sane (self->subject, self->factory);
+  sink_set_plan (self->sink, TRUE, dice_fork (&self->dice));
+  link_both (self);
+  source_begin_again (self->source, make_calm, self);
+  errors = g_atomic_int_get (&self->errors);
+  expect_everything (self, errors);
 }
 
 void
@@ -226,6 +278,8 @@ schedule_run (guint64 seed)
   if (!dice_one_in (&schedule.dice, 4))
     gst_element_set_state (schedule.pipeline, GST_STATE_PLAYING);
   disturb (&schedule, afterwards);
+  if (afterwards && is_sound (&schedule))
+    prove_that_it_goes_on (&schedule);
   journal_note ("main", "to NULL");
   gst_element_set_state (schedule.pipeline, GST_STATE_NULL);
   if (afterwards)

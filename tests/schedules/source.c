@@ -258,10 +258,10 @@ run (gpointer data)
 
 /* --- from other threads --- */
 
-void
-source_flush (Source *self, gboolean reset_time)
+/* Ends with the lock held, with nothing on its way. */
+static void
+flush (Source *self, gboolean reset_time)
 {
-  g_mutex_lock (&self->flush_lock);
   g_atomic_int_inc (&self->flushes);
   ledger_break (self->plan.ledger, "flush");
   push_event (self, gst_event_new_flush_start ());
@@ -275,6 +275,28 @@ source_flush (Source *self, gboolean reset_time)
   self->cursor = 0;
   self->left = MAX (self->left, 3);
   self->idle = FALSE;
+}
+
+void
+source_flush (Source *self, gboolean reset_time)
+{
+  g_mutex_lock (&self->flush_lock);
+  flush (self, reset_time);
+  g_cond_broadcast (&self->wake);
+  g_mutex_unlock (&self->stream);
+  g_mutex_unlock (&self->flush_lock);
+}
+
+void
+source_begin_again (
+    Source *self, void (*change) (gpointer user_data), gpointer user_data)
+{
+  g_mutex_lock (&self->flush_lock);
+  flush (self, TRUE);
+  change (user_data);
+  self->need_start = TRUE;
+  self->left = self->plan.deeds;
+  self->rate = 1.0;
   g_cond_broadcast (&self->wake);
   g_mutex_unlock (&self->stream);
   g_mutex_unlock (&self->flush_lock);

@@ -44,10 +44,14 @@ typedef struct {
 G_DECLARE_FINAL_TYPE (Source, source, SCHEDULES, SOURCE, GstElement)
 
 Source *source_new (const char *name);
-/* In READY or below. */
+/* In READY or below, or while it begins again. */
 void source_set_plan (Source *self, const SourcePlan *plan, Dice dice);
 /* From any thread but its own. */
 void source_flush (Source *self, gboolean reset_time);
+/* A flush, then a new stream; in between, with nothing on its way, `change` may
+ * set another plan. */
+void source_begin_again (
+    Source *self, void (*change) (gpointer user_data), gpointer user_data);
 /* Between the two its thread does nothing; afterwards it begins a new stream. */
 void source_hold (Source *self);
 void source_let_go (Source *self);

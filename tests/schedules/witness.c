@@ -243,6 +243,8 @@ probe (GstPad *pad, GstPadProbeInfo *info, gpointer data)
   if (event) {
     tell_ledger (self, event);
   } else if (buffer) {
+    if (self->kind != WITNESS_PASS)
+      account_mini (buffer, "a buffer of text");
     journal_note (GST_OBJECT_NAME (pad),
         "out: %" G_GUINT64_FORMAT " at %" GST_TIME_FORMAT
         " for %" GST_TIME_FORMAT,
