@@ -34,13 +34,14 @@ resident_kib (void)
   return resident * (sysconf (_SC_PAGESIZE) / 1024);
 }
 
-/* AddressSanitizer and valgrind keep memory of their own for what was freed. */
+/* Sanitizers and valgrind keep memory of their own for what was freed. */
 static gboolean
 is_watched (void)
 {
   const char *preload = g_getenv ("LD_PRELOAD");
 
   return g_getenv ("ASAN_OPTIONS") != NULL ||
+      g_getenv ("TSAN_OPTIONS") != NULL ||
       (preload != NULL && strstr (preload, "vgpreload") != NULL);
 }
 

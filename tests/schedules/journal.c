@@ -24,6 +24,7 @@ static struct {
   guint n; /* notes so far; the last LINES are kept */
   guint64 seed;
   gint64 began;
+  gint since; /* atomic: the same in seconds */
   gint ticks; /* atomic */
   gint running;
   gint failed; /* somebody tells already */
@@ -136,6 +137,7 @@ journal_begin (guint64 seed)
   journal.seed = seed;
   journal.n = 0;
   journal.began = g_get_monotonic_time ();
+  g_atomic_int_set (&journal.since, journal.began / G_USEC_PER_SEC);
   g_mutex_unlock (&journal.lock);
   g_atomic_int_inc (&journal.ticks);
   g_atomic_int_set (&journal.running, 1);
@@ -176,8 +178,9 @@ watch (gpointer data)
       quiet = ticks == last ? quiet + 1 : 0;
       if (quiet > journal.patience)
         hang ("nothing goes on");
-      if (g_get_monotonic_time () - journal.began >
-          (gint64) WHOLE * journal.patience * G_USEC_PER_SEC)
+      if (g_get_monotonic_time () / G_USEC_PER_SEC -
+              g_atomic_int_get (&journal.since) >
+          (gint64) WHOLE * journal.patience)
         hang ("it doesn't come to an end");
     }
     last = ticks;
