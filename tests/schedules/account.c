@@ -32,10 +32,8 @@ take_out (gpointer thing)
 void
 account_mini (gpointer mini, const char *what)
 {
-  static GQuark quark;
+  GQuark quark = g_quark_from_static_string ("schedules-account");
 
-  if (!quark)
-    quark = g_quark_from_static_string ("schedules-account");
   add (mini, what);
   gst_mini_object_set_qdata (mini, quark, mini, take_out);
 }
