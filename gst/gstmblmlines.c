@@ -15,6 +15,7 @@ gst_mblm_lines_init (GstMblmLines *self,
     void (*failed) (gpointer user_data, GstFlowReturn flow), gpointer user_data)
 {
   *self = (GstMblmLines){.failed = failed, .user_data = user_data};
+  g_mutex_init (&self->begin);
   g_mutex_init (&self->lock);
   g_cond_init (&self->cond);
   g_queue_init (&self->items);
@@ -36,6 +37,7 @@ gst_mblm_lines_clear (GstMblmLines *self)
   gst_clear_object (&self->pad);
   g_cond_clear (&self->cond);
   g_mutex_clear (&self->lock);
+  g_mutex_clear (&self->begin);
 }
 
 /* --- the task --- */
@@ -125,11 +127,16 @@ static gboolean
 activate_mode (GstPad *pad, GstObject *parent, GstPadMode mode, gboolean active)
 {
   GstMblmLines *self = gst_pad_get_element_private (pad);
+  gboolean ret;
 
   if (mode != GST_PAD_MODE_PUSH)
     return FALSE;
-  if (active)
-    return start (self, pad);
+  if (active) {
+    g_mutex_lock (&self->begin);
+    ret = start (self, pad);
+    g_mutex_unlock (&self->begin);
+    return ret;
+  }
   set_flushing (self);
   return gst_pad_stop_task (pad);
 }
@@ -249,11 +256,24 @@ gst_mblm_lines_reset (GstMblmLines *self)
 {
   g_autoptr (GstMblmTextPad) pad = gst_mblm_lines_get_pad (self);
 
+  if (!pad)
+    return;
+  g_mutex_lock (&self->begin);
+  set_flushing (self);
+  gst_pad_pause_task (GST_PAD (pad));
+  gst_mblm_text_pad_reset (pad);
   g_mutex_lock (&self->lock);
   drop_items (self);
   g_mutex_unlock (&self->lock);
-  if (pad)
-    gst_mblm_text_pad_reset (pad);
+  if (gst_pad_is_active (GST_PAD (pad))) {
+    start (self, GST_PAD (pad));
+    /* Its end doesn't wait for us, and may have come in between. */
+    if (!gst_pad_is_active (GST_PAD (pad))) {
+      set_flushing (self);
+      gst_pad_stop_task (GST_PAD (pad));
+    }
+  }
+  g_mutex_unlock (&self->begin);
 }
 
 GstFlowReturn

@@ -25,6 +25,7 @@ typedef struct {
   void (*failed) (gpointer user_data, GstFlowReturn flow);
   gpointer user_data;
 
+  GMutex begin; /* the pad begins or is reset; outside `lock` */
   GMutex lock;
   GCond cond; /* anything below has changed */
   /* Under `lock`: */
@@ -50,7 +51,8 @@ gboolean gst_mblm_lines_push (GstMblmLines *self, GstBuffer *line);
 void gst_mblm_lines_push_event (GstMblmLines *self, GstEvent *event);
 /* Takes a FLUSH_START or FLUSH_STOP, which doesn't wait in line. */
 void gst_mblm_lines_flush (GstMblmLines *self, GstEvent *event);
-/* Forgets the stream; the pad is not active. */
+/* Forgets the stream. A pad that was requested while the state changes may be
+ * active already. */
 void gst_mblm_lines_reset (GstMblmLines *self);
 /* What pushing came to last; NOT_LINKED without a pad. */
 GstFlowReturn gst_mblm_lines_get_flow (GstMblmLines *self);
