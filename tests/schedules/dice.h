@@ -46,17 +46,33 @@ dice_fork (Dice *self)
   return (Dice){dice_next (self)};
 }
 
+/* A rest that was drawn: where the dice are under a lock, it is taken without. */
+typedef struct {
+  guint kind, us;
+} DiceRest;
+
 /* Mostly nothing, often a yield, now and then up to `ms` milliseconds. */
+static inline DiceRest
+dice_draw_rest (Dice *self, guint ms)
+{
+  guint kind = dice_below (self, 24);
+
+  return (DiceRest){kind, dice_below (self, ms * 1000)};
+}
+
+static inline void
+dice_take_rest (DiceRest rest)
+{
+  if (rest.kind == 0)
+    g_usleep (rest.us);
+  else if (rest.kind < 4)
+    g_usleep (rest.us / 20);
+  else if (rest.kind < 12)
+    g_thread_yield ();
+}
+
 static inline void
 dice_rest (Dice *self, guint ms)
 {
-  guint n = dice_below (self, 24);
-  guint us = dice_below (self, ms * 1000);
-
-  if (n == 0)
-    g_usleep (us);
-  else if (n < 4)
-    g_usleep (us / 20);
-  else if (n < 12)
-    g_thread_yield ();
+  dice_take_rest (dice_draw_rest (self, ms));
 }

@@ -238,6 +238,7 @@ static gpointer
 run (gpointer data)
 {
   Source *self = data;
+  DiceRest rest;
   gint64 a_while = 5 * G_TIME_SPAN_MILLISECOND;
 
   while (!g_atomic_int_get (&self->stop)) {
@@ -250,8 +251,9 @@ run (gpointer data)
           &self->wake, &self->stream, g_get_monotonic_time () + a_while);
     if (!g_atomic_int_get (&self->stop))
       act (self);
+    rest = dice_draw_rest (&self->dice, 2);
     g_mutex_unlock (&self->stream);
-    dice_rest (&self->dice, 2);
+    dice_take_rest (rest);
   }
   return NULL;
 }
