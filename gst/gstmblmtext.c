@@ -11,6 +11,7 @@
 #include "gstmblmtext.h"
 
 #include "gstmblmmeta.h"
+#include "gstmblmtiming.h"
 
 struct _GstMblmTextPad {
   GstPad parent;
@@ -161,8 +162,7 @@ gst_mblm_text_pad_set_segment (GstMblmTextPad *self, GstEvent *event)
         self->seqnum = gst_event_get_seqnum (event);
       return;
     }
-    reached = gst_segment_to_running_time (
-        &self->segment, GST_FORMAT_TIME, self->position);
+    reached = gst_mblm_to_running_time (&self->segment, self->position);
     gst_segment_init (&self->segment, GST_FORMAT_TIME);
     if (GST_CLOCK_TIME_IS_VALID (reached))
       self->segment.base = reached;

@@ -35,8 +35,7 @@ gst_mblm_input_set_segment (GstMblmInput *self, GstEvent *event)
   /* Our own segment goes on. */
   if (segment->format != GST_FORMAT_TIME && self->own)
     return;
-  reached = gst_segment_to_running_time (
-      &self->segment, GST_FORMAT_TIME, self->untimed_base);
+  reached = gst_mblm_to_running_time (&self->segment, self->untimed_base);
   gst_mblm_input_reset (self);
   if (segment->format != GST_FORMAT_TIME) {
     if (GST_CLOCK_TIME_IS_VALID (reached))
