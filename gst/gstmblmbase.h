@@ -201,6 +201,8 @@ void gst_mblm_base_set_up_src (GstMblmBase *self, GstPad *pad);
 /* --- the task (gstmblmtask.c) --- */
 
 gboolean gst_mblm_base_start_task (GstMblmBase *self);
+/* The same for a task that has stopped at EOS, once `srcresult` is OK again. */
+gboolean gst_mblm_base_restart_task (GstMblmBase *self);
 /* Ends what is at work and keeps the task from going on; doesn't wait. */
 void gst_mblm_base_set_flushing (GstMblmBase *self);
 /* Between two steps of the model: lets time go on downstream (timing=arrival).

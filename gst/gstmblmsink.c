@@ -308,21 +308,6 @@ flush_stop (GstMblmBase *self, GstEvent *event)
   return ret;
 }
 
-/* After EOS, be it upstream's or downstream's, a new stream may begin. */
-static void
-take_stream_start (GstMblmBase *self)
-{
-  gboolean restart;
-
-  g_mutex_lock (&self->lock);
-  restart = self->srcresult == GST_FLOW_EOS && !self->flushing;
-  self->eos = FALSE;
-  self->live_known = FALSE;
-  g_mutex_unlock (&self->lock);
-  if (restart)
-    gst_mblm_base_start_task (self);
-}
-
 static void
 take_segment (GstMblmBase *self, GstEvent *event)
 {
@@ -366,13 +351,29 @@ report_late_eos (GstMblmBase *self, GstFlowReturn ret)
     GST_ELEMENT_FLOW_ERROR (self, ret);
 }
 
+/* After EOS, be it upstream's or downstream's, a new stream may begin: TRUE if the
+ * task has to be started for it. The lock is held. */
+static gboolean
+begin_stream (GstMblmBase *self)
+{
+  self->eos = FALSE;
+  self->live_known = FALSE;
+  if (self->srcresult != GST_FLOW_EOS || self->flushing)
+    return FALSE;
+  self->srcresult = GST_FLOW_OK;
+  return TRUE;
+}
+
 static gboolean
 queue_event (GstMblmBase *self, GstEvent *event)
 {
   gboolean is_eos = GST_EVENT_TYPE (event) == GST_EVENT_EOS;
+  gboolean restart = FALSE;
   GstFlowReturn ret;
 
   g_mutex_lock (&self->lock);
+  if (GST_EVENT_TYPE (event) == GST_EVENT_STREAM_START)
+    restart = begin_stream (self);
   ret = self->flushing ? GST_FLOW_FLUSHING : self->srcresult;
   if (ret == GST_FLOW_OK) {
     GstMblmItem *item = gst_mblm_item_new (GST_MBLM_ITEM_EVENT);
@@ -384,6 +385,8 @@ queue_event (GstMblmBase *self, GstEvent *event)
   }
   g_mutex_unlock (&self->lock);
 
+  if (restart)
+    gst_mblm_base_restart_task (self);
   if (is_eos && ret != GST_FLOW_OK)
     report_late_eos (self, ret);
   gst_clear_event (&event);
@@ -412,9 +415,6 @@ sink_event (GstPad *pad, GstObject *parent, GstEvent *event)
       return flush_start (self, event);
     case GST_EVENT_FLUSH_STOP:
       return flush_stop (self, event);
-    case GST_EVENT_STREAM_START:
-      take_stream_start (self);
-      break;
     case GST_EVENT_CAPS:
       if (!take_caps (self, event)) {
         gst_event_unref (event);

@@ -18,10 +18,6 @@
 
 #define GST_CAT_DEFAULT gst_mblm_debug
 
-/* EOS was sent: the task stops, unless another stream waits behind this one. A
- * number that no pad returns. */
-#define FLOW_DONE ((GstFlowReturn) (GST_FLOW_CUSTOM_SUCCESS_2 + 1))
-
 void
 gst_mblm_base_set_flushing (GstMblmBase *self)
 {
@@ -358,25 +354,21 @@ do_event (GstMblmBase *self, GstMblmItem *item, GCancellable *cancellable)
           GST_EVENT_TYPE (event) == GST_EVENT_STREAM_START))
     ret = text_event (self, gst_event_ref (event));
   gst_event_unref (event);
-  return is_eos && ret == GST_FLOW_OK ? FLOW_DONE : ret;
+  return is_eos && ret == GST_FLOW_OK ? GST_FLOW_EOS : ret;
 }
 
 /* --- the loop --- */
 
-/* After EOS: another stream is in the queue, or just coming. The lock is held. */
+/* After EOS, be it upstream's or downstream's: goes on with the next stream if one
+ * is in the queue already. The lock is held. */
 static gboolean
-is_stream_coming (GstMblmBase *self)
+go_to_next_stream (GstMblmBase *self)
 {
-  if (!self->eos)
-    return TRUE;
-  for (const GList *link = self->queue.items.head; link; link = link->next) {
-    const GstMblmItem *item = link->data;
-
-    if (item->kind == GST_MBLM_ITEM_EVENT &&
-        GST_EVENT_TYPE (item->event) == GST_EVENT_STREAM_START)
-      return TRUE;
-  }
-  return FALSE;
+  if (self->flushing ||
+      !gst_mblm_queue_find_stream (&self->queue, &self->segments_waiting))
+    return FALSE;
+  g_cond_broadcast (&self->cond);
+  return TRUE;
 }
 
 /* What stops the task, for good or until a flush or a new stream. */
@@ -386,12 +378,10 @@ stop_at (GstMblmBase *self, GstFlowReturn ret)
   gboolean alone, faulted;
 
   g_mutex_lock (&self->lock);
-  if (ret == FLOW_DONE && !self->flushing && is_stream_coming (self)) {
+  if (ret == GST_FLOW_EOS && go_to_next_stream (self)) {
     g_mutex_unlock (&self->lock);
     return;
   }
-  if (ret == FLOW_DONE)
-    ret = GST_FLOW_EOS;
   if (self->flushing)
     ret = GST_FLOW_FLUSHING;
   else
@@ -481,8 +471,6 @@ loop (gpointer data)
     stop_at (self, ret);
 }
 
-/* The pad may be taken down meanwhile, with nobody left to end a task that is
- * started after that. */
 gboolean
 gst_mblm_base_start_task (GstMblmBase *self)
 {
@@ -496,9 +484,18 @@ gst_mblm_base_start_task (GstMblmBase *self)
     self->srcresult = GST_FLOW_OK;
   }
   g_mutex_unlock (&self->lock);
-  if (!active || !gst_pad_start_task (self->srcpad, loop, self->srcpad, NULL))
-    return FALSE;
+  return active && gst_mblm_base_restart_task (self);
+}
 
+/* The pad may be taken down meanwhile, with nobody left to end a task that is
+ * started after that. */
+gboolean
+gst_mblm_base_restart_task (GstMblmBase *self)
+{
+  gboolean active;
+
+  if (!gst_pad_start_task (self->srcpad, loop, self->srcpad, NULL))
+    return FALSE;
   g_mutex_lock (&self->lock);
   active = self->active;
   g_mutex_unlock (&self->lock);
