@@ -51,17 +51,23 @@ gst_mblm_queue_init (GstMblmQueue *self)
   self->level = (GstMblmLevels){0, 0, 0};
 }
 
+/* A query's sender frees it. */
+static void
+drop (GstMblmItem *item)
+{
+  if (item->kind == GST_MBLM_ITEM_QUERY)
+    item->query = NULL;
+  else
+    gst_mblm_item_free (item);
+}
+
 void
 gst_mblm_queue_clear (GstMblmQueue *self)
 {
   GstMblmItem *item;
 
-  while ((item = g_queue_pop_head (&self->items))) {
-    if (item->kind == GST_MBLM_ITEM_QUERY)
-      item->query = NULL; /* its sender frees it */
-    else
-      gst_mblm_item_free (item);
-  }
+  while ((item = g_queue_pop_head (&self->items)))
+    drop (item);
   self->level = (GstMblmLevels){0, 0, 0};
 }
 
@@ -119,6 +125,32 @@ gst_mblm_queue_pop (GstMblmQueue *self)
   if (item)
     count_out (self, item);
   return item;
+}
+
+static gboolean
+is_event (const GstMblmItem *item, GstEventType type)
+{
+  return item->kind == GST_MBLM_ITEM_EVENT &&
+      GST_EVENT_TYPE (item->event) == type;
+}
+
+gboolean
+gst_mblm_queue_find_stream (GstMblmQueue *self, guint *segments)
+{
+  GList *link = self->items.head;
+
+  while (link && !is_event (link->data, GST_EVENT_STREAM_START))
+    link = link->next;
+  if (!link)
+    return FALSE;
+  while (self->items.head != link) {
+    GstMblmItem *item = gst_mblm_queue_pop (self);
+
+    if (is_event (item, GST_EVENT_SEGMENT) && *segments > 0)
+      (*segments)--;
+    drop (item);
+  }
+  return TRUE;
 }
 
 static GList *

@@ -72,6 +72,10 @@ void gst_mblm_queue_push (GstMblmQueue *self, GstMblmItem *item);
 /* NULL when empty. */
 GstMblmItem *gst_mblm_queue_pop (GstMblmQueue *self);
 
+/* Frees what waits before the next STREAM_START, if there is one: TRUE. `segments`
+ * is less by the SEGMENT events that went. */
+gboolean gst_mblm_queue_find_stream (GstMblmQueue *self, guint *segments);
+
 /* The longest waiting unit of work, taken out, or NULL. */
 GstMblmItem *gst_mblm_queue_steal_work (GstMblmQueue *self);
 /* Turns the longest waiting unit of work into input without an answer, which

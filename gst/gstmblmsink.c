@@ -324,18 +324,6 @@ flush_stop (GstMblmBase *self, GstEvent *event)
   return ret;
 }
 
-/* After EOS, be it upstream's or downstream's, a new stream may begin. */
-static void
-take_stream_start (GstMblmBase *self)
-{
-  g_mutex_lock (&self->lock);
-  if (self->srcresult == GST_FLOW_EOS)
-    self->srcresult = GST_FLOW_OK;
-  self->eos = FALSE;
-  self->live_known = FALSE;
-  g_mutex_unlock (&self->lock);
-}
-
 static void
 take_segment (GstMblmBase *self, GstEvent *event)
 {
@@ -379,6 +367,17 @@ report_late_eos (GstMblmBase *self, GstFlowReturn ret)
     GST_ELEMENT_FLOW_ERROR (self, ret);
 }
 
+/* After EOS, be it upstream's or downstream's, a new stream may begin; the task
+ * waits for it. The lock is held. */
+static void
+begin_stream (GstMblmBase *self)
+{
+  self->eos = FALSE;
+  self->live_known = FALSE;
+  if (self->srcresult == GST_FLOW_EOS)
+    self->srcresult = GST_FLOW_OK;
+}
+
 static gboolean
 queue_event (GstMblmBase *self, GstEvent *event)
 {
@@ -386,6 +385,8 @@ queue_event (GstMblmBase *self, GstEvent *event)
   GstFlowReturn ret;
 
   g_mutex_lock (&self->lock);
+  if (GST_EVENT_TYPE (event) == GST_EVENT_STREAM_START)
+    begin_stream (self);
   ret = self->flushing ? GST_FLOW_FLUSHING : self->srcresult;
   if (ret == GST_FLOW_OK) {
     GstMblmItem *item = gst_mblm_item_new (GST_MBLM_ITEM_EVENT);
@@ -425,9 +426,6 @@ sink_event (GstPad *pad, GstObject *parent, GstEvent *event)
       return flush_start (self, event);
     case GST_EVENT_FLUSH_STOP:
       return flush_stop (self, event);
-    case GST_EVENT_STREAM_START:
-      take_stream_start (self);
-      break;
     case GST_EVENT_CAPS:
       if (!take_caps (self, event)) {
         gst_event_unref (event);

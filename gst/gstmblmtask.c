@@ -363,6 +363,18 @@ do_event (GstMblmBase *self, GstMblmItem *item, GCancellable *cancellable)
 
 /* --- the loop --- */
 
+/* After an EOS of downstream's: goes on with the next stream if one is in the queue
+ * already. The lock is held. */
+static gboolean
+go_to_next_stream (GstMblmBase *self)
+{
+  if (self->flushing ||
+      !gst_mblm_queue_find_stream (&self->queue, &self->segments_waiting))
+    return FALSE;
+  g_cond_broadcast (&self->cond);
+  return TRUE;
+}
+
 /* What ends the stream, for good or until a flush or a new stream. Only a flush
  * pauses the task: it waits for what may come next, which a new stream could not
  * start safely while the task is about to pause. */
@@ -373,6 +385,10 @@ stop_at (GstMblmBase *self, GstFlowReturn ret)
   gboolean alone, faulted, flushing;
 
   g_mutex_lock (&self->lock);
+  if (ret == GST_FLOW_EOS && go_to_next_stream (self)) {
+    g_mutex_unlock (&self->lock);
+    return;
+  }
   flushing = self->flushing;
   if (flushing)
     ret = GST_FLOW_FLUSHING;

@@ -171,36 +171,44 @@ test_stream_after_stream (void)
   helper_done (h);
 }
 
+/* Says EOS to the first buffers, after a while. */
 static GstPadProbeReturn
-end_once (GstPad *pad, GstPadProbeInfo *info, gpointer data)
+end_first (GstPad *pad, GstPadProbeInfo *info, gpointer left)
 {
+  if (g_atomic_int_get ((gint *) left) == 0)
+    return GST_PAD_PROBE_OK;
+  g_atomic_int_add ((gint *) left, -1);
+  g_usleep (20000);
   gst_buffer_unref (info->data);
   info->data = NULL;
   GST_PAD_PROBE_INFO_FLOW_RETURN (info) = GST_FLOW_EOS;
   return GST_PAD_PROBE_HANDLED;
 }
 
-/* Downstream has had enough of one stream, not of the next. */
+/* Downstream has had enough of one stream, not of the next: which begins when
+ * upstream has been told (`told`), or before. */
 static void
-test_stream_after_enough (void)
+test_stream_after_enough (gconstpointer told)
 {
   GstElement *element = helper_element ("mblmscore");
   GstHarness *h = helper_harness (element);
   GstPad *src = gst_element_get_static_pad (element, "src");
-  gulong probe = gst_pad_add_probe (
-      src, GST_PAD_PROBE_TYPE_BUFFER, end_once, NULL, NULL);
+  gint left = 1;
   GstBuffer *buffer;
 
+  gst_pad_add_probe (src, GST_PAD_PROBE_TYPE_BUFFER, end_first, &left, NULL);
   gst_harness_set_src_caps_str (h, "text/x-raw,format=utf8");
-  while (gst_harness_push (h, helper_buffer ("a", 0, FRAME)) == GST_FLOW_OK)
+  do
     g_usleep (1000);
-  gst_pad_remove_probe (src, probe);
+  while (gst_harness_push (h, helper_buffer ("a", 0, FRAME)) == GST_FLOW_OK &&
+      GPOINTER_TO_INT (told));
   gst_harness_push_event (h, gst_event_new_eos ());
   begin_stream (h, 1);
   g_assert_cmpint (
-      gst_harness_push (h, helper_buffer ("b", 0, FRAME)), ==, GST_FLOW_OK);
+      gst_harness_push (h, helper_buffer ("bb", 0, FRAME)), ==, GST_FLOW_OK);
   buffer = gst_harness_pull (h);
   g_assert_nonnull (buffer);
+  g_assert_cmpuint (gst_buffer_get_size (buffer), ==, 2);
   gst_buffer_unref (buffer);
   gst_object_unref (src);
   helper_done (h);
@@ -216,6 +224,9 @@ main (int argc, char **argv)
   g_test_add_func ("/found/backwards-from-no-end", test_backwards_from_no_end);
   g_test_add_func ("/found/empty-first", test_empty_first);
   g_test_add_func ("/found/stream-after-stream", test_stream_after_stream);
-  g_test_add_func ("/found/stream-after-enough", test_stream_after_enough);
+  g_test_add_data_func ("/found/stream-after-enough/told", GINT_TO_POINTER (1),
+      test_stream_after_enough);
+  g_test_add_data_func (
+      "/found/stream-after-enough/not-told", NULL, test_stream_after_enough);
   return helper_end ();
 }

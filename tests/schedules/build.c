@@ -155,7 +155,7 @@ choose_plan (Schedule *self)
   plan->ledger = &self->ledger;
   plan->media = choose_media (self);
   plan->timed = self->video || !dice_one_in (&self->dice, 3);
-  plan->open = !self->video;
+  plan->direct = !self->video;
   plan->live = dice_one_in (&self->dice, 5);
   plan->deeds = 5 + dice_below (&self->dice, 30);
   if (self->video || !self->source)

@@ -26,6 +26,8 @@ struct _Sink {
   gboolean flushing, eos;
 };
 
+static gint refusals; /* atomic */
+
 G_DEFINE_TYPE (Sink, sink, GST_TYPE_ELEMENT)
 
 static GstStaticPadTemplate sink_template = GST_STATIC_PAD_TEMPLATE (
@@ -64,6 +66,8 @@ chain (GstPad *pad, GstObject *parent, GstBuffer *buffer)
   if (!self->calm && dice_one_in (&self->dice, 80))
     hold_up (self);
   ret = self->flushing ? GST_FLOW_FLUSHING : choose_flow (self);
+  if (ret != GST_FLOW_OK)
+    g_atomic_int_inc (&refusals);
   if (!self->calm) {
     Dice dice = dice_fork (&self->dice);
 
@@ -155,6 +159,12 @@ query (GstPad *pad, GstObject *parent, GstQuery *query)
     default:
       return gst_pad_query_default (pad, parent, query);
   }
+}
+
+guint
+sink_count_refusals (void)
+{
+  return g_atomic_int_get (&refusals);
 }
 
 void

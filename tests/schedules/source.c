@@ -6,6 +6,7 @@
 
 #include "account.h"
 #include "journal.h"
+#include "sink.h"
 #include "sourceprivate.h"
 
 G_DEFINE_TYPE (Source, source, GST_TYPE_ELEMENT)
@@ -47,6 +48,7 @@ start_stream (Source *self)
   self->need_start = self->at_eos = FALSE;
   self->need_caps = self->need_segment = TRUE;
   self->cursor = 0;
+  self->refusals = sink_count_refusals ();
   push_event (self, event);
 }
 
@@ -146,6 +148,9 @@ send_buffers (Source *self)
     ret = gst_pad_push_list (self->pad, list);
   }
   note_flow (self, what, ret);
+  if (ret == GST_FLOW_EOS && self->plan.direct && !self->at_eos &&
+      self->refusals == sink_count_refusals ())
+    journal_fail ("EOS, and nobody has said so");
   return ret;
 }
 

@@ -34,9 +34,9 @@ typedef struct {
   SourceToken token;
   gboolean timed; /* TIME segments and PTS, else BYTES */
   gboolean live;
-  gboolean open; /* segments may run backwards from no end */
-  gboolean calm; /* data and EOS, nothing else */
-  guint deeds;   /* before EOS */
+  gboolean direct; /* what follows is the element, and then sinks of ours */
+  gboolean calm;   /* data and EOS, nothing else */
+  guint deeds;     /* before EOS */
   Ledger *ledger;
 } SourcePlan;
 

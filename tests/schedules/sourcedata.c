@@ -271,7 +271,9 @@ source_make_segment (Source *self)
     segment.time = segment.start;
     segment.position = segment.start;
     segment.base = dice_one_in (&self->dice, 4) ? self->time : 0;
-    if (segment.rate < 0 && !(self->plan.open && dice_one_in (&self->dice, 3)))
+    /* Others than ours don't bear a segment that runs backwards from no end. */
+    if (segment.rate < 0 &&
+        !(self->plan.direct && dice_one_in (&self->dice, 3)))
       segment.stop = self->time + 100 * GST_SECOND;
   }
   event = gst_event_new_segment (&segment);

@@ -26,7 +26,8 @@ struct _Source {
   gboolean idle; /* until a flush or another state */
   gboolean need_start, need_caps, need_segment;
   gboolean at_eos;
-  guint left; /* deeds before EOS */
+  guint left;     /* deeds before EOS */
+  guint refusals; /* of sinks, when the stream began */
   double rate;
   GstCaps *caps;
   guint64 number;    /* of the last buffer */
