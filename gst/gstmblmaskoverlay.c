@@ -49,6 +49,7 @@ struct _GstMblmAskOverlay {
 
   GstElement *ask;     /* owned by the bin */
   GstElement *overlay; /* owned by the bin; NULL: there is no textoverlay */
+  GstFlowReturn flow;  /* what `src` failed with; under the object lock */
 };
 
 /* Properties that are those of a child under the same name: first those of
@@ -145,6 +146,71 @@ gst_mblm_ask_overlay_get_property (
     g_object_get_property (child, pspec->name, value);
 }
 
+/* --- flow --- */
+
+static GstFlowReturn
+get_flow (GstMblmAskOverlay *self)
+{
+  GstFlowReturn flow;
+
+  GST_OBJECT_LOCK (self);
+  flow = self->flow;
+  GST_OBJECT_UNLOCK (self);
+  return flow;
+}
+
+static void
+set_flow (GstMblmAskOverlay *self, GstFlowReturn flow)
+{
+  GST_OBJECT_LOCK (self);
+  self->flow = flow;
+  GST_OBJECT_UNLOCK (self);
+}
+
+/* Where the video goes no further the overlay takes no text; mblmask would wait
+ * for it to, and the tee for mblmask. `parent` is the ghost pad. */
+static GstFlowReturn
+src_chain (GstPad *pad, GstObject *parent, GstBuffer *buffer)
+{
+  GstMblmAskOverlay *self = GST_MBLM_ASK_OVERLAY (GST_OBJECT_PARENT (parent));
+  GstFlowReturn ret = gst_proxy_pad_chain_default (pad, parent, buffer);
+
+  if (ret < GST_FLOW_OK && ret != GST_FLOW_FLUSHING) {
+    g_autoptr (GstPad)
+        text = gst_element_get_static_pad (self->overlay, "text_sink");
+
+    set_flow (self, ret);
+    gst_pad_send_event (text, gst_event_new_flush_start ());
+  }
+  return ret;
+}
+
+static GstFlowReturn
+sink_chain (GstPad *pad, GstObject *parent, GstBuffer *buffer)
+{
+  GstFlowReturn ret = gst_proxy_pad_chain_default (pad, parent, buffer);
+  GstFlowReturn flow = get_flow (GST_MBLM_ASK_OVERLAY (parent));
+
+  return flow != GST_FLOW_OK ? flow : ret;
+}
+
+static GstFlowReturn
+sink_chain_list (GstPad *pad, GstObject *parent, GstBufferList *list)
+{
+  GstFlowReturn ret = gst_proxy_pad_chain_list_default (pad, parent, list);
+  GstFlowReturn flow = get_flow (GST_MBLM_ASK_OVERLAY (parent));
+
+  return flow != GST_FLOW_OK ? flow : ret;
+}
+
+static gboolean
+sink_event (GstPad *pad, GstObject *parent, GstEvent *event)
+{
+  if (GST_EVENT_TYPE (event) == GST_EVENT_FLUSH_STOP)
+    set_flow (GST_MBLM_ASK_OVERLAY (parent), GST_FLOW_OK);
+  return gst_pad_event_default (pad, parent, event);
+}
+
 /* The text is drawn by an element of another package. */
 static GstStateChangeReturn
 gst_mblm_ask_overlay_change_state (
@@ -159,6 +225,8 @@ gst_mblm_ask_overlay_change_state (
         (NULL));
     return GST_STATE_CHANGE_FAILURE;
   }
+  if (transition == GST_STATE_CHANGE_READY_TO_PAUSED)
+    set_flow (self, GST_FLOW_OK);
   return GST_ELEMENT_CLASS (parent_class)->change_state (element, transition);
 }
 
@@ -257,17 +325,33 @@ gst_mblm_ask_overlay_class_init (GstMblmAskOverlayClass *klass)
       "The gst-mblm authors");
 }
 
-static void
+static GstPad *
 add_ghost (GstMblmAskOverlay *self, const char *name, GstElement *child,
     const char *pad_name, GstStaticPadTemplate *pad_template)
 {
   GstPad *target = gst_element_get_static_pad (child, pad_name);
   GstPadTemplate *template = gst_static_pad_template_get (pad_template);
+  GstPad *pad = gst_ghost_pad_new_from_template (name, target, template);
 
-  gst_element_add_pad (GST_ELEMENT (self),
-      gst_ghost_pad_new_from_template (name, target, template));
+  gst_element_add_pad (GST_ELEMENT (self), pad);
   gst_object_unref (template);
   gst_object_unref (target);
+  return pad;
+}
+
+/* The pads of the bin, which let upstream know what comes of the video. */
+static void
+add_pads (GstMblmAskOverlay *self, GstElement *tee)
+{
+  GstPad *sink = add_ghost (self, "sink", tee, "sink", &sink_template);
+  GstPad *src = add_ghost (self, "src", self->overlay, "src", &src_template);
+  g_autoptr (GstProxyPad)
+      inner = gst_proxy_pad_get_internal (GST_PROXY_PAD (src));
+
+  gst_pad_set_chain_function (sink, GST_DEBUG_FUNCPTR (sink_chain));
+  gst_pad_set_chain_list_function (sink, GST_DEBUG_FUNCPTR (sink_chain_list));
+  gst_pad_set_event_function (sink, GST_DEBUG_FUNCPTR (sink_event));
+  gst_pad_set_chain_function (GST_PAD (inner), GST_DEBUG_FUNCPTR (src_chain));
 }
 
 static void
@@ -295,6 +379,5 @@ gst_mblm_ask_overlay_init (GstMblmAskOverlay *self)
   gst_element_link_pads (queue, "src", self->overlay, "video_sink");
   gst_element_link_pads (tee, "src_%u", self->ask, "sink");
   gst_element_link_pads (self->ask, "src", self->overlay, "text_sink");
-  add_ghost (self, "sink", tee, "sink", &sink_template);
-  add_ghost (self, "src", self->overlay, "src", &src_template);
+  add_pads (self, tee);
 }

@@ -180,7 +180,8 @@ GstMessage *
 helper_wait (GstElement *element, GstMessageType types)
 {
   GstBus *bus = gst_element_get_bus (element);
-  GstMessage *message = gst_bus_timed_pop_filtered (bus, 5 * GST_SECOND, types);
+  GstMessage *message = gst_bus_timed_pop_filtered (
+      bus, 60 * GST_SECOND, types);
 
   gst_object_unref (bus);
   return message;
@@ -375,7 +376,7 @@ helper_stat (GstElement *element, const char *name)
 gboolean
 helper_wait_stat (GstElement *element, const char *name, guint64 least)
 {
-  gint64 end = g_get_monotonic_time () + 10 * G_TIME_SPAN_SECOND;
+  gint64 end = g_get_monotonic_time () + 60 * G_TIME_SPAN_SECOND;
 
   while (helper_stat (element, name) < least) {
     if (g_get_monotonic_time () > end)

@@ -44,13 +44,13 @@ void helper_done (GstHarness *harness);
 /* The same for an element that is in no harness. */
 void helper_drop (GstElement *element);
 
-/* The next message of these types within five seconds, or NULL. */
+/* The next message of these types within a minute, or NULL. */
 GstMessage *helper_wait (GstElement *element, GstMessageType types);
 /* Messages of these types that are there now. */
 guint helper_count (GstElement *element, GstMessageType types);
 /* So many warnings and errors are there now, of all messages. */
 void helper_check_messages (GstElement *element, guint warnings, guint errors);
-/* The next element message with this name within five seconds. */
+/* The next element message with this name within a minute. */
 GstMessage *helper_wait_named (GstElement *element, const char *name);
 
 /* Whether the error of a message is this one. */
@@ -74,7 +74,7 @@ GstBuffer *helper_frame (guint width, guint height, guint seed,
 
 /* Lets GStreamer warn, in this test, that its pads are used in the wrong order. */
 void helper_allow_disorder (void);
-/* Waits until stats has a number that is not less; ten seconds at most. */
+/* Waits until stats has a number that is not less; a minute at most. */
 gboolean helper_wait_stat (
     GstElement *element, const char *name, guint64 least);
 guint64 helper_stat (GstElement *element, const char *name);

@@ -6,7 +6,7 @@
 
 #include "tap.h"
 
-#define WATCHDOG (10 * G_TIME_SPAN_SECOND)
+#define WATCHDOG (60 * G_TIME_SPAN_SECOND)
 
 GstPad *
 helper_feed (GstElement *element, const char *name)

@@ -41,7 +41,7 @@ void helper_tap_hold (HelperTap *tap, gboolean hold);
 /* What came so far; free with g_free. */
 char *helper_tap_read (HelperTap *tap);
 /* Waits until these words were written, one after the other, with or without
- * others between; ten seconds at most. */
+ * others between; a minute at most. */
 gboolean helper_tap_wait (HelperTap *tap, const char *words);
 /* Waits until a buffer is held. */
 gboolean helper_tap_wait_held (HelperTap *tap);

@@ -4,7 +4,7 @@
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
 
-#include "helper.h"
+#include "tap.h"
 
 #include <string.h>
 
@@ -194,6 +194,201 @@ test_error (void)
   gst_object_unref (pipeline);
 }
 
+/* --- misbehaviour --- */
+
+#define GREY8 "video/x-raw,format=GRAY8,width=160,height=120,framerate=10/1"
+#define FRAME (GST_SECOND / 10)
+
+static GstBuffer *
+grey (guint n)
+{
+  GstBuffer *buffer = gst_buffer_new_allocate (NULL, 160 * 120, NULL);
+
+  gst_buffer_memset (buffer, 0, 128, 160 * 120);
+  GST_BUFFER_PTS (buffer) = n * FRAME;
+  GST_BUFFER_DURATION (buffer) = FRAME;
+  return buffer;
+}
+
+/* The bin between a feed and a tap, PLAYING. */
+static void
+line_new (HelperLine *line)
+{
+  g_autoptr (GstBus) bus = gst_bus_new ();
+
+  line->element = gst_object_ref_sink (
+      gst_element_factory_make ("mblmaskoverlay", NULL));
+  gst_element_set_bus (line->element, bus);
+  g_object_set (line->element, "model", helper_qa_model (), "question", "a",
+      "choices", "left,right", NULL);
+  line->feed = helper_feed (line->element, "sink");
+  line->tap = helper_tap (line->element, "src");
+  gst_element_set_state (line->element, GST_STATE_PLAYING);
+}
+
+/* No frame at all. */
+static void
+test_eos_only (void)
+{
+  HelperLine line;
+
+  line_new (&line);
+  helper_feed_begin (line.feed, GREY8, GST_FORMAT_TIME);
+  gst_pad_push_event (line.feed, gst_event_new_eos ());
+  g_assert_true (helper_tap_wait (line.tap, "eos"));
+  helper_check_messages (line.element, 0, 0);
+  helper_line_done (&line);
+}
+
+/* Flushed in the middle, over and over: what comes after has its text. */
+static void
+test_flush (void)
+{
+  HelperLine line;
+  GstSegment segment;
+
+  line_new (&line);
+  helper_feed_begin (line.feed, GREY8, GST_FORMAT_TIME);
+  for (guint i = 0; i < 20; i++) {
+    for (guint n = 0; n < i % 4; n++)
+      gst_pad_push (line.feed, grey (n));
+    gst_pad_push_event (line.feed, gst_event_new_flush_start ());
+    gst_pad_push_event (line.feed, gst_event_new_flush_stop (TRUE));
+    gst_segment_init (&segment, GST_FORMAT_TIME);
+    gst_pad_push_event (line.feed, gst_event_new_segment (&segment));
+  }
+  g_ptr_array_set_size (line.tap->buffers, 0);
+  for (guint n = 0; n < 5; n++)
+    g_assert_cmpint (gst_pad_push (line.feed, grey (n)), ==, GST_FLOW_OK);
+  gst_pad_push_event (line.feed, gst_event_new_eos ());
+  g_assert_true (helper_tap_wait (
+      line.tap, "buffer@0+100000000 buffer@400000000+100000000 eos"));
+  g_assert_cmpuint (line.tap->buffers->len, ==, 5);
+  for (guint n = 0; n < 5; n++) {
+    Seen seen = {0, 0, GST_CLOCK_TIME_NONE};
+
+    see_frame (NULL, line.tap->buffers->pdata[n], NULL, &seen);
+    g_assert_cmpuint (seen.with_text, ==, 1);
+  }
+  helper_check_messages (line.element, 0, 0);
+  helper_line_done (&line);
+}
+
+/* What downstream returns comes back to upstream, and nothing hangs. */
+static void
+test_flows (void)
+{
+  static const GstFlowReturn flows[] = {GST_FLOW_NOT_LINKED, GST_FLOW_FLUSHING,
+      GST_FLOW_EOS, GST_FLOW_NOT_NEGOTIATED, GST_FLOW_ERROR};
+
+  for (guint i = 0; i < G_N_ELEMENTS (flows); i++) {
+    GstFlowReturn ret = GST_FLOW_OK;
+    HelperLine line;
+
+    line_new (&line);
+    helper_tap_set_answer (line.tap, flows[i]);
+    helper_feed_begin (line.feed, GREY8, GST_FORMAT_TIME);
+    for (guint n = 0; ret == GST_FLOW_OK && n < 10000; n++) {
+      ret = gst_pad_push (line.feed, grey (n));
+      g_usleep (1000);
+    }
+    g_assert_cmpint (ret, ==, flows[i]);
+    helper_line_done (&line);
+  }
+}
+
+/* Somebody has forgotten to link it. */
+static void
+test_unlinked (void)
+{
+  HelperLine line;
+  GstFlowReturn ret = GST_FLOW_OK;
+  g_autoptr (GstPad) src = NULL;
+
+  line_new (&line);
+  src = gst_element_get_static_pad (line.element, "src");
+  gst_pad_unlink (src, line.tap->pad);
+  helper_feed_begin (line.feed, GREY8, GST_FORMAT_TIME);
+  for (guint n = 0; ret == GST_FLOW_OK && n < 10000; n++) {
+    ret = gst_pad_push (line.feed, grey (n));
+    g_usleep (1000);
+  }
+  g_assert_cmpint (ret, ==, GST_FLOW_NOT_LINKED);
+  helper_line_done (&line);
+}
+
+/* After a failure and a flush frames have their text again. */
+static void
+test_flush_after_failure (void)
+{
+  HelperLine line;
+  GstSegment segment;
+  GstFlowReturn ret = GST_FLOW_OK;
+
+  line_new (&line);
+  helper_tap_set_answer (line.tap, GST_FLOW_ERROR);
+  helper_feed_begin (line.feed, GREY8, GST_FORMAT_TIME);
+  for (guint n = 0; ret == GST_FLOW_OK && n < 10000; n++) {
+    ret = gst_pad_push (line.feed, grey (n));
+    g_usleep (1000);
+  }
+  g_assert_cmpint (ret, ==, GST_FLOW_ERROR);
+  helper_tap_set_answer (line.tap, GST_FLOW_OK);
+  gst_pad_push_event (line.feed, gst_event_new_flush_start ());
+  gst_pad_push_event (line.feed, gst_event_new_flush_stop (TRUE));
+  gst_segment_init (&segment, GST_FORMAT_TIME);
+  gst_pad_push_event (line.feed, gst_event_new_segment (&segment));
+  for (guint n = 0; n < 8; n++)
+    g_assert_cmpint (gst_pad_push (line.feed, grey (n)), ==, GST_FLOW_OK);
+  gst_pad_push_event (line.feed, gst_event_new_eos ());
+  g_assert_true (helper_tap_wait (line.tap,
+      "flush-stop buffer@0+100000000 buffer@700000000+100000000 eos"));
+  helper_line_done (&line);
+}
+
+/* Streams that begin in the middle of others. */
+static void
+test_second_stream (void)
+{
+  HelperLine line;
+
+  line_new (&line);
+  for (guint i = 0; i < 5; i++) {
+    helper_feed_begin (line.feed, GREY8, GST_FORMAT_TIME);
+    for (guint n = 0; n < 3; n++)
+      g_assert_cmpint (
+          gst_pad_push (line.feed, grey (3 * i + n)), ==, GST_FLOW_OK);
+  }
+  gst_pad_push_event (line.feed, gst_event_new_eos ());
+  g_assert_true (helper_tap_wait (line.tap, "buffer@1400000000+100000000 eos"));
+  g_assert_cmpuint (line.tap->buffers->len, ==, 15);
+  helper_check_messages (line.element, 0, 0);
+  helper_line_done (&line);
+}
+
+/* To NULL while downstream holds the first frame and more wait. */
+static void
+test_null (void)
+{
+  g_autofree char *description = g_strdup_printf (
+      "videotestsrc ! " SIZE " ! mblmaskoverlay model=%s question=a ! fakesink",
+      helper_qa_model ());
+
+  for (guint i = 0; i < 5; i++) {
+    g_autoptr (GError) error = NULL;
+    GstElement *pipeline = gst_parse_launch (description, &error);
+
+    g_assert_no_error (error);
+    gst_element_set_state (pipeline, GST_STATE_PAUSED);
+    g_assert_cmpint (
+        gst_element_get_state (pipeline, NULL, NULL, 60 * GST_SECOND), ==,
+        GST_STATE_CHANGE_SUCCESS);
+    g_assert_cmpint (gst_element_set_state (pipeline, GST_STATE_NULL), ==,
+        GST_STATE_CHANGE_SUCCESS);
+    gst_object_unref (pipeline);
+  }
+}
+
 int
 main (int argc, char **argv)
 {
@@ -204,5 +399,12 @@ main (int argc, char **argv)
   g_test_add_func ("/overlay/properties", test_properties);
   g_test_add_func ("/overlay/style", test_style);
   g_test_add_func ("/overlay/error", test_error);
+  g_test_add_func ("/overlay/eos-only", test_eos_only);
+  g_test_add_func ("/overlay/flush", test_flush);
+  g_test_add_func ("/overlay/flows", test_flows);
+  g_test_add_func ("/overlay/unlinked", test_unlinked);
+  g_test_add_func ("/overlay/flush-after-failure", test_flush_after_failure);
+  g_test_add_func ("/overlay/second-stream", test_second_stream);
+  g_test_add_func ("/overlay/null", test_null);
   return helper_end ();
 }

@@ -331,7 +331,7 @@ test_path_is_utf8 (void)
   gst_bin_add_many (GST_BIN (pipeline), source, score, sink, NULL);
   g_assert_true (gst_element_link_many (source, score, sink, NULL));
   gst_element_set_state (pipeline, GST_STATE_PLAYING);
-  message = gst_bus_timed_pop_filtered (bus, 10 * GST_SECOND,
+  message = gst_bus_timed_pop_filtered (bus, 60 * GST_SECOND,
       GST_MESSAGE_ERROR | GST_MESSAGE_EOS | GST_MESSAGE_ELEMENT);
   g_assert_nonnull (message);
   g_assert_true (gst_message_has_name (message, "mblmscore"));

@@ -110,7 +110,7 @@ test_preroll_on_gap (void)
     g_assert_cmpint (
         gst_pad_push (line.feed, helper_buffer ("", 0, 10)), ==, GST_FLOW_OK);
     g_assert_cmpint (
-        gst_element_get_state (line.pipeline, NULL, NULL, 20 * GST_SECOND), ==,
+        gst_element_get_state (line.pipeline, NULL, NULL, 60 * GST_SECOND), ==,
         GST_STATE_CHANGE_SUCCESS);
     line_free (&line);
   }
@@ -129,7 +129,7 @@ test_preroll_on_eos (void)
     helper_feed_begin (line.feed, kind->caps, GST_FORMAT_TIME);
     g_assert_true (gst_pad_push_event (line.feed, gst_event_new_eos ()));
     g_assert_cmpint (
-        gst_element_get_state (line.pipeline, NULL, NULL, 20 * GST_SECOND), ==,
+        gst_element_get_state (line.pipeline, NULL, NULL, 60 * GST_SECOND), ==,
         GST_STATE_CHANGE_SUCCESS);
     line_free (&line);
   }
@@ -145,7 +145,7 @@ static void
 check_next (GAsyncQueue *queue, GstClockTime pts, GstClockTime duration)
 {
   GstBuffer *buffer = g_async_queue_timeout_pop (
-      queue, 10 * G_TIME_SPAN_SECOND);
+      queue, 60 * G_TIME_SPAN_SECOND);
 
   g_assert_nonnull (buffer);
   g_assert_cmpuint (GST_BUFFER_PTS (buffer), ==, pts);
