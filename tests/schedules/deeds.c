@@ -93,6 +93,7 @@ hand_relink (Hand *self, GstPad *src, GstPad *sink)
 {
   journal_note (self->name, "unlink %s:%s", GST_DEBUG_PAD_NAME (src));
   g_rw_lock_reader_lock (&self->schedule->alone);
+  sink_excuse ();
   gst_pad_unlink (src, sink);
   g_rw_lock_reader_unlock (&self->schedule->alone);
   dice_rest (&self->dice, 3);

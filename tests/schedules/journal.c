@@ -70,7 +70,7 @@ print_threads (void)
 {
   g_autofree char *line = g_strdup_printf (
       "command -v gdb >/dev/null && timeout 60 gdb -p %d -batch "
-      "-ex 'thread apply all bt 14' 2>/dev/null | grep -v '^\\[New' >&2",
+      "-ex 'thread apply all bt 40' 2>/dev/null | grep -v '^\\[New' >&2",
       (int) getpid ());
 
   if (system (line) != 0)

@@ -77,10 +77,10 @@ add_source (Hand *hand, Extra *extra)
   extra->source = gst_object_ref_sink (source_new (NULL));
   source_set_plan (extra->source, &plan, dice_fork (&hand->dice));
   account_object (extra->source, GST_OBJECT_NAME (extra->source));
+  add_element (schedule, extra->source);
   pad = gst_element_get_static_pad (GST_ELEMENT (extra->source), "src");
   hand_link (hand, pad, extra->request);
   gst_object_unref (pad);
-  add_element (schedule, extra->source);
 }
 
 static gboolean

@@ -168,6 +168,12 @@ sink_count_refusals (void)
 }
 
 void
+sink_excuse (void)
+{
+  g_atomic_int_inc (&refusals);
+}
+
+void
 sink_wait_eos (Sink *self)
 {
   g_mutex_lock (&self->lock);

@@ -20,7 +20,9 @@ G_DECLARE_FINAL_TYPE (Sink, sink, SCHEDULES, SINK, GstElement)
 /* `ledger` is told when it refuses something; or NULL. */
 Sink *sink_new (const char *name, Ledger *ledger);
 void sink_set_plan (Sink *self, gboolean calm, Dice dice);
-/* How often any sink has refused a buffer. */
+/* How often any sink has refused a buffer, or may refuse one for a while: a new
+ * peer may have seen EOS, and not the flush after it. */
 guint sink_count_refusals (void);
+void sink_excuse (void);
 /* Waits until EOS has come and no flush since; the watchdog ends it. */
 void sink_wait_eos (Sink *self);
