@@ -51,8 +51,9 @@ is_utf8 (GstBuffer *buffer)
   return valid;
 }
 
-/* A peer that flushes takes no events, and yet is offered what comes after them:
- * what counts is what the pad has sent, or would. */
+/* A peer that flushes takes no events, and yet is offered what comes after them,
+ * and a pad that was requested has sent events before it is watched: what counts is
+ * what the pad has sent, or would. */
 static gboolean
 has_sent (Witness *self, GstEventType type)
 {
@@ -173,13 +174,14 @@ see_time (Witness *self, GstBuffer *buffer)
 static void
 see_buffer (Witness *self, GstBuffer *buffer)
 {
-  if (!self->stream_start)
+  if (!self->stream_start && !has_sent (self, GST_EVENT_STREAM_START))
     self->problem = "before STREAM_START";
-  else if (!self->segment)
+  else if (!self->segment && !has_sent (self, GST_EVENT_SEGMENT))
     self->problem = "before SEGMENT";
   else if (self->eos)
     self->problem = "after EOS";
-  else if (self->kind != WITNESS_PASS && !self->caps)
+  else if (self->kind != WITNESS_PASS && !self->caps &&
+      !has_sent (self, GST_EVENT_CAPS))
     self->problem = "before CAPS";
   else if (self->kind == WITNESS_PASS && source_number_of (buffer) > 0 &&
       !source_is_untouched (buffer))
