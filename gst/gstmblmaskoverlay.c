@@ -211,6 +211,19 @@ sink_event (GstPad *pad, GstObject *parent, GstEvent *event)
   return gst_pad_event_default (pad, parent, event);
 }
 
+/* A property that a child has changed by itself: mblmask takes back a model that
+ * can't be used. */
+static void
+forward_notify (GObject *child, GParamSpec *pspec, gpointer user_data)
+{
+  GObject *self = user_data;
+  GParamSpec *ours = g_object_class_find_property (
+      G_OBJECT_GET_CLASS (self), pspec->name);
+
+  if (ours != NULL && ours->owner_type == GST_TYPE_MBLM_ASK_OVERLAY)
+    g_object_notify_by_pspec (self, ours);
+}
+
 /* The text is drawn by an element of another package. */
 static GstStateChangeReturn
 gst_mblm_ask_overlay_change_state (
@@ -363,6 +376,8 @@ gst_mblm_ask_overlay_init (GstMblmAskOverlay *self)
 
   self->ask = g_object_new (GST_TYPE_MBLM_ASK, "name", "ask", NULL);
   self->overlay = gst_element_factory_make ("textoverlay", "overlay");
+  g_signal_connect_object (
+      self->ask, "notify", G_CALLBACK (forward_notify), self, 0);
   gst_bin_add (bin, self->ask);
   if (tee == NULL || queue == NULL || self->overlay == NULL) {
     g_clear_object (&tee);

@@ -171,6 +171,31 @@ test_style (void)
   gst_object_unref (element);
 }
 
+static void
+count_notify (GObject *object, GParamSpec *pspec, gpointer data)
+{
+  (*(guint *) data)++;
+}
+
+/* What a child changes by itself is told by the bin, too. */
+static void
+test_notify (void)
+{
+  GstElement *element = gst_element_factory_make ("mblmaskoverlay", NULL);
+  g_autoptr (GstElement) ask = gst_bin_get_by_name (GST_BIN (element), "ask");
+  guint models = 0, others = 0;
+
+  gst_object_ref_sink (element);
+  g_signal_connect (
+      element, "notify::model", G_CALLBACK (count_notify), &models);
+  g_signal_connect (
+      element, "notify::question", G_CALLBACK (count_notify), &others);
+  g_object_set (ask, "model", "another", "max-bytes", 3, NULL);
+  g_assert_cmpuint (models, ==, 1);
+  g_assert_cmpuint (others, ==, 0);
+  gst_object_unref (element);
+}
+
 /* What mblmask says is wrong reaches the bus of the bin. */
 static void
 test_error (void)
@@ -398,6 +423,7 @@ main (int argc, char **argv)
   g_test_add_func ("/overlay/tee", test_tee);
   g_test_add_func ("/overlay/properties", test_properties);
   g_test_add_func ("/overlay/style", test_style);
+  g_test_add_func ("/overlay/notify", test_notify);
   g_test_add_func ("/overlay/error", test_error);
   g_test_add_func ("/overlay/eos-only", test_eos_only);
   g_test_add_func ("/overlay/flush", test_flush);
