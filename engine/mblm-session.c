@@ -455,6 +455,8 @@ mblm_session_score (MblmSession *self, const gint32 *ids, gsize n, float *nats,
     return FALSE;
 
   /* The row behind each id predicts the next; the last one's is not asked. */
+  if (n == 1)
+    return feed (self, ids, n, NULL, cancellable, error);
   g_autofree gint32 *targets = g_new (gint32, n);
   g_autofree float *behind = g_new (float, n);
   memcpy (targets, ids + 1, (n - 1) * sizeof (gint32));

@@ -24,6 +24,23 @@ GST_DEBUG_CATEGORY (gst_mblm_debug);
 G_DEFINE_ABSTRACT_TYPE (GstMblmBase, gst_mblm_base, GST_TYPE_ELEMENT)
 #define parent_class gst_mblm_base_parent_class
 
+/* --- waiting --- */
+
+void
+gst_mblm_base_wait (GstMblmBase *self)
+{
+  self->waiting++;
+  g_cond_wait (&self->cond, &self->lock);
+  self->waiting--;
+}
+
+void
+gst_mblm_base_wake (GstMblmBase *self)
+{
+  if (self->waiting > 0)
+    g_cond_broadcast (&self->cond);
+}
+
 /* --- text pads and messages --- */
 
 void

@@ -103,6 +103,7 @@ struct _GstMblmBase {
   GMutex lock;
   GCond cond; /* anything below has changed */
   /* Under `lock`: */
+  guint waiting; /* threads that wait for `cond` */
   GstMblmQueue queue;
   GstMblmLoader loader;
   gboolean active;           /* `src` is */
@@ -174,6 +175,11 @@ void gst_mblm_base_class_install_timing (GstMblmBaseClass *klass);
 /* In init: takes the defaults over, and creates `sink` and `src` from the
  * class's templates. */
 void gst_mblm_base_set_up (GstMblmBase *self);
+/* Waits until somebody wakes; the lock is held, and let go meanwhile. */
+void gst_mblm_base_wait (GstMblmBase *self);
+/* After a change under the lock, which is held. Free of charge when nobody waits,
+ * which is most of the time: GLib asks the kernel all the same. */
+void gst_mblm_base_wake (GstMblmBase *self);
 /* Adds a pad to `text_pads`, and takes it out (the pad is not freed). */
 void gst_mblm_base_add_text_pad (GstMblmBase *self, GstMblmTextPad *pad);
 void gst_mblm_base_remove_text_pad (GstMblmBase *self, GstMblmTextPad *pad);

@@ -172,7 +172,7 @@ gst_mblm_base_set_property (
     reload (self);
   if (wake) {
     g_mutex_lock (&self->lock);
-    g_cond_broadcast (&self->cond);
+    gst_mblm_base_wake (self);
     g_mutex_unlock (&self->lock);
   }
   if (id == GST_MBLM_PROP_LATENCY || id == GST_MBLM_PROP_TIMING)

@@ -130,7 +130,7 @@ enqueue (GstMblmBase *self, GstMblmItem *item, gboolean leaky)
     gst_mblm_queue_push_dropped (&self->queue, item);
   else
     gst_mblm_queue_push (&self->queue, item);
-  g_cond_broadcast (&self->cond);
+  gst_mblm_base_wake (self);
 }
 
 /* Waits for room, or makes it: what was dropped goes to `dropped`. FALSE: the
@@ -157,7 +157,7 @@ find_room (GstMblmBase *self, GstMblmItem *item, Rules *rules, GQueue *dropped)
       g_queue_push_tail (dropped, old);
       continue;
     }
-    g_cond_wait (&self->cond, &self->lock);
+    gst_mblm_base_wait (self);
     *rules = find_rules (self);
   }
   return TRUE;
@@ -394,7 +394,7 @@ queue_event (GstMblmBase *self, GstEvent *event)
     item->event = g_steal_pointer (&event);
     self->eos |= is_eos;
     gst_mblm_queue_push (&self->queue, item);
-    g_cond_broadcast (&self->cond);
+    gst_mblm_base_wake (self);
   }
   g_mutex_unlock (&self->lock);
 
@@ -466,14 +466,14 @@ queue_query (GstMblmBase *self, GstQuery *query)
   g_mutex_lock (&self->lock);
   if (!self->flushing && self->srcresult == GST_FLOW_OK) {
     gst_mblm_queue_push (&self->queue, item);
-    g_cond_broadcast (&self->cond);
+    gst_mblm_base_wake (self);
     while (item->query && !self->flushing && self->srcresult == GST_FLOW_OK)
-      g_cond_wait (&self->cond, &self->lock);
+      gst_mblm_base_wait (self);
     /* Given up; unless the task is answering it right now. */
     if (item->query && g_queue_remove (&self->queue.items, item))
       item->query = NULL;
     while (item->query)
-      g_cond_wait (&self->cond, &self->lock);
+      gst_mblm_base_wait (self);
   }
   g_mutex_unlock (&self->lock);
   gst_mblm_item_free (item);

@@ -28,7 +28,7 @@ gst_mblm_base_set_flushing (GstMblmBase *self)
   self->srcresult = GST_FLOW_FLUSHING;
   if (self->cancellable)
     cancellable = g_object_ref (self->cancellable);
-  g_cond_broadcast (&self->cond);
+  gst_mblm_base_wake (self);
   g_mutex_unlock (&self->lock);
   if (cancellable) {
     g_cancellable_cancel (cancellable);
@@ -182,7 +182,7 @@ wait_for_model (GstMblmBase *self, GstMblmLoad *load, gboolean *hurried)
     if (is_due (self))
       ret = follow_input (self);
     else
-      g_cond_wait (&self->cond, &self->lock);
+      gst_mblm_base_wait (self);
   }
   if (waited)
     self->idle_until = g_get_monotonic_time ();
@@ -289,7 +289,7 @@ do_query (GstMblmBase *self, GstMblmItem *item)
   g_mutex_lock (&self->lock);
   *(gboolean *) item->extra = answer;
   item->query = NULL;
-  g_cond_broadcast (&self->cond);
+  gst_mblm_base_wake (self);
   g_mutex_unlock (&self->lock);
 }
 
@@ -355,7 +355,7 @@ do_event (GstMblmBase *self, GstMblmItem *item, GCancellable *cancellable)
     g_mutex_lock (&self->lock);
     if (is_last_eos (self))
       self->srcresult = GST_FLOW_EOS;
-    g_cond_broadcast (&self->cond);
+    gst_mblm_base_wake (self);
     g_mutex_unlock (&self->lock);
   }
   return ret;
@@ -371,7 +371,7 @@ go_to_next_stream (GstMblmBase *self)
   if (self->flushing ||
       !gst_mblm_queue_find_stream (&self->queue, &self->segments_waiting))
     return FALSE;
-  g_cond_broadcast (&self->cond);
+  gst_mblm_base_wake (self);
   return TRUE;
 }
 
@@ -400,7 +400,7 @@ stop_at (GstMblmBase *self, GstFlowReturn ret)
     self->faulted = TRUE;
   gst_mblm_queue_clear (&self->queue);
   self->segments_waiting = 0;
-  g_cond_broadcast (&self->cond);
+  gst_mblm_base_wake (self);
   g_mutex_unlock (&self->lock);
 
   GST_DEBUG_OBJECT (self, "stopping: %s", gst_flow_get_name (ret));
@@ -463,7 +463,7 @@ loop (gpointer data)
 
   g_mutex_lock (&self->lock);
   while (!self->flushing && !has_something_to_do (self))
-    g_cond_wait (&self->cond, &self->lock);
+    gst_mblm_base_wait (self);
   if (self->flushing) {
     ret = GST_FLOW_FLUSHING;
   } else if (is_due (self)) {
@@ -477,7 +477,7 @@ loop (gpointer data)
     }
     cancellable = self->cancellable = self->spare;
     self->hurried = FALSE;
-    g_cond_broadcast (&self->cond);
+    gst_mblm_base_wake (self);
   }
   g_mutex_unlock (&self->lock);
 

@@ -82,9 +82,44 @@ gst_mblm_unit_bits_per_byte (const GstMblmUnit *self)
   return bits_per_byte (&self->total);
 }
 
+/* Names of fields as quarks: a score for each small buffer is made many times a
+ * second, and looking a name up takes longer than setting its field. */
+enum {
+  PATH,
+  TIMESTAMP,
+  STREAM_TIME,
+  RUNNING_TIME,
+  DURATION,
+  OFFSET,
+  BYTES,
+  BITS,
+  BITS_PER_BYTE,
+  SURPRISES,
+  RANGE,
+  N_NAMES,
+};
+
+static const GQuark *
+get_names (void)
+{
+  static const char *const names[N_NAMES] = {"path", "timestamp", "stream-time",
+      "running-time", "duration", "offset", "bytes", "bits", "bits-per-byte",
+      "surprises", "range"};
+  static GQuark quarks[N_NAMES];
+  static gsize once = 0;
+
+  if (g_once_init_enter (&once)) {
+    for (guint i = 0; i < N_NAMES; i++)
+      quarks[i] = g_quark_from_static_string (names[i]);
+    g_once_init_leave (&once, 1);
+  }
+  return quarks;
+}
+
 static void
 add_surprises (GstMblmUnit *self, GstStructure *structure)
 {
+  const GQuark *q = get_names ();
   GValue list = G_VALUE_INIT;
 
   end_range (self);
@@ -97,32 +132,34 @@ add_surprises (GstMblmUnit *self, GstStructure *structure)
       break;
     g_value_init (&value, GST_TYPE_STRUCTURE);
     g_value_take_boxed (&value,
-        gst_structure_new ("range", "offset", G_TYPE_UINT64, range->offset,
-            "bytes", G_TYPE_UINT64, range->bytes, "bits-per-byte",
+        gst_structure_new_id (q[RANGE], q[OFFSET], G_TYPE_UINT64, range->offset,
+            q[BYTES], G_TYPE_UINT64, range->bytes, q[BITS_PER_BYTE],
             G_TYPE_DOUBLE, bits_per_byte (range), NULL));
     gst_value_array_append_and_take_value (&list, &value);
   }
-  gst_structure_take_value (structure, "surprises", &list);
+  gst_structure_id_take_value (structure, q[SURPRISES], &list);
 }
 
 GstStructure *
 gst_mblm_unit_to_structure (
     GstMblmUnit *self, const char *name, const char *path)
 {
+  const GQuark *q = get_names ();
   GstClockTime duration = GST_CLOCK_TIME_NONE;
-  GstStructure *structure = gst_structure_new_empty (name);
+  GstStructure *structure = gst_structure_new_id_empty (
+      g_quark_from_string (name));
 
   if (GST_CLOCK_TIME_IS_VALID (self->pts) &&
       GST_CLOCK_TIME_IS_VALID (self->end) && self->end >= self->pts)
     duration = self->end - self->pts;
   if (path)
-    gst_structure_set (structure, "path", G_TYPE_STRING, path, NULL);
-  gst_structure_set (structure, "timestamp", G_TYPE_UINT64, self->pts,
-      "stream-time", G_TYPE_UINT64, self->stream_time, "running-time",
-      G_TYPE_UINT64, self->running_time, "duration", G_TYPE_UINT64, duration,
-      "offset", G_TYPE_UINT64, self->total.offset, "bytes", G_TYPE_UINT64,
-      self->total.bytes, "bits", G_TYPE_DOUBLE, self->total.bits,
-      "bits-per-byte", G_TYPE_DOUBLE, bits_per_byte (&self->total), NULL);
+    gst_structure_id_set (structure, q[PATH], G_TYPE_STRING, path, NULL);
+  gst_structure_id_set (structure, q[TIMESTAMP], G_TYPE_UINT64, self->pts,
+      q[STREAM_TIME], G_TYPE_UINT64, self->stream_time, q[RUNNING_TIME],
+      G_TYPE_UINT64, self->running_time, q[DURATION], G_TYPE_UINT64, duration,
+      q[OFFSET], G_TYPE_UINT64, self->total.offset, q[BYTES], G_TYPE_UINT64,
+      self->total.bytes, q[BITS], G_TYPE_DOUBLE, self->total.bits,
+      q[BITS_PER_BYTE], G_TYPE_DOUBLE, bits_per_byte (&self->total), NULL);
   add_surprises (self, structure);
   return structure;
 }

@@ -15,8 +15,8 @@ G_BEGIN_DECLS
 #define FAKE_END 257
 #define FAKE_TEXT 258
 #define FAKE_IMAGE 259
-/* Bits of an id. */
-#define FAKE_DIM 9
+/* Bits of an id, and more up to what a processor likes. */
+#define FAKE_DIM 16
 
 /* code [FAKE_DIM]: a sign for each bit. */
 void fake_encode (gint id, float *code);
