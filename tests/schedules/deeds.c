@@ -20,24 +20,37 @@ choose_state (Dice *dice)
   return states[dice_below (dice, G_N_ELEMENTS (states))];
 }
 
+/* A STREAM_START that reaches textoverlay while it goes down makes it forget that
+ * it does, and it waits for ever: so nothing reaches it then. */
+void
+schedule_set_state (Schedule *self, const char *who, GstState state)
+{
+  gboolean quiet = self->video && state < GST_STATE_PAUSED;
+  GstStateChangeReturn ret;
+
+  journal_note (who, "to %s", gst_element_state_get_name (state));
+  if (quiet)
+    source_start_flush (self->source);
+  if (state < GST_STATE_PAUSED)
+    ledger_break (&self->ledger, "state");
+  ret = gst_element_set_state (self->pipeline, state);
+  if (quiet)
+    source_stop_flush (self->source, TRUE);
+  journal_note (who, "to %s: %s", gst_element_state_get_name (state),
+      gst_element_state_change_return_get_name (ret));
+}
+
 static void
 change_state (Hand *self)
 {
-  GstElement *pipeline = self->schedule->pipeline;
   GstState state = choose_state (&self->dice);
-  GstStateChangeReturn ret;
 
   g_rw_lock_writer_lock (&self->schedule->alone);
-  journal_note (self->name, "to %s", gst_element_state_get_name (state));
-  if (state < GST_STATE_PAUSED)
-    ledger_break (&self->schedule->ledger, "state");
-  ret = gst_element_set_state (pipeline, state);
-  journal_note (self->name, "to %s: %s", gst_element_state_get_name (state),
-      gst_element_state_change_return_get_name (ret));
+  schedule_set_state (self->schedule, self->name, state);
   g_rw_lock_writer_unlock (&self->schedule->alone);
   if (dice_one_in (&self->dice, 4))
-    gst_element_get_state (
-        pipeline, NULL, NULL, dice_below (&self->dice, 3) * GST_MSECOND);
+    gst_element_get_state (self->schedule->pipeline, NULL, NULL,
+        dice_below (&self->dice, 3) * GST_MSECOND);
 }
 
 /* The element alone, down and up again, while its neighbours stay: its pads
@@ -138,13 +151,16 @@ static GstEvent *
 make_seek (Hand *self)
 {
   static const double rates[] = {1.0, 1.0, 1.0, 2.0, 0.5, -1.0};
+  double rate = rates[dice_below (&self->dice, G_N_ELEMENTS (rates))];
   GstSeekFlags flags = dice_one_in (&self->dice, 3) ? GST_SEEK_FLAG_NONE
                                                     : GST_SEEK_FLAG_FLUSH;
   GstFormat format = choose_format (self);
 
+  /* videotestsrc runs backwards from no end. */
+  if (!self->schedule->source && rate < 0)
+    rate = 1.0;
   return gst_event_new_seek (
-      rates[dice_below (&self->dice, G_N_ELEMENTS (rates))], format, flags,
-      GST_SEEK_TYPE_SET, 0, GST_SEEK_TYPE_NONE, -1);
+      rate, format, flags, GST_SEEK_TYPE_SET, 0, GST_SEEK_TYPE_NONE, -1);
 }
 
 static void

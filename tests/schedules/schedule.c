@@ -47,23 +47,39 @@ schedule_clear (Schedule *self)
   ledger_clear (&self->ledger);
 }
 
+static void
+tell_state (const GValue *value, gpointer data)
+{
+  GstElement *element = g_value_get_object (value);
+
+  fprintf (stderr, "--- %s: %s, next %s, pending %s\n",
+      GST_OBJECT_NAME (element),
+      gst_element_state_get_name (GST_STATE (element)),
+      gst_element_state_get_name (GST_STATE_NEXT (element)),
+      gst_element_state_get_name (GST_STATE_PENDING (element)));
+}
+
 /* What a hang looks like from inside. */
 static void
-tell_base (gpointer data)
+tell_inside (gpointer data)
 {
   Schedule *self = data;
+  GstIterator *elements = gst_bin_iterate_recurse (GST_BIN (self->pipeline));
   GstMblmBase *base;
 
+  while (
+      gst_iterator_foreach (elements, tell_state, NULL) == GST_ITERATOR_RESYNC)
+    gst_iterator_resync (elements);
+  gst_iterator_free (elements);
   if (!G_TYPE_CHECK_INSTANCE_TYPE (self->subject, GST_TYPE_MBLM_BASE))
     return;
   base = GST_MBLM_BASE (self->subject);
   fprintf (stderr,
-      "--- state %s, flushing %d, eos %d, srcresult %s, items %u, buffers %u, "
+      "--- flushing %d, eos %d, srcresult %s, items %u, buffers %u, "
       "segments %u, live %d, arrival %d, faulted %d\n",
-      gst_element_state_get_name (GST_STATE (base)), base->flushing, base->eos,
-      gst_flow_get_name (base->srcresult), base->queue.items.length,
-      base->queue.level.buffers, base->segments_waiting, base->live,
-      base->arrival, base->faulted);
+      base->flushing, base->eos, gst_flow_get_name (base->srcresult),
+      base->queue.items.length, base->queue.level.buffers,
+      base->segments_waiting, base->live, base->arrival, base->faulted);
 }
 
 /* --- messages --- */
@@ -270,7 +286,7 @@ schedule_run (guint64 seed)
   schedule_init (&schedule, seed);
   schedule_build (&schedule);
   account_bin (GST_BIN (schedule.pipeline));
-  journal_set_witness (tell_base, &schedule);
+  journal_set_witness (tell_inside, &schedule);
   watch_bus (&schedule);
   watch_output (&schedule);
   afterwards = dice_one_in (&schedule.dice, 2) && schedule.source;
@@ -280,8 +296,7 @@ schedule_run (guint64 seed)
   disturb (&schedule, afterwards);
   if (afterwards && is_sound (&schedule))
     prove_that_it_goes_on (&schedule);
-  journal_note ("main", "to NULL");
-  gst_element_set_state (schedule.pipeline, GST_STATE_NULL);
+  schedule_set_state (&schedule, "main", GST_STATE_NULL);
   if (afterwards)
     prove_that_it_works (&schedule);
   schedule_clear (&schedule);

@@ -54,6 +54,8 @@ void schedule_build (Schedule *self);
 /* The plan by which everything that goes in comes out. */
 void schedule_make_calm (Schedule *self);
 
+/* Sets the state of the pipeline (deeds.c). */
+void schedule_set_state (Schedule *self, const char *who, GstState state);
 /* One deed of chance (deeds.c). */
 void hand_do (Hand *self);
 /* As soon as nothing is pushed. */

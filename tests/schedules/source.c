@@ -265,13 +265,19 @@ run (gpointer data)
 
 /* --- from other threads --- */
 
-/* Ends with the lock held, with nothing on its way. */
-static void
-flush (Source *self, gboolean reset_time)
+void
+source_start_flush (Source *self)
 {
+  g_mutex_lock (&self->flush_lock);
   g_atomic_int_inc (&self->flushes);
   ledger_break (self->plan.ledger, "flush");
   push_event (self, gst_event_new_flush_start ());
+}
+
+/* Ends with the lock held, with nothing on its way. */
+static void
+stop_flush (Source *self, gboolean reset_time)
+{
   g_mutex_lock (&self->stream);
   /* What it pushed in the meantime is lost, too. */
   ledger_break (self->plan.ledger, "flushed");
@@ -285,21 +291,27 @@ flush (Source *self, gboolean reset_time)
 }
 
 void
-source_flush (Source *self, gboolean reset_time)
+source_stop_flush (Source *self, gboolean reset_time)
 {
-  g_mutex_lock (&self->flush_lock);
-  flush (self, reset_time);
+  stop_flush (self, reset_time);
   g_cond_broadcast (&self->wake);
   g_mutex_unlock (&self->stream);
   g_mutex_unlock (&self->flush_lock);
 }
 
 void
+source_flush (Source *self, gboolean reset_time)
+{
+  source_start_flush (self);
+  source_stop_flush (self, reset_time);
+}
+
+void
 source_begin_again (
     Source *self, void (*change) (gpointer user_data), gpointer user_data)
 {
-  g_mutex_lock (&self->flush_lock);
-  flush (self, TRUE);
+  source_start_flush (self);
+  stop_flush (self, TRUE);
   change (user_data);
   self->need_start = TRUE;
   self->left = self->plan.deeds;
@@ -407,11 +419,18 @@ start (Source *self)
   self->thread = g_thread_new ("source", run, self);
 }
 
-static void
-join (Source *self)
+/* The thread ends before the pad forgets what it has sent. */
+static gboolean
+activate_mode (GstPad *pad, GstObject *parent, GstPadMode mode, gboolean active)
 {
+  Source *self = SCHEDULES_SOURCE (parent);
+
+  if (active)
+    return mode == GST_PAD_MODE_PUSH;
+  g_atomic_int_set (&self->stop, TRUE);
   if (self->thread)
     g_thread_join (g_steal_pointer (&self->thread));
+  return TRUE;
 }
 
 static GstStateChangeReturn
@@ -420,8 +439,6 @@ change_state (GstElement *element, GstStateChange transition)
   Source *self = SCHEDULES_SOURCE (element);
   GstStateChangeReturn ret;
 
-  if (transition == GST_STATE_CHANGE_PAUSED_TO_READY)
-    g_atomic_int_set (&self->stop, TRUE);
   ret = GST_ELEMENT_CLASS (source_parent_class)
             ->change_state (element, transition);
   if (ret == GST_STATE_CHANGE_FAILURE)
@@ -435,9 +452,6 @@ change_state (GstElement *element, GstStateChange transition)
       break;
     case GST_STATE_CHANGE_PLAYING_TO_PAUSED:
       set_playing (self, FALSE);
-      break;
-    case GST_STATE_CHANGE_PAUSED_TO_READY:
-      join (self);
       break;
     default:
       break;
@@ -479,6 +493,7 @@ source_init (Source *self)
   g_mutex_init (&self->stream);
   g_cond_init (&self->wake);
   self->pad = gst_pad_new_from_static_template (&src_template, "src");
+  gst_pad_set_activatemode_function (self->pad, activate_mode);
   gst_pad_set_event_function (self->pad, event);
   gst_pad_set_query_function (self->pad, query);
   gst_element_add_pad (GST_ELEMENT (self), self->pad);

@@ -48,6 +48,9 @@ Source *source_new (const char *name);
 void source_set_plan (Source *self, const SourcePlan *plan, Dice dice);
 /* From any thread but its own. */
 void source_flush (Source *self, gboolean reset_time);
+/* The same in two steps. */
+void source_start_flush (Source *self);
+void source_stop_flush (Source *self, gboolean reset_time);
 /* A flush, then a new stream; in between, with nothing on its way, `change` may
  * set another plan. */
 void source_begin_again (

@@ -46,7 +46,7 @@ is_utf8 (GstBuffer *buffer)
 
   if (!gst_buffer_map (buffer, &map, GST_MAP_READ))
     return FALSE;
-  valid = map.size > 0 && g_utf8_validate ((char *) map.data, map.size, NULL);
+  valid = g_utf8_validate ((char *) map.data, map.size, NULL);
   gst_buffer_unmap (buffer, &map);
   return valid;
 }
