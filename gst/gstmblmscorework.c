@@ -260,6 +260,8 @@ begin_stream (GstMblmScore *self)
   GstFlowReturn ret = GST_FLOW_OK;
   char *path;
 
+  /* `src` has had EOS with the last stream, which says nothing of this one. */
+  gst_flow_combiner_reset (self->flows);
   settings_take (self);
   if (self->now.per == GST_MBLM_SCORE_PER_FILE) {
     ret = end_unit (self);
