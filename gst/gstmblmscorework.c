@@ -321,6 +321,8 @@ begin_stream (GstMblmScore *self)
   GstMblmBase *base = &self->parent;
   char *path;
 
+  /* `src` has had EOS with the last stream, which says nothing of this one. */
+  gst_flow_combiner_reset (self->flows);
   settings_take (self);
   if (self->now.per == GST_MBLM_SCORE_PER_FILE) {
     end_unit (self);

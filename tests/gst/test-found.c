@@ -214,6 +214,30 @@ test_stream_after_enough (gconstpointer told)
   helper_done (h);
 }
 
+/* A json pad that is not linked stops no stream that follows another. */
+static void
+test_json_after_stream (void)
+{
+  GstElement *element = helper_element ("mblmscore");
+  GstHarness *h = helper_harness (element);
+  GstPad *json = gst_element_request_pad_simple (element, "json");
+
+  gst_harness_set_src_caps_str (h, "text/x-raw,format=utf8");
+  gst_harness_push (h, helper_buffer ("a", 0, FRAME));
+  gst_harness_push_event (h, gst_event_new_eos ());
+  begin_stream (h, 1);
+  gst_harness_push (h, helper_buffer ("b", 0, FRAME));
+  for (guint i = 0; i < 2; i++) {
+    GstBuffer *buffer = gst_harness_pull (h);
+
+    g_assert_nonnull (buffer);
+    gst_buffer_unref (buffer);
+  }
+  gst_element_release_request_pad (element, json);
+  gst_object_unref (json);
+  helper_done (h);
+}
+
 int
 main (int argc, char **argv)
 {
@@ -228,5 +252,6 @@ main (int argc, char **argv)
       test_stream_after_enough);
   g_test_add_data_func (
       "/found/stream-after-enough/not-told", NULL, test_stream_after_enough);
+  g_test_add_func ("/found/json-after-stream", test_json_after_stream);
   return helper_end ();
 }
