@@ -4,15 +4,22 @@
  * SPDX-License-Identifier: LGPL-2.1-or-later
  *
  *
- *            +--> queue ----------> video_sink \
- *   sink -> tee                               textoverlay -> src
- *            +--> mblmask ("ask") -> text_sink /
+ *            +--> queue --------------------> video_sink \
+ *   sink -> tee                                         textoverlay -> src
+ *            +--> queue --> mblmask ("ask") -> text_sink /
  *
- * The queue lets the frames wait for their text; mblmask has one of its own. It
- * says where the text has got to even while it works, so a live picture goes on
- * with the last answer, and a file gets an answer for each frame that is asked
- * about. What has no property here is reached through the children, which are
- * named "ask" and "overlay".
+ * The first queue lets the frames wait for their text. mblmask says where the text
+ * has got to even while it works, so a live picture goes on with the last answer,
+ * and a file gets an answer for each frame that is asked about.
+ *
+ * Only the video holds upstream up. The overlay takes no text before the last one
+ * has ended, so mblmask may have to wait for the video (when times go back, say),
+ * and the video must not wait for mblmask then: the second queue drops the oldest
+ * frames where there would be more than a video that waits for its text ever makes.
+ * It also takes the conversion of frames off the thread of a camera.
+ *
+ * What has no property here is reached through the children, which are named "ask"
+ * and "overlay".
  */
 
 /**
@@ -41,8 +48,10 @@
 #include "gstmblmaskoverlay.h"
 #include "gstmblmenums.h"
 
-/* Frames that may wait for their text. More than mblmask ever holds. */
+/* Frames that may wait for their text. */
 #define MAX_FRAMES 4
+/* Frames that may wait to be asked about: more than that, and those on their way. */
+#define MAX_ASKED 16
 
 struct _GstMblmAskOverlay {
   GstBin parent;
@@ -373,15 +382,17 @@ gst_mblm_ask_overlay_init (GstMblmAskOverlay *self)
   GstBin *bin = GST_BIN (self);
   GstElement *tee = gst_element_factory_make ("tee", NULL);
   GstElement *queue = gst_element_factory_make ("queue", NULL);
+  GstElement *asked = gst_element_factory_make ("queue", NULL);
 
   self->ask = g_object_new (GST_TYPE_MBLM_ASK, "name", "ask", NULL);
   self->overlay = gst_element_factory_make ("textoverlay", "overlay");
   g_signal_connect_object (
       self->ask, "notify", G_CALLBACK (forward_notify), self, 0);
   gst_bin_add (bin, self->ask);
-  if (tee == NULL || queue == NULL || self->overlay == NULL) {
+  if (tee == NULL || queue == NULL || asked == NULL || self->overlay == NULL) {
     g_clear_object (&tee);
     g_clear_object (&queue);
+    g_clear_object (&asked);
     g_clear_object (&self->overlay);
     return;
   }
@@ -389,10 +400,14 @@ gst_mblm_ask_overlay_init (GstMblmAskOverlay *self)
   g_object_set (self->ask, "separator", "", NULL);
   g_object_set (queue, "max-size-buffers", MAX_FRAMES, "max-size-bytes", 0,
       "max-size-time", (guint64) 0, NULL);
-  gst_bin_add_many (bin, tee, queue, self->overlay, NULL);
+  g_object_set (asked, "max-size-buffers", MAX_ASKED, "max-size-bytes", 0,
+      "max-size-time", (guint64) 0, NULL);
+  gst_util_set_object_arg (G_OBJECT (asked), "leaky", "downstream");
+  gst_bin_add_many (bin, tee, queue, asked, self->overlay, NULL);
   gst_element_link_pads (tee, "src_%u", queue, "sink");
   gst_element_link_pads (queue, "src", self->overlay, "video_sink");
-  gst_element_link_pads (tee, "src_%u", self->ask, "sink");
+  gst_element_link_pads (tee, "src_%u", asked, "sink");
+  gst_element_link_pads (asked, "src", self->ask, "sink");
   gst_element_link_pads (self->ask, "src", self->overlay, "text_sink");
   add_pads (self, tee);
 }

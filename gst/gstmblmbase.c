@@ -123,6 +123,7 @@ forget_stream (GstMblmBase *self)
   self->segments_waiting = 0;
   self->newest_start = self->newest_end = GST_CLOCK_TIME_NONE;
   self->advanced = GST_CLOCK_TIME_NONE;
+  self->back = FALSE;
   g_mutex_unlock (&self->lock);
 }
 

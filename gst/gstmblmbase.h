@@ -120,6 +120,7 @@ struct _GstMblmBase {
   guint segments_waiting;                /* SEGMENT events in the queue */
   GstClockTime newest_start, newest_end; /* of the input taken so far */
   GstClockTime advanced; /* newest_end that the task has answered to */
+  gboolean back;         /* input has come that lies before that */
   gint64 idle_until;     /* when the model was there (us, monotonic) */
   GstMblmLatency latency;
   GstMblmStats stats;

@@ -105,16 +105,24 @@ drop_oldest (GstMblmBase *self)
   return gst_mblm_queue_drop_work (&self->queue);
 }
 
-/* The input that was taken last. The lock is held. */
+/* The input that has come furthest. Where times go back what was reached stays: a
+ * frame that came before may wait for text up to its end. The lock is held. */
 static void
 set_newest (GstMblmBase *self, const GstMblmItem *item)
 {
+  GstClockTime end;
+
   if (!GST_CLOCK_TIME_IS_VALID (item->pts))
     return;
-  self->newest_start = item->pts;
-  self->newest_end = item->pts;
+  end = item->pts;
   if (GST_CLOCK_TIME_IS_VALID (item->duration))
-    self->newest_end += item->duration;
+    end = gst_mblm_time_add (end, item->duration);
+  if (GST_CLOCK_TIME_IS_VALID (self->newest_end) && end < self->newest_end) {
+    self->back = TRUE;
+    return;
+  }
+  self->newest_start = item->pts;
+  self->newest_end = end;
 }
 
 /* Puts the item in line. The lock is held; there is room. */
@@ -318,6 +326,7 @@ flush_stop (GstMblmBase *self, GstEvent *event)
   self->segments_waiting = 0;
   self->newest_start = self->newest_end = GST_CLOCK_TIME_NONE;
   self->advanced = GST_CLOCK_TIME_NONE;
+  self->back = FALSE;
   g_mutex_unlock (&self->lock);
   GST_PAD_STREAM_UNLOCK (self->srcpad);
   gst_mblm_base_start_task (self);

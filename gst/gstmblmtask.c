@@ -118,7 +118,18 @@ is_due (GstMblmBase *self)
 {
   return self->arrival && self->segments_waiting == 0 &&
       GST_CLOCK_TIME_IS_VALID (self->newest_end) &&
-      self->advanced != self->newest_end;
+      (self->advanced != self->newest_end || self->back);
+}
+
+/* An overlay takes the start of a text for where text has got to, so that a frame
+ * whose time lies before its end, and that comes after it, waits for more. */
+static void
+state_positions (GstMblmBase *self)
+{
+  g_autoptr (GPtrArray) pads = gst_mblm_base_list_text_pads (self);
+
+  for (guint i = 0; i < pads->len; i++)
+    gst_mblm_text_pad_state_position (pads->pdata[i]);
 }
 
 /* With the lock, which is let go while pushing. */
@@ -126,11 +137,15 @@ static GstFlowReturn
 follow_input (GstMblmBase *self)
 {
   GstClockTime start = self->newest_start, end = self->newest_end;
+  gboolean back = self->back;
   GstFlowReturn ret;
 
   self->advanced = end;
+  self->back = FALSE;
   g_mutex_unlock (&self->lock);
   ret = GST_MBLM_BASE_GET_CLASS (self)->advance (self, start, end);
+  if (back)
+    state_positions (self);
   g_mutex_lock (&self->lock);
   return ret;
 }

@@ -366,6 +366,14 @@ gst_mblm_text_pad_gap (
   return GST_FLOW_OK;
 }
 
+void
+gst_mblm_text_pad_state_position (GstMblmTextPad *self)
+{
+  if (GST_CLOCK_TIME_IS_VALID (self->position) &&
+      gst_mblm_text_pad_prepare (self) == GST_FLOW_OK)
+    push_event (self, gst_event_new_gap (self->position, GST_CLOCK_TIME_NONE));
+}
+
 static gboolean
 same_text (GstBuffer *a, GstBuffer *b)
 {

@@ -135,6 +135,33 @@ test_properties (void)
   gst_object_unref (overlay);
 }
 
+/* Times that go back: the overlay waits with text for a time that the video has
+ * still to reach, and the video goes on all the same. */
+static void
+test_back (void)
+{
+  static const guint times[] = {0, 1, 40, 41, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12};
+  GstElement *element = gst_element_factory_make ("mblmaskoverlay", NULL);
+  GstHarness *h;
+
+  g_object_set (element, "model", helper_qa_model (), "question", "a",
+      "choices", "left,right", NULL);
+  h = gst_harness_new_with_element (element, "sink", "src");
+  gst_harness_set_src_caps_str (h, SIZE);
+  for (guint i = 0; i < G_N_ELEMENTS (times); i++) {
+    GstBuffer *buffer = gst_buffer_new_allocate (NULL, 160 * 120, NULL);
+
+    gst_buffer_memset (buffer, 0, 100, 160 * 120);
+    GST_BUFFER_PTS (buffer) = times[i] * GST_SECOND / 30;
+    GST_BUFFER_DURATION (buffer) = GST_SECOND / 30;
+    g_assert_cmpint (gst_harness_push (h, buffer), ==, GST_FLOW_OK);
+  }
+  gst_harness_push_event (h, gst_event_new_eos ());
+  g_assert_true (helper_wait_eos (h));
+  gst_harness_teardown (h);
+  gst_object_unref (element);
+}
+
 /* The style of the text is that of the overlay inside. */
 static void
 test_style (void)
@@ -422,6 +449,7 @@ main (int argc, char **argv)
   g_test_add_func ("/overlay/live", test_live);
   g_test_add_func ("/overlay/tee", test_tee);
   g_test_add_func ("/overlay/properties", test_properties);
+  g_test_add_func ("/overlay/back", test_back);
   g_test_add_func ("/overlay/style", test_style);
   g_test_add_func ("/overlay/notify", test_notify);
   g_test_add_func ("/overlay/error", test_error);
