@@ -80,37 +80,45 @@ toggle (Hand *self)
 
 /* --- links --- */
 
-static GstPadProbeReturn
-link_now (GstPad *pad, GstPadProbeInfo *info, gpointer sink)
+static void
+link_again (Hand *self, GstPad *src, GstPad *sink)
 {
-  GstPadLinkReturn ret = gst_pad_link (pad, sink);
+  GstPadLinkReturn ret = gst_pad_link (src, sink);
 
-  journal_note ("link", "%s:%s: %s", GST_DEBUG_PAD_NAME (pad),
+  journal_note (self->name, "link %s:%s: %s", GST_DEBUG_PAD_NAME (src),
       gst_pad_link_get_name (ret));
-  return GST_PAD_PROBE_REMOVE;
 }
 
-/* While nothing is pushed: between an event that finds no peer and the note that
- * it was sent, GStreamer takes no new peer. */
-void
-hand_link (Hand *self, GstPad *src, GstPad *sink)
-{
-  g_rw_lock_reader_lock (&self->schedule->alone);
-  gst_pad_add_probe (src, GST_PAD_PROBE_TYPE_IDLE, link_now,
-      gst_object_ref (sink), gst_object_unref);
-  g_rw_lock_reader_unlock (&self->schedule->alone);
-}
-
+/* The new link comes while nothing is pushed: between an event that finds no peer
+ * and the note that it was sent, GStreamer takes no new one. */
 void
 hand_relink (Hand *self, GstPad *src, GstPad *sink)
 {
+  Schedule *schedule = self->schedule;
+  Source *source = schedule->source;
+
+  if (!source)
+    return;
+  g_mutex_lock (&schedule->relinking);
+  g_rw_lock_reader_lock (&schedule->alone);
   journal_note (self->name, "unlink %s:%s", GST_DEBUG_PAD_NAME (src));
-  g_rw_lock_reader_lock (&self->schedule->alone);
   sink_excuse ();
   gst_pad_unlink (src, sink);
-  g_rw_lock_reader_unlock (&self->schedule->alone);
+  g_rw_lock_reader_unlock (&schedule->alone);
   dice_rest (&self->dice, 3);
-  hand_link (self, src, sink);
+
+  g_rw_lock_reader_lock (&schedule->alone);
+  if (GST_PAD_PARENT (src) == (gpointer) source) {
+    source_hold (source);
+    link_again (self, src, sink);
+    source_release (source);
+  } else {
+    source_start_flush (source);
+    link_again (self, src, sink);
+    source_stop_flush (source, TRUE);
+  }
+  g_rw_lock_reader_unlock (&schedule->alone);
+  g_mutex_unlock (&schedule->relinking);
 }
 
 static void

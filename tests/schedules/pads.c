@@ -34,36 +34,39 @@ extra_free (gpointer data)
 
 /* --- a new one --- */
 
-static void
-add_element (Schedule *schedule, gpointer element)
+/* For the pad that this thread is about to ask for. */
+static __thread Sink *next_sink;
+
+void
+pads_link_new (Schedule *schedule, GstPad *pad)
 {
+  GstPad *sink;
+
+  if (!next_sink || !GST_PAD_IS_SRC (pad))
+    return;
+  sink = gst_element_get_static_pad (GST_ELEMENT (next_sink), "sink");
   g_rw_lock_reader_lock (&schedule->alone);
-  if (SCHEDULES_IS_SOURCE (element)) {
-    g_mutex_lock (&schedule->lock);
-    g_ptr_array_add (schedule->sources, gst_object_ref (element));
-    g_mutex_unlock (&schedule->lock);
-  }
-  gst_bin_add (GST_BIN (schedule->pipeline), element);
-  gst_element_sync_state_with_parent (element);
+  gst_pad_link (pad, sink);
   g_rw_lock_reader_unlock (&schedule->alone);
+  gst_object_unref (sink);
 }
 
 static void
 add_sink (Hand *hand, Extra *extra)
 {
   Schedule *schedule = hand->schedule;
-  GstPad *pad;
 
   extra->sink = gst_object_ref_sink (sink_new (NULL, NULL));
   sink_set_plan (
       extra->sink, dice_one_in (&hand->dice, 2), dice_fork (&hand->dice));
   account_object (extra->sink, GST_OBJECT_NAME (extra->sink));
-  add_element (schedule, extra->sink);
-  pad = gst_element_get_static_pad (GST_ELEMENT (extra->sink), "sink");
-  hand_link (hand, extra->out, pad);
-  gst_object_unref (pad);
+  g_rw_lock_reader_lock (&schedule->alone);
+  gst_bin_add (GST_BIN (schedule->pipeline), GST_ELEMENT (extra->sink));
+  gst_element_sync_state_with_parent (GST_ELEMENT (extra->sink));
+  g_rw_lock_reader_unlock (&schedule->alone);
 }
 
+/* Its thread doesn't run before it is linked. */
 static void
 add_source (Hand *hand, Extra *extra)
 {
@@ -77,10 +80,16 @@ add_source (Hand *hand, Extra *extra)
   extra->source = gst_object_ref_sink (source_new (NULL));
   source_set_plan (extra->source, &plan, dice_fork (&hand->dice));
   account_object (extra->source, GST_OBJECT_NAME (extra->source));
-  add_element (schedule, extra->source);
+  g_rw_lock_reader_lock (&schedule->alone);
+  g_mutex_lock (&schedule->lock);
+  g_ptr_array_add (schedule->sources, gst_object_ref (extra->source));
+  g_mutex_unlock (&schedule->lock);
+  gst_bin_add (GST_BIN (schedule->pipeline), GST_ELEMENT (extra->source));
   pad = gst_element_get_static_pad (GST_ELEMENT (extra->source), "src");
-  hand_link (hand, pad, extra->request);
+  gst_pad_link (pad, extra->request);
   gst_object_unref (pad);
+  gst_element_sync_state_with_parent (GST_ELEMENT (extra->source));
+  g_rw_lock_reader_unlock (&schedule->alone);
 }
 
 static gboolean
@@ -113,8 +122,11 @@ request (Hand *hand)
   if (!ask && !take_json (schedule))
     return;
   extra = g_new0 (Extra, 1);
+  add_sink (hand, extra);
+  next_sink = extra->sink;
   extra->request = gst_element_request_pad_simple (
       schedule->subject, ask ? "question_%u" : "json");
+  next_sink = NULL;
   if (!extra->request)
     journal_fail ("no pad");
   journal_note (hand->name, "requested %s", GST_OBJECT_NAME (extra->request));
@@ -128,7 +140,6 @@ request (Hand *hand)
   } else {
     extra->out = gst_object_ref (extra->request);
   }
-  add_sink (hand, extra);
   if (ask)
     add_source (hand, extra);
   g_ptr_array_add (hand->pads, extra);

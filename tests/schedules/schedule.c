@@ -27,6 +27,7 @@ schedule_init (Schedule *self, guint64 seed)
   ledger_init (&self->ledger);
   ledger_init (&self->loose);
   g_rw_lock_init (&self->alone);
+  g_mutex_init (&self->relinking);
   g_mutex_init (&self->lock);
   self->sources = g_ptr_array_new_with_free_func (gst_object_unref);
   self->curious = dice_one_in (&self->dice, 4);
@@ -42,6 +43,7 @@ schedule_clear (Schedule *self)
   gst_clear_object (&self->pipeline);
   account_close ();
   g_mutex_clear (&self->lock);
+  g_mutex_clear (&self->relinking);
   g_rw_lock_clear (&self->alone);
   ledger_clear (&self->loose);
   ledger_clear (&self->ledger);
@@ -125,6 +127,7 @@ on_pad_added (GstElement *element, GstPad *pad, gpointer data)
     witness_add (pad, WITNESS_ANSWER, NULL);
   else if (g_str_equal (GST_OBJECT_NAME (pad), "json"))
     witness_add (pad, WITNESS_JSON, NULL);
+  pads_link_new (data, pad);
 }
 
 static void
@@ -136,7 +139,7 @@ watch_output (Schedule *self)
   if (!g_str_equal (self->factory, "mblmaskoverlay"))
     witness_add (pad, self->kind, &self->ledger);
   g_signal_connect (
-      self->subject, "pad-added", G_CALLBACK (on_pad_added), NULL);
+      self->subject, "pad-added", G_CALLBACK (on_pad_added), self);
   gst_object_unref (pad);
 }
 

@@ -32,6 +32,7 @@ typedef struct {
   /* Written by who changes a state, read by who changes links: a bin can't take
    * both at once. */
   GRWLock alone;
+  GMutex relinking; /* one pair of pads at a time */
   GMutex lock;
   GPtrArray *sources; /* under the lock: of Source, owned */
   gboolean has_json;  /* the same: somebody has asked for that pad */
@@ -58,12 +59,14 @@ void schedule_make_calm (Schedule *self);
 void schedule_set_state (Schedule *self, const char *who, GstState state);
 /* One deed of chance (deeds.c). */
 void hand_do (Hand *self);
-/* As soon as nothing is pushed. */
-void hand_link (Hand *self, GstPad *src, GstPad *sink);
+/* Unlinks two pads for a while. */
 void hand_relink (Hand *self, GstPad *src, GstPad *sink);
 
 /* Request pads (pads.c): asks for one, uses it, or gives it back. */
 void pads_begin (Hand *hand);
 void pads_do (Hand *hand);
+/* A pad was added: by the hand in this thread, perhaps, which links it now, before
+ * the element knows of the pad. */
+void pads_link_new (Schedule *schedule, GstPad *pad);
 /* Gives them back: all, or some, and forgets the others. */
 void pads_end (Hand *hand, gboolean all);

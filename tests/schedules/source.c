@@ -328,6 +328,12 @@ source_hold (Source *self)
 }
 
 void
+source_release (Source *self)
+{
+  g_mutex_unlock (&self->stream);
+}
+
+void
 source_let_go (Source *self)
 {
   ledger_break (self->plan.ledger, "held");

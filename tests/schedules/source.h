@@ -55,8 +55,10 @@ void source_stop_flush (Source *self, gboolean reset_time);
  * set another plan. */
 void source_begin_again (
     Source *self, void (*change) (gpointer user_data), gpointer user_data);
-/* Between the two its thread does nothing; afterwards it begins a new stream. */
+/* Between the two its thread does nothing. */
 void source_hold (Source *self);
+void source_release (Source *self);
+/* The same; afterwards it begins a new stream. */
 void source_let_go (Source *self);
 
 /* The number of a buffer that a source has made, or 0. */
