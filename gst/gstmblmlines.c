@@ -103,16 +103,6 @@ loop (gpointer data)
     gst_pad_pause_task (GST_PAD (pad));
 }
 
-static gboolean
-start (GstMblmLines *self, GstPad *pad)
-{
-  g_mutex_lock (&self->lock);
-  self->flushing = FALSE;
-  self->flow = GST_FLOW_OK;
-  g_mutex_unlock (&self->lock);
-  return gst_pad_start_task (pad, loop, pad, NULL);
-}
-
 static void
 set_flushing (GstMblmLines *self)
 {
@@ -121,6 +111,43 @@ set_flushing (GstMblmLines *self)
   self->flow = GST_FLOW_FLUSHING;
   g_cond_broadcast (&self->cond);
   g_mutex_unlock (&self->lock);
+}
+
+/* Unless the pad is not active, or was taken down meanwhile, with nobody left to
+ * end a task that is started after that. */
+static gboolean
+start (GstMblmLines *self, GstPad *pad)
+{
+  gboolean active;
+
+  g_mutex_lock (&self->lock);
+  active = self->active == pad;
+  if (active) {
+    self->flushing = FALSE;
+    self->flow = GST_FLOW_OK;
+  }
+  g_mutex_unlock (&self->lock);
+  if (!active || !gst_pad_start_task (pad, loop, pad, NULL))
+    return FALSE;
+
+  g_mutex_lock (&self->lock);
+  active = self->active == pad;
+  g_mutex_unlock (&self->lock);
+  return active || !gst_pad_stop_task (pad);
+}
+
+/* The pad that is active now, be it another one. */
+static void
+restart (GstMblmLines *self)
+{
+  g_autoptr (GstPad) pad = NULL;
+
+  g_mutex_lock (&self->lock);
+  if (self->active)
+    pad = gst_object_ref (self->active);
+  g_mutex_unlock (&self->lock);
+  if (pad)
+    start (self, pad);
 }
 
 static gboolean
@@ -133,10 +160,17 @@ activate_mode (GstPad *pad, GstObject *parent, GstPadMode mode, gboolean active)
     return FALSE;
   if (active) {
     g_mutex_lock (&self->begin);
+    g_mutex_lock (&self->lock);
+    self->active = pad;
+    g_mutex_unlock (&self->lock);
     ret = start (self, pad);
     g_mutex_unlock (&self->begin);
     return ret;
   }
+  g_mutex_lock (&self->lock);
+  if (self->active == pad)
+    self->active = NULL;
+  g_mutex_unlock (&self->lock);
   set_flushing (self);
   return gst_pad_stop_task (pad);
 }
@@ -247,8 +281,7 @@ gst_mblm_lines_flush (GstMblmLines *self, GstEvent *event)
   g_mutex_lock (&self->lock);
   drop_items (self);
   g_mutex_unlock (&self->lock);
-  if (gst_pad_is_active (GST_PAD (pad)))
-    start (self, GST_PAD (pad));
+  restart (self);
 }
 
 void
@@ -265,14 +298,7 @@ gst_mblm_lines_reset (GstMblmLines *self)
   g_mutex_lock (&self->lock);
   drop_items (self);
   g_mutex_unlock (&self->lock);
-  if (gst_pad_is_active (GST_PAD (pad))) {
-    start (self, GST_PAD (pad));
-    /* Its end doesn't wait for us, and may have come in between. */
-    if (!gst_pad_is_active (GST_PAD (pad))) {
-      set_flushing (self);
-      gst_pad_stop_task (GST_PAD (pad));
-    }
-  }
+  restart (self);
   g_mutex_unlock (&self->begin);
 }
 

@@ -32,6 +32,7 @@ typedef struct {
   GstMblmTextPad *pad; /* owned; NULL: there is none */
   GQueue items;        /* of GstMiniObject, owned: buffers and events */
   gsize bytes;         /* of the buffers that wait */
+  GstPad *active;      /* the pad while it is active; not owned */
   gboolean flushing;   /* or the pad is not active */
   GstFlowReturn flow;  /* what pushing came to last */
 } GstMblmLines;

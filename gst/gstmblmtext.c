@@ -127,8 +127,8 @@ was_sent (GstMblmTextPad *self, GstEventType type)
 void
 gst_mblm_text_pad_flush (GstMblmTextPad *self)
 {
-  self->started = was_sent (self, GST_EVENT_STREAM_START);
-  self->has_caps = was_sent (self, GST_EVENT_CAPS);
+  self->started = self->stream && was_sent (self, GST_EVENT_STREAM_START);
+  self->has_caps = self->started && was_sent (self, GST_EVENT_CAPS);
   gst_segment_init (&self->segment, GST_FORMAT_TIME);
   self->has_segment = FALSE;
   self->own_segment = TRUE;
@@ -369,9 +369,9 @@ gst_mblm_text_pad_gap (
 void
 gst_mblm_text_pad_state_position (GstMblmTextPad *self)
 {
-  if (GST_CLOCK_TIME_IS_VALID (self->position) &&
+  if (GST_CLOCK_TIME_IS_VALID (self->position) && self->position > 0 &&
       gst_mblm_text_pad_prepare (self) == GST_FLOW_OK)
-    push_event (self, gst_event_new_gap (self->position, GST_CLOCK_TIME_NONE));
+    push_event (self, gst_event_new_gap (self->position - 1, 1));
 }
 
 static gboolean

@@ -68,7 +68,8 @@ GstClockTime gst_mblm_text_pad_get_position (GstMblmTextPad *self);
 GstFlowReturn gst_mblm_text_pad_push (GstMblmTextPad *self, GstBuffer *buffer);
 GstFlowReturn gst_mblm_text_pad_gap (
     GstMblmTextPad *self, GstClockTime start, GstClockTime duration);
-/* Says by a GAP of no length where text has got to, if it has got anywhere. */
+/* Says where text has got to, if it has got anywhere, by a GAP of the last
+ * nanosecond. */
 void gst_mblm_text_pad_state_position (GstMblmTextPad *self);
 /* Takes the event. */
 gboolean gst_mblm_text_pad_send (GstMblmTextPad *self, GstEvent *event);

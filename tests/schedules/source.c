@@ -113,6 +113,7 @@ send_other_event (Source *self)
   push_event (self, event);
 }
 
+/* Not after EOS: then `queue` may keep a serialized query for ever. */
 static void
 ask_downstream (Source *self)
 {
@@ -189,7 +190,8 @@ disturb (Source *self)
         GST_ELEMENT_ERROR (self, STREAM, FAILED, ("schedule"), (NULL));
       break;
     default:
-      ask_downstream (self);
+      if (!self->at_eos)
+        ask_downstream (self);
       break;
   }
 }
