@@ -242,6 +242,18 @@ helper_line (HelperLine *line, const char *factory)
       GST_STATE_CHANGE_FAILURE);
 }
 
+GstFlowReturn
+helper_line_push (HelperLine *line, guint n)
+{
+  const char *factory = GST_OBJECT_NAME (
+      gst_element_get_factory (line->element));
+  GstBuffer *buffer = g_str_equal (factory, "mblmask")
+      ? helper_frame (16, 12, 3, 10 * n, 10)
+      : helper_buffer ("some bytes", 10 * n, 10);
+
+  return gst_pad_push (line->feed, buffer);
+}
+
 void
 helper_line_done (HelperLine *line)
 {

@@ -56,4 +56,7 @@ typedef struct {
 
 void helper_line (HelperLine *line, const char *factory);
 /* NULL, and all of it goes. */
+/* Pushes what the element takes, a frame of 16x12 RGB or ten bytes, at 10 n ns for
+ * 10 ns. */
+GstFlowReturn helper_line_push (HelperLine *line, guint n);
 void helper_line_done (HelperLine *line);

@@ -33,18 +33,6 @@ is_fatal (GstFlowReturn flow)
   return flow == GST_FLOW_NOT_LINKED || flow < GST_FLOW_EOS;
 }
 
-static GstFlowReturn
-push (HelperLine *line, guint n)
-{
-  const char *factory = GST_OBJECT_NAME (
-      gst_element_get_factory (line->element));
-  GstBuffer *buffer = g_str_equal (factory, "mblmask")
-      ? helper_frame (16, 12, 3, 10 * n, 10)
-      : helper_buffer ("some bytes", 10 * n, 10);
-
-  return gst_pad_push (line->feed, buffer);
-}
-
 /* What pushing comes to in the end. */
 static GstFlowReturn
 push_on (HelperLine *line)
@@ -52,7 +40,7 @@ push_on (HelperLine *line)
   GstFlowReturn ret = GST_FLOW_OK;
 
   for (guint i = 0; ret == GST_FLOW_OK && i < 10000; i++) {
-    ret = push (line, i);
+    ret = helper_line_push (line, i);
     g_usleep (1000);
   }
   return ret;
@@ -84,12 +72,12 @@ test_flows (void)
       helper_feed_begin (line.feed, kind->caps, GST_FORMAT_TIME);
       helper_tap_set_answer (line.tap, flows[i]);
       g_assert_cmpint (push_on (&line), ==, flows[i]);
-      g_assert_cmpint (push (&line, 0), ==, flows[i]);
+      g_assert_cmpint (helper_line_push (&line, 0), ==, flows[i]);
       g_assert_false (gst_pad_push_event (line.feed, gst_event_new_eos ()));
       helper_check_messages (line.element, 0, 0);
       helper_tap_set_answer (line.tap, GST_FLOW_OK);
       flush (&line);
-      g_assert_cmpint (push (&line, 77), ==, GST_FLOW_OK);
+      g_assert_cmpint (helper_line_push (&line, 77), ==, GST_FLOW_OK);
       gst_pad_push_event (line.feed, gst_event_new_eos ());
       g_assert_true (helper_tap_wait (
           line.tap, "flush-start flush-stop segment buffer@770+10 eos"));
@@ -114,9 +102,9 @@ test_eos_in_line (void)
       helper_feed_begin (line.feed, kind->caps, GST_FORMAT_TIME);
       helper_tap_set_answer (line.tap, flows[i]);
       helper_tap_hold (line.tap, TRUE);
-      push (&line, 0);
+      helper_line_push (&line, 0);
       g_assert_true (helper_tap_wait_held (line.tap));
-      push (&line, 1);
+      helper_line_push (&line, 1);
       g_assert_true (gst_pad_push_event (line.feed, gst_event_new_eos ()));
       helper_tap_hold (line.tap, FALSE);
       if (is_fatal (flows[i])) {
@@ -144,7 +132,7 @@ test_eos_late (void)
     helper_line (&line, kind->factory);
     helper_feed_begin (line.feed, kind->caps, GST_FORMAT_TIME);
     helper_tap_set_answer (line.tap, GST_FLOW_ERROR);
-    push (&line, 0);
+    helper_line_push (&line, 0);
     /* The element ends its text, or what passed. */
     g_assert_true (helper_tap_wait (line.tap, "buffer@0+10 eos"));
     g_assert_false (gst_pad_push_event (line.feed, gst_event_new_eos ()));
@@ -169,7 +157,7 @@ test_custom_success (void)
       helper_feed_begin (line.feed, kind->caps, GST_FORMAT_TIME);
       helper_tap_set_answer (line.tap, good[i]);
       for (guint n = 0; n < 5; n++) {
-        g_assert_cmpint (push (&line, n), ==, GST_FLOW_OK);
+        g_assert_cmpint (helper_line_push (&line, n), ==, GST_FLOW_OK);
         g_assert_true (helper_wait_stat (line.element, "units", n + 1));
       }
       gst_pad_push_event (line.feed, gst_event_new_eos ());
@@ -282,7 +270,7 @@ test_json (void)
     for (guint k = 0; k < 2; k++) {
       helper_feed_begin (line.feed, OCTETS, GST_FORMAT_TIME);
       for (guint n = 0; n < 5; n++)
-        g_assert_cmpint (push (&line, 5 * k + n), ==, GST_FLOW_OK);
+        g_assert_cmpint (helper_line_push (&line, 5 * k + n), ==, GST_FLOW_OK);
     }
     gst_pad_push_event (line.feed, gst_event_new_eos ());
     g_assert_true (helper_tap_wait (line.tap, "buffer@90+10 eos"));
@@ -307,7 +295,7 @@ test_json_refuses (void)
   json->refuses = TRUE;
   helper_feed_begin (line.feed, OCTETS, GST_FORMAT_TIME);
   for (guint n = 0; n < 5; n++)
-    g_assert_cmpint (push (&line, n), ==, GST_FLOW_OK);
+    g_assert_cmpint (helper_line_push (&line, n), ==, GST_FLOW_OK);
   gst_pad_push_event (line.feed, gst_event_new_eos ());
   g_assert_true (helper_tap_wait (line.tap, "buffer@0+10 buffer@40+10 eos"));
   g_assert_true (helper_tap_wait (json, "eos"));
@@ -331,7 +319,7 @@ test_json_alone (void)
     line.feed = helper_feed (line.element, "sink");
     gst_element_set_state (line.element, GST_STATE_PLAYING);
     helper_feed_begin (line.feed, OCTETS, GST_FORMAT_TIME);
-    g_assert_cmpint (push (&line, 0), ==, GST_FLOW_OK);
+    g_assert_cmpint (helper_line_push (&line, 0), ==, GST_FLOW_OK);
     g_assert_true (
         helper_tap_wait (json, "stream-start caps segment buffer@0+10"));
     helper_tap_set_answer (json, flows[i]);
@@ -380,7 +368,7 @@ test_answers (void)
       g_assert_cmpint (push_on (&line), ==, flows[i]);
     } else {
       for (guint n = 0; n < 5; n++)
-        g_assert_cmpint (push (&line, n), ==, GST_FLOW_OK);
+        g_assert_cmpint (helper_line_push (&line, n), ==, GST_FLOW_OK);
       gst_pad_push_event (line.feed, gst_event_new_eos ());
       g_assert_true (
           helper_tap_wait (line.tap, "buffer@0+10 buffer@40+10 eos"));

@@ -29,18 +29,6 @@ static const Kind kinds[] = {{"mblmgenerate", TEXT, "text", "mblmask"},
 #define FOR_EACH(kind)                                                         \
   for (const Kind *kind = kinds; kind < kinds + G_N_ELEMENTS (kinds); kind++)
 
-static GstFlowReturn
-push (HelperLine *line, guint n)
-{
-  const char *factory = GST_OBJECT_NAME (
-      gst_element_get_factory (line->element));
-  GstBuffer *buffer = g_str_equal (factory, "mblmask")
-      ? helper_frame (16, 12, 3, 10 * n, 10)
-      : helper_buffer ("some bytes", 10 * n, 10);
-
-  return gst_pad_push (line->feed, buffer);
-}
-
 static const char *
 model_of (const Kind *kind)
 {
@@ -84,7 +72,7 @@ begin (HelperLine *line, const Kind *kind)
 {
   helper_line (line, kind->factory);
   helper_feed_begin (line->feed, kind->caps, GST_FORMAT_TIME);
-  g_assert_cmpint (push (line, 0), ==, GST_FLOW_OK);
+  g_assert_cmpint (helper_line_push (line, 0), ==, GST_FLOW_OK);
   g_assert_true (helper_tap_wait (line->tap, "buffer@0+10"));
   helper_count (line->element, GST_MESSAGE_ANY);
 }
@@ -115,7 +103,7 @@ test_bad (void)
     begin (&line, kind);
     set_model (&line, "/no/such/model", FALSE);
     wait_model (&line, model_of (kind));
-    g_assert_cmpint (push (&line, 1), ==, GST_FLOW_OK);
+    g_assert_cmpint (helper_line_push (&line, 1), ==, GST_FLOW_OK);
     gst_pad_push_event (line.feed, gst_event_new_eos ());
     g_assert_true (helper_tap_wait (line.tap, "buffer@0+10 buffer@10+10 eos"));
     helper_check_messages (line.element, 0, 0);
@@ -145,7 +133,7 @@ test_other_task (void)
     g_assert_nonnull (strstr (error->message, kind->users));
     gst_message_unref (message);
     wait_model (&line, model_of (kind));
-    g_assert_cmpint (push (&line, 1), ==, GST_FLOW_OK);
+    g_assert_cmpint (helper_line_push (&line, 1), ==, GST_FLOW_OK);
     g_assert_true (helper_tap_wait (line.tap, "buffer@10+10"));
     helper_line_done (&line);
   }
@@ -164,10 +152,11 @@ test_good (void)
       g_object_set (line.element, "model",
           round % 2 ? model_of (kind) : kind->other, NULL);
       for (guint n = 0; n < 10; n++)
-        g_assert_cmpint (push (&line, 10 * round + n + 1), ==, GST_FLOW_OK);
+        g_assert_cmpint (
+            helper_line_push (&line, 10 * round + n + 1), ==, GST_FLOW_OK);
     }
     set_model (&line, kind->other, TRUE);
-    g_assert_cmpint (push (&line, 41), ==, GST_FLOW_OK);
+    g_assert_cmpint (helper_line_push (&line, 41), ==, GST_FLOW_OK);
     gst_pad_push_event (line.feed, gst_event_new_eos ());
     g_assert_true (helper_tap_wait (line.tap, "buffer@0+10 buffer@410+10 eos"));
     g_assert_cmpuint (line.tap->buffers->len, ==, 42);
@@ -187,14 +176,14 @@ test_takes_over (void)
   begin (&line, &kinds[0]);
   g_object_set (line.element, "max-bytes", 20, NULL);
   set_model (&line, "text", TRUE);
-  push (&line, 1);
+  helper_line_push (&line, 1);
   g_assert_true (helper_tap_wait (line.tap, "buffer@10+10"));
   helper_line (&fresh, "mblmgenerate");
   gst_element_set_state (fresh.element, GST_STATE_NULL);
   g_object_set (fresh.element, "max-bytes", 20, "model", "text", NULL);
   gst_element_set_state (fresh.element, GST_STATE_PLAYING);
   helper_feed_begin (fresh.feed, TEXT, GST_FORMAT_TIME);
-  push (&fresh, 1);
+  helper_line_push (&fresh, 1);
   g_assert_true (helper_tap_wait (fresh.tap, "buffer@10+10"));
   one = line.tap->buffers->pdata[1];
   other = fresh.tap->buffers->pdata[0];
@@ -267,23 +256,23 @@ test_files (void)
     g_object_set (line.element, "model", path, NULL);
     gst_element_set_state (line.element, GST_STATE_PLAYING);
     helper_feed_begin (line.feed, kind->caps, GST_FORMAT_TIME);
-    push (&line, 0);
+    helper_line_push (&line, 0);
     g_assert_true (helper_tap_wait (line.tap, "buffer@0+10"));
     helper_count (line.element, GST_MESSAGE_ANY);
 
     overwrite_model (path, "");
-    push (&line, 1);
+    helper_line_push (&line, 1);
     g_assert_true (helper_tap_wait (line.tap, "buffer@10+10"));
     set_model (&line, path, FALSE);
     overwrite_model (path, "nonsense");
     set_model (&line, path, FALSE);
     overwrite_model (path, NULL);
     set_model (&line, path, FALSE);
-    push (&line, 2);
+    helper_line_push (&line, 2);
     g_assert_true (helper_tap_wait (line.tap, "buffer@20+10"));
     copy_model (model_of (kind), path);
     set_model (&line, path, TRUE);
-    push (&line, 3);
+    helper_line_push (&line, 3);
     gst_pad_push_event (line.feed, gst_event_new_eos ());
     g_assert_true (helper_tap_wait (line.tap, "buffer@30+10 eos"));
     g_assert_cmpuint (line.tap->buffers->len, ==, 4);
@@ -314,7 +303,7 @@ test_at_once (void)
       g_object_set (line.element, "model", "/no/such/model", NULL);
     gst_element_set_state (line.element, GST_STATE_PLAYING);
     helper_feed_begin (line.feed, kind->caps, GST_FORMAT_TIME);
-    g_assert_cmpint (push (&line, 0), ==, GST_FLOW_OK);
+    g_assert_cmpint (helper_line_push (&line, 0), ==, GST_FLOW_OK);
     gst_pad_push_event (line.feed, gst_event_new_eos ());
     g_assert_true (helper_tap_wait (line.tap, "buffer@0+10 eos"));
     if (bad)
@@ -347,7 +336,7 @@ test_null_while_loading (void)
         helper_feed_free (line.feed);
         line.feed = helper_feed (line.element, "sink");
         helper_feed_begin (line.feed, kind->caps, GST_FORMAT_TIME);
-        g_assert_cmpint (push (&line, i), ==, GST_FLOW_OK);
+        g_assert_cmpint (helper_line_push (&line, i), ==, GST_FLOW_OK);
       }
       if (i % 4 == 1)
         g_object_set (line.element, "model", model_of (kind), NULL);
@@ -360,7 +349,7 @@ test_null_while_loading (void)
     line.feed = helper_feed (line.element, "sink");
     gst_element_set_state (line.element, GST_STATE_PLAYING);
     helper_feed_begin (line.feed, kind->caps, GST_FORMAT_TIME);
-    push (&line, 100);
+    helper_line_push (&line, 100);
     g_assert_true (helper_tap_wait (line.tap, "buffer@1000+10"));
     helper_line_done (&line);
   }
@@ -386,7 +375,7 @@ test_one_fails (void)
         g_assert_cmpint (gst_element_set_state (other, GST_STATE_READY), ==,
             GST_STATE_CHANGE_FAILURE);
       helper_check_messages (other, 0, 1);
-      push (&line, 1);
+      helper_line_push (&line, 1);
       g_assert_true (helper_tap_wait (line.tap, "buffer@10+10"));
       helper_check_messages (line.element, 0, 0);
       /* And it starts once it is told better. */

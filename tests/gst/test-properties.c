@@ -22,18 +22,6 @@ static const Kind kinds[] = {
 #define FOR_EACH(kind)                                                         \
   for (const Kind *kind = kinds; kind < kinds + G_N_ELEMENTS (kinds); kind++)
 
-static GstFlowReturn
-push (HelperLine *line, guint n)
-{
-  const char *factory = GST_OBJECT_NAME (
-      gst_element_get_factory (line->element));
-  GstBuffer *buffer = g_str_equal (factory, "mblmask")
-      ? helper_frame (16, 12, 3, 10 * n, 10)
-      : helper_buffer ("some bytes", 10 * n, 10);
-
-  return gst_pad_push (line->feed, buffer);
-}
-
 /* --- every value --- */
 
 /* Values of a property that are as far out as they can be; the last one is the
@@ -178,7 +166,7 @@ test_every_state (void)
     helper_feed_free (line.feed);
     line.feed = helper_feed (line.element, "sink");
     helper_feed_begin (line.feed, kind->caps, GST_FORMAT_TIME);
-    g_assert_cmpint (push (&line, 1), ==, GST_FLOW_OK);
+    g_assert_cmpint (helper_line_push (&line, 1), ==, GST_FLOW_OK);
     gst_pad_push_event (line.feed, gst_event_new_eos ());
     g_assert_true (helper_tap_wait (line.tap, "buffer@10+10 eos"));
     g_assert_cmpuint (helper_count (line.element, GST_MESSAGE_ERROR), ==, 0);
@@ -221,7 +209,7 @@ test_text_is_utf8 (void)
           line.element, "prompt", bad, "stop", bad, "echo", TRUE, NULL);
     helper_feed_begin (line.feed, i == 0 ? TEXT : RGB, GST_FORMAT_TIME);
     for (guint n = 0; n < 3; n++)
-      g_assert_cmpint (push (&line, n), ==, GST_FLOW_OK);
+      g_assert_cmpint (helper_line_push (&line, n), ==, GST_FLOW_OK);
     gst_pad_push_event (line.feed, gst_event_new_eos ());
     g_assert_true (helper_tap_wait (line.tap, "buffer@20+10 eos"));
     for (guint n = 0; n < 3; n++) {
@@ -249,11 +237,11 @@ test_question_is_utf8 (void)
 
     helper_line (&line, "mblmask");
     helper_feed_begin (line.feed, RGB, GST_FORMAT_TIME);
-    push (&line, 0);
+    helper_line_push (&line, 0);
     g_assert_true (helper_wait_stat (line.element, "units", 1));
     g_object_set (line.element, names[i], "\xff,b", NULL);
-    push (&line, 1);
-    push (&line, 2);
+    helper_line_push (&line, 1);
+    helper_line_push (&line, 2);
     message = helper_wait (line.element, GST_MESSAGE_WARNING);
     g_assert_nonnull (message);
     gst_message_parse_warning (message, NULL, &debug);
@@ -389,7 +377,7 @@ excite (HelperLine *line, const Kind *kind)
     g_object_set (element, "threshold", 0.001, NULL);
   helper_feed_begin (line->feed, kind->caps, GST_FORMAT_TIME);
   for (guint n = 0; n < 3; n++)
-    push (line, n);
+    helper_line_push (line, n);
   g_object_set (element, "latency", G_GINT64_CONSTANT (5), NULL);
   g_assert_true (helper_wait_stat (element, "units", 3));
   /* Told from the loader's thread; with a full queue, which blocks or drops. */
@@ -397,7 +385,7 @@ excite (HelperLine *line, const Kind *kind)
       element, "model", "/no/such/model", "max-size-buffers", 1, NULL);
   gst_util_set_object_arg (G_OBJECT (element), "leaky", "upstream");
   for (guint n = 3; n < 40; n++)
-    push (line, n);
+    helper_line_push (line, n);
   if (g_str_equal (kind->factory, "mblmask"))
     gst_pad_push (line->feed, helper_buffer ("short", 400, 10));
   gst_pad_push_event (line->feed, gst_event_new_eos ());
