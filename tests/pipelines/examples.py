@@ -29,6 +29,8 @@ ELSEWHERE = {
     "./tests/run": "what is running now",
     'meson devenv -C build -w "$PWD"': "all that follows runs in it",
     "sudo meson install -C build": "the test `installed`",
+    "meson test -C build --benchmark --verbose elements":
+        "a minute of measuring, which nothing passes or fails",
 }
 
 
