@@ -80,6 +80,13 @@ send_item (GstMblmLines *self, GstMblmTextPad *pad, GstMiniObject *item)
     self->failed (self->user_data, ret);
 }
 
+/* Whether the pad may go on. The lock is held. */
+static gboolean
+is_current (GstMblmLines *self, GstMblmTextPad *pad)
+{
+  return self->pad == pad && !self->flushing;
+}
+
 static void
 loop (gpointer data)
 {
@@ -88,9 +95,9 @@ loop (gpointer data)
   GstMiniObject *item = NULL;
 
   g_mutex_lock (&self->lock);
-  while (!self->flushing && self->items.length == 0)
+  while (is_current (self, pad) && self->items.length == 0)
     g_cond_wait (&self->cond, &self->lock);
-  if (!self->flushing) {
+  if (is_current (self, pad)) {
     item = g_queue_pop_head (&self->items);
     if (GST_IS_BUFFER (item))
       self->bytes -= gst_buffer_get_size (GST_BUFFER (item));
@@ -113,15 +120,15 @@ set_flushing (GstMblmLines *self)
   g_mutex_unlock (&self->lock);
 }
 
-/* Unless the pad is not active, or was taken down meanwhile, with nobody left to
- * end a task that is started after that. */
+/* Unless the pad is not active, or was taken down or away meanwhile, with nobody
+ * left to end a task that is started after that. */
 static gboolean
 start (GstMblmLines *self, GstPad *pad)
 {
   gboolean active;
 
   g_mutex_lock (&self->lock);
-  active = self->active == pad;
+  active = self->active == pad && GST_PAD (self->pad) == pad;
   if (active) {
     self->flushing = FALSE;
     self->flow = GST_FLOW_OK;
@@ -131,7 +138,7 @@ start (GstMblmLines *self, GstPad *pad)
     return FALSE;
 
   g_mutex_lock (&self->lock);
-  active = self->active == pad;
+  active = self->active == pad && GST_PAD (self->pad) == pad;
   g_mutex_unlock (&self->lock);
   return active || !gst_pad_stop_task (pad);
 }
@@ -154,24 +161,30 @@ static gboolean
 activate_mode (GstPad *pad, GstObject *parent, GstPadMode mode, gboolean active)
 {
   GstMblmLines *self = gst_pad_get_element_private (pad);
-  gboolean ret;
+  gboolean ours;
 
   if (mode != GST_PAD_MODE_PUSH)
     return FALSE;
   if (active) {
     g_mutex_lock (&self->begin);
     g_mutex_lock (&self->lock);
-    self->active = pad;
+    /* A change of state may come to a pad that is just being given back. */
+    ours = GST_PAD (self->pad) == pad;
+    if (ours)
+      self->active = pad;
     g_mutex_unlock (&self->lock);
-    ret = start (self, pad);
+    if (ours)
+      start (self, pad);
     g_mutex_unlock (&self->begin);
-    return ret;
+    return TRUE;
   }
   g_mutex_lock (&self->lock);
-  if (self->active == pad)
+  ours = self->active == pad;
+  if (ours)
     self->active = NULL;
   g_mutex_unlock (&self->lock);
-  set_flushing (self);
+  if (ours)
+    set_flushing (self);
   return gst_pad_stop_task (pad);
 }
 
@@ -191,7 +204,9 @@ gst_mblm_lines_set_pad (GstMblmLines *self, GstMblmTextPad *pad)
   g_mutex_lock (&self->lock);
   old = self->pad;
   self->pad = pad;
+  self->flushing = TRUE;
   drop_items (self);
+  g_cond_broadcast (&self->cond);
   g_mutex_unlock (&self->lock);
   gst_clear_object (&old);
 }

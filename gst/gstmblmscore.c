@@ -215,9 +215,9 @@ gst_mblm_score_request_new_pad (GstElement *element, GstPadTemplate *template,
 static void
 gst_mblm_score_release_pad (GstElement *element, GstPad *pad)
 {
-  /* Its task goes first, which looks for its lines. */
-  gst_pad_set_active (pad, FALSE);
+  /* Its task ends, and is not started again by a change of state. */
   gst_mblm_lines_set_pad (&GST_MBLM_SCORE (element)->lines, NULL);
+  gst_pad_set_active (pad, FALSE);
   gst_element_remove_pad (element, pad);
 }
 

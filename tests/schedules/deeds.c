@@ -114,7 +114,10 @@ hand_relink (Hand *self, GstPad *src, GstPad *sink)
     source_release (source);
   } else {
     source_start_flush (source);
+    /* Until its task has left. */
+    GST_PAD_STREAM_LOCK (src);
     link_again (self, src, sink);
+    GST_PAD_STREAM_UNLOCK (src);
     source_stop_flush (source, TRUE);
   }
   g_rw_lock_reader_unlock (&schedule->alone);

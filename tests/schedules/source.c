@@ -113,7 +113,8 @@ send_other_event (Source *self)
   push_event (self, event);
 }
 
-/* Not after EOS: then `queue` may keep a serialized query for ever. */
+/* Not after EOS, nor where a `queue` is between: it may keep a serialized query for
+ * ever once the sink has answered EOS. */
 static void
 ask_downstream (Source *self)
 {
@@ -155,6 +156,13 @@ send_buffers (Source *self)
   return ret;
 }
 
+/* A `queue` may lose a stream that is started while it passes EOS on. */
+static gboolean
+may_start (Source *self)
+{
+  return self->plan.direct || !self->at_eos;
+}
+
 /* Something that may come between two buffers. */
 static void
 disturb (Source *self)
@@ -172,7 +180,8 @@ disturb (Source *self)
       send_caps (self);
       break;
     case 4:
-      start_stream (self);
+      if (may_start (self))
+        start_stream (self);
       break;
     case 5:
       send_eos (self);
@@ -190,7 +199,7 @@ disturb (Source *self)
         GST_ELEMENT_ERROR (self, STREAM, FAILED, ("schedule"), (NULL));
       break;
     default:
-      if (!self->at_eos)
+      if (self->plan.direct && !self->at_eos)
         ask_downstream (self);
       break;
   }
@@ -220,7 +229,8 @@ act (Source *self)
 {
   GstFlowReturn ret = GST_FLOW_OK;
 
-  if (self->need_start || (self->at_eos && dice_one_in (&self->dice, 2))) {
+  if (self->need_start ||
+      (self->at_eos && may_start (self) && dice_one_in (&self->dice, 2))) {
     start_stream (self);
   } else if (self->need_caps) {
     send_caps (self);
