@@ -56,7 +56,8 @@ mblm_modules_open (void)
   for (char **path = paths; *path != NULL; path++) {
     g_autoptr (GError) error = NULL;
     if (**path != '\0' && !open_module (*path, &error))
-      g_message ("%s", error->message);
+      g_message ("%s",
+          error != NULL ? error->message : "a module has failed; no reason");
   }
   g_once_init_leave (&once, 1);
 }

@@ -228,8 +228,11 @@ void gst_mblm_base_set_flushing (GstMblmBase *self);
 void gst_mblm_base_begin_answer (GstMblmBase *self);
 /* That time is over. */
 gboolean gst_mblm_base_is_late (GstMblmBase *self);
-/* Counts an answer, a continuation or a score. */
+/* Counts that answer or continuation, and the time that it took. */
 void gst_mblm_base_end_answer (GstMblmBase *self, gboolean partial);
+/* Counts an answer, a continuation or a score that took `time`. */
+void gst_mblm_base_count_answer (
+    GstMblmBase *self, GstClockTime time, gboolean partial);
 /* Between two steps of the model: lets time go on downstream (timing=arrival).
  * When that fails, the unit is cancelled. */
 void gst_mblm_base_breathe (GstMblmBase *self, GCancellable *cancellable);

@@ -42,8 +42,9 @@ gst_mblm_lines_clear (GstMblmLines *self)
 
 /* --- the task --- */
 
+/* Takes the event. `linked`: or only what has to be known later. */
 static GstFlowReturn
-send_event (GstMblmTextPad *pad, GstEvent *event)
+send_event (GstMblmTextPad *pad, GstEvent *event, gboolean linked)
 {
   GstFlowReturn ret = GST_FLOW_OK;
 
@@ -54,25 +55,41 @@ send_event (GstMblmTextPad *pad, GstEvent *event)
     case GST_EVENT_SEGMENT:
       gst_mblm_text_pad_set_segment (pad, event);
       /* A score may be far; a sink that prerolls needs something before. */
-      ret = gst_mblm_text_pad_open (pad);
+      if (linked)
+        ret = gst_mblm_text_pad_open (pad);
       break;
     default:
-      gst_mblm_text_pad_send (pad, gst_event_ref (event));
+      if (linked)
+        gst_mblm_text_pad_send (pad, gst_event_ref (event));
       break;
   }
   gst_event_unref (event);
   return ret;
 }
 
-/* Sends the next item (taken), and keeps what that came to. */
+/* Sends the next item (taken), and keeps what that came to. To a pad that is not
+ * linked nothing is pushed: GStreamer loses the first of the sticky events where it
+ * is linked between two of them. */
 static void
 send_item (GstMblmLines *self, GstMblmTextPad *pad, GstMiniObject *item)
 {
-  GstFlowReturn ret = GST_IS_BUFFER (item)
-      ? gst_mblm_text_pad_push (pad, GST_BUFFER (item))
-      : send_event (pad, GST_EVENT (item));
+  gboolean linked = gst_pad_is_linked (GST_PAD (pad));
+  GstFlowReturn ret;
+
+  if (GST_IS_EVENT (item)) {
+    ret = send_event (pad, GST_EVENT (item), linked);
+  } else if (linked) {
+    ret = gst_mblm_text_pad_push (pad, GST_BUFFER (item));
+  } else {
+    gst_mini_object_unref (item);
+    ret = GST_FLOW_OK;
+  }
+  if (!linked)
+    ret = GST_FLOW_NOT_LINKED;
 
   g_mutex_lock (&self->lock);
+  if (self->busy == pad)
+    self->busy = NULL;
   if (self->pad == pad)
     self->flow = ret;
   g_mutex_unlock (&self->lock);
@@ -95,9 +112,10 @@ loop (gpointer data)
   GstMiniObject *item = NULL;
 
   g_mutex_lock (&self->lock);
-  while (is_current (self, pad) && self->items.length == 0)
+  while (is_current (self, pad) && (!self->added || self->items.length == 0))
     g_cond_wait (&self->cond, &self->lock);
   if (is_current (self, pad)) {
+    self->busy = pad;
     item = g_queue_pop_head (&self->items);
     if (GST_IS_BUFFER (item))
       self->bytes -= gst_buffer_get_size (GST_BUFFER (item));
@@ -204,11 +222,32 @@ gst_mblm_lines_set_pad (GstMblmLines *self, GstMblmTextPad *pad)
   g_mutex_lock (&self->lock);
   old = self->pad;
   self->pad = pad;
+  self->added = FALSE;
   self->flushing = TRUE;
   drop_items (self);
   g_cond_broadcast (&self->cond);
   g_mutex_unlock (&self->lock);
   gst_clear_object (&old);
+}
+
+void
+gst_mblm_lines_begin (GstMblmLines *self)
+{
+  g_mutex_lock (&self->lock);
+  self->added = TRUE;
+  g_cond_broadcast (&self->cond);
+  g_mutex_unlock (&self->lock);
+}
+
+gboolean
+gst_mblm_lines_is_busy (GstMblmLines *self, GstPad *pad)
+{
+  gboolean busy;
+
+  g_mutex_lock (&self->lock);
+  busy = GST_PAD (self->busy) == pad;
+  g_mutex_unlock (&self->lock);
+  return busy;
 }
 
 GstMblmTextPad *

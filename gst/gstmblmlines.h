@@ -29,12 +29,14 @@ typedef struct {
   GMutex lock;
   GCond cond; /* anything below has changed */
   /* Under `lock`: */
-  GstMblmTextPad *pad; /* owned; NULL: there is none */
-  GQueue items;        /* of GstMiniObject, owned: buffers and events */
-  gsize bytes;         /* of the buffers that wait */
-  GstPad *active;      /* the pad while it is active; not owned */
-  gboolean flushing;   /* or the pad is not active */
-  GstFlowReturn flow;  /* what pushing came to last */
+  GstMblmTextPad *pad;  /* owned; NULL: there is none */
+  GQueue items;         /* of GstMiniObject, owned: buffers and events */
+  gsize bytes;          /* of the buffers that wait */
+  GstPad *active;       /* the pad while it is active; not owned */
+  GstMblmTextPad *busy; /* the pad whose task pushes; not owned */
+  gboolean added;       /* the pad is the element's */
+  gboolean flushing;    /* or the pad is not active */
+  GstFlowReturn flow;   /* what pushing came to last */
 } GstMblmLines;
 
 void gst_mblm_lines_init (GstMblmLines *self,
@@ -44,6 +46,10 @@ void gst_mblm_lines_clear (GstMblmLines *self);
 
 /* Gives it a pad, before that is active, or takes it away (NULL). */
 void gst_mblm_lines_set_pad (GstMblmLines *self, GstMblmTextPad *pad);
+/* The pad is now the element's. Until then lines wait. */
+void gst_mblm_lines_begin (GstMblmLines *self);
+/* Whether the pad's task pushes something, and may be held up by downstream. */
+gboolean gst_mblm_lines_is_busy (GstMblmLines *self, GstPad *pad);
 /* A new reference, or NULL. */
 GstMblmTextPad *gst_mblm_lines_get_pad (GstMblmLines *self);
 /* Takes a line; without a pad it is dropped. FALSE: an older one got lost. */

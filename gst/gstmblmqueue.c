@@ -48,7 +48,7 @@ void
 gst_mblm_queue_init (GstMblmQueue *self)
 {
   g_queue_init (&self->items);
-  self->level = (GstMblmLevels){0, 0, 0};
+  self->level = self->passing = (GstMblmLevels){0, 0, 0};
 }
 
 /* A query's sender frees it. */
@@ -68,46 +68,64 @@ gst_mblm_queue_clear (GstMblmQueue *self)
 
   while ((item = g_queue_pop_head (&self->items)))
     drop (item);
-  self->level = (GstMblmLevels){0, 0, 0};
+  self->level = self->passing = (GstMblmLevels){0, 0, 0};
 }
 
-static gboolean
-item_counts (const GstMblmItem *item)
+/* The level that the item is part of, or NULL. */
+static GstMblmLevels *
+find_level (GstMblmQueue *self, const GstMblmItem *item)
 {
-  return !item->dropped &&
-      (item->kind == GST_MBLM_ITEM_WORK || item->kind == GST_MBLM_ITEM_SKIP);
+  if (item->kind != GST_MBLM_ITEM_WORK && item->kind != GST_MBLM_ITEM_SKIP)
+    return NULL;
+  if (!item->dropped)
+    return &self->level;
+  return item->buffer ? &self->passing : NULL;
 }
 
 static void
 count_in (GstMblmQueue *self, const GstMblmItem *item)
 {
-  if (!item_counts (item))
+  GstMblmLevels *level = find_level (self, item);
+
+  if (!level)
     return;
-  self->level.buffers++;
-  self->level.bytes += item->size;
+  level->buffers++;
+  level->bytes += item->size;
   if (GST_CLOCK_TIME_IS_VALID (item->duration))
-    self->level.time += item->duration;
+    level->time += item->duration;
 }
 
 static void
 count_out (GstMblmQueue *self, const GstMblmItem *item)
 {
-  if (!item_counts (item))
+  GstMblmLevels *level = find_level (self, item);
+
+  if (!level)
     return;
-  self->level.buffers--;
-  self->level.bytes -= item->size;
+  level->buffers--;
+  level->bytes -= item->size;
   if (GST_CLOCK_TIME_IS_VALID (item->duration))
-    self->level.time -= item->duration;
+    level->time -= item->duration;
+}
+
+static gboolean
+is_reached (const GstMblmLevels *level, const GstMblmLevels *limits)
+{
+  return (limits->buffers > 0 && level->buffers >= limits->buffers) ||
+      (limits->bytes > 0 && level->bytes >= limits->bytes) ||
+      (limits->time > 0 && level->time >= limits->time);
 }
 
 gboolean
 gst_mblm_queue_is_full (const GstMblmQueue *self, const GstMblmLevels *limits)
 {
-  const GstMblmLevels *level = &self->level;
+  return is_reached (&self->level, limits);
+}
 
-  return (limits->buffers > 0 && level->buffers >= limits->buffers) ||
-      (limits->bytes > 0 && level->bytes >= limits->bytes) ||
-      (limits->time > 0 && level->time >= limits->time);
+gboolean
+gst_mblm_queue_is_packed (const GstMblmQueue *self, const GstMblmLevels *limits)
+{
+  return is_reached (&self->passing, limits);
 }
 
 void
@@ -225,6 +243,7 @@ gst_mblm_queue_drop_work (GstMblmQueue *self)
   item = link->data;
   count_out (self, item);
   item_make_dropped (item);
+  count_in (self, item);
 
   times = gst_mblm_item_new (GST_MBLM_ITEM_SKIP);
   times->pts = item->pts;
@@ -242,7 +261,7 @@ void
 gst_mblm_queue_push_dropped (GstMblmQueue *self, GstMblmItem *item)
 {
   item_make_dropped (item);
-  g_queue_push_tail (&self->items, item);
+  gst_mblm_queue_push (self, item);
   if (self->items.tail->prev)
     merge_next (self, self->items.tail->prev);
 }

@@ -53,7 +53,8 @@ typedef struct {
 
 typedef struct {
   GQueue items;
-  GstMblmLevels level; /* of what counts; time: sum of durations */
+  GstMblmLevels level;   /* of what counts; time: sum of durations */
+  GstMblmLevels passing; /* ... of buffers that were dropped as work */
 } GstMblmQueue;
 
 GstMblmItem *gst_mblm_item_new (GstMblmItemKind kind);
@@ -66,6 +67,9 @@ void gst_mblm_queue_clear (GstMblmQueue *self);
 
 /* TRUE when one of the limits is reached; a limit of 0 is none. */
 gboolean gst_mblm_queue_is_full (
+    const GstMblmQueue *self, const GstMblmLevels *limits);
+/* The same of buffers that pass without a score. */
+gboolean gst_mblm_queue_is_packed (
     const GstMblmQueue *self, const GstMblmLevels *limits);
 /* Takes the item. */
 void gst_mblm_queue_push (GstMblmQueue *self, GstMblmItem *item);

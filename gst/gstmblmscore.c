@@ -209,15 +209,31 @@ gst_mblm_score_request_new_pad (GstElement *element, GstPadTemplate *template,
       GST_STATE_PENDING (element) > GST_STATE_READY)
     gst_pad_set_active (GST_PAD (pad), TRUE);
   gst_element_add_pad (element, GST_PAD (pad));
+  gst_mblm_lines_begin (&self->lines);
   return GST_PAD (pad);
+}
+
+/* A pad that may have been removed already. */
+static void
+take_down (GstElement *element, gpointer pad)
+{
+  GST_OBJECT_FLAG_UNSET (pad, GST_PAD_FLAG_NEED_PARENT);
+  gst_pad_set_active (pad, FALSE);
 }
 
 static void
 gst_mblm_score_release_pad (GstElement *element, GstPad *pad)
 {
+  GstMblmLines *lines = &GST_MBLM_SCORE (element)->lines;
+
   /* Its task ends, and is not started again by a change of state. */
-  gst_mblm_lines_set_pad (&GST_MBLM_SCORE (element)->lines, NULL);
-  gst_pad_set_active (pad, FALSE);
+  gst_mblm_lines_set_pad (lines, NULL);
+  /* Downstream may hold the task up for ever, but not who releases the pad. */
+  if (gst_mblm_lines_is_busy (lines, pad))
+    gst_element_call_async (
+        element, take_down, gst_object_ref (pad), gst_object_unref);
+  else
+    gst_pad_set_active (pad, FALSE);
   gst_element_remove_pad (element, pad);
 }
 

@@ -179,7 +179,7 @@ end_unit (GstMblmScore *self)
   structure = gst_mblm_unit_to_structure (unit, "mblmscore", self->path);
   send_json (self, structure);
   watch_threshold (self, structure);
-  gst_mblm_base_end_answer (&self->parent, FALSE);
+  gst_mblm_base_count_answer (&self->parent, unit->work, FALSE);
   gst_element_post_message (GST_ELEMENT (self),
       gst_message_new_element (GST_OBJECT (self), structure));
   gst_mblm_unit_reset (unit);
@@ -191,9 +191,11 @@ score_bytes (const guint8 *bytes, gsize n, gpointer user_data)
 {
   GstMblmScore *self = user_data;
   gboolean windows = self->now.per == GST_MBLM_SCORE_PER_WINDOW;
+  GstMblmWatch *watch = &self->parent.watch;
 
   while (n > 0) {
     gsize piece = MIN (n, PIECE);
+    GstClockTime begin;
 
     if (windows) {
       if (self->unit.total.bytes >= self->now.window)
@@ -201,9 +203,11 @@ score_bytes (const guint8 *bytes, gsize n, gpointer user_data)
       piece = MIN (piece, self->now.window - self->unit.total.bytes);
     }
     gst_mblm_unit_touch (&self->unit, self->item, self->offset);
+    begin = gst_mblm_watch_elapsed (watch);
     if (!mblm_scorer_push (self->scorer, bytes, piece, self->bits,
             self->cancellable, &self->error))
       return FALSE;
+    self->unit.work += gst_mblm_watch_elapsed (watch) - begin;
     gst_mblm_unit_add (&self->unit, self->bits, piece);
     self->offset += piece;
     bytes += piece;

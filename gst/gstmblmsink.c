@@ -141,6 +141,40 @@ enqueue (GstMblmBase *self, GstMblmItem *item, gboolean leaky)
   gst_mblm_base_wake (self);
 }
 
+/* A passing buffer never waits for scores. */
+static gboolean
+passes_leaky (GstMblmBase *self, const Rules *rules)
+{
+  return rules->leaky != GST_MBLM_LEAKY_NO &&
+      GST_MBLM_BASE_GET_CLASS (self)->passthrough;
+}
+
+/* Has the task give up what it scores. The lock is held. */
+static void
+hurry (GstMblmBase *self)
+{
+  self->hurried = TRUE;
+  g_cancellable_cancel (self->cancellable);
+}
+
+/* ... but for downstream, as in any queue: else those that pass without a score
+ * would pile up. The lock is held. */
+static void
+wait_for_downstream (GstMblmBase *self, Rules *rules, GQueue *dropped)
+{
+  GstMblmItem *old;
+
+  while (!self->flushing && self->srcresult == GST_FLOW_OK &&
+      passes_leaky (self, rules) &&
+      gst_mblm_queue_is_packed (&self->queue, &rules->limits)) {
+    hurry (self);
+    while ((old = drop_oldest (self)))
+      g_queue_push_tail (dropped, old);
+    gst_mblm_base_wait (self);
+    *rules = find_rules (self);
+  }
+}
+
 /* Waits for room, or makes it: what was dropped goes to `dropped`. FALSE: the
  * item itself has to go. The lock is held. */
 static gboolean
@@ -150,12 +184,8 @@ find_room (GstMblmBase *self, GstMblmItem *item, Rules *rules, GQueue *dropped)
       gst_mblm_queue_is_full (&self->queue, &rules->limits)) {
     GstMblmItem *old;
 
-    /* A passing buffer never waits for scores. */
-    if (rules->leaky != GST_MBLM_LEAKY_NO &&
-        GST_MBLM_BASE_GET_CLASS (self)->passthrough) {
-      self->hurried = TRUE;
-      g_cancellable_cancel (self->cancellable);
-    }
+    if (passes_leaky (self, rules))
+      hurry (self);
     if (rules->leaky == GST_MBLM_LEAKY_UPSTREAM)
       return item->kind != GST_MBLM_ITEM_WORK;
     if (rules->leaky == GST_MBLM_LEAKY_DOWNSTREAM) {
@@ -197,6 +227,7 @@ gst_mblm_base_submit (GstMblmBase *self, GstMblmItem *item)
   item->blocked = gst_mblm_watch_get_blocked (&self->watch);
   if (!item->load)
     item->load = gst_mblm_loader_get_current (&self->loader);
+  wait_for_downstream (self, &rules, &dropped);
   if (!find_room (self, item, &rules, &dropped)) {
     GstMblmItem *times = gst_mblm_item_new (GST_MBLM_ITEM_SKIP);
 
@@ -333,17 +364,6 @@ flush_stop (GstMblmBase *self, GstEvent *event)
   return ret;
 }
 
-static void
-take_segment (GstMblmBase *self, GstEvent *event)
-{
-  gst_mblm_input_set_segment (&self->input, event);
-  g_mutex_lock (&self->lock);
-  self->own_time = self->input.own;
-  self->segments_waiting++;
-  self->newest_start = self->newest_end = GST_CLOCK_TIME_NONE;
-  g_mutex_unlock (&self->lock);
-}
-
 /* Input that isn't there: time goes on. */
 static gboolean
 take_gap (GstMblmBase *self, GstEvent *event)
@@ -387,6 +407,15 @@ begin_stream (GstMblmBase *self)
     self->srcresult = GST_FLOW_OK;
 }
 
+/* What comes now is in other times. The lock is held. */
+static void
+take_segment (GstMblmBase *self)
+{
+  self->own_time = self->input.own;
+  self->segments_waiting++;
+  self->newest_start = self->newest_end = GST_CLOCK_TIME_NONE;
+}
+
 static gboolean
 queue_event (GstMblmBase *self, GstEvent *event)
 {
@@ -400,6 +429,8 @@ queue_event (GstMblmBase *self, GstEvent *event)
   if (ret == GST_FLOW_OK) {
     GstMblmItem *item = gst_mblm_item_new (GST_MBLM_ITEM_EVENT);
 
+    if (GST_EVENT_TYPE (event) == GST_EVENT_SEGMENT)
+      take_segment (self);
     item->event = g_steal_pointer (&event);
     self->eos |= is_eos;
     gst_mblm_queue_push (&self->queue, item);
@@ -456,7 +487,7 @@ sink_event (GstPad *pad, GstObject *parent, GstEvent *event)
   if (klass->sink_event)
     klass->sink_event (self, event);
   if (GST_EVENT_TYPE (event) == GST_EVENT_SEGMENT)
-    take_segment (self, event);
+    gst_mblm_input_set_segment (&self->input, event);
   return queue_event (self, event);
 }
 

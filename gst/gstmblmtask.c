@@ -66,7 +66,7 @@ gst_mblm_base_count_out (GstMblmBase *self, gsize bytes)
 {
   g_mutex_lock (&self->lock);
   self->stats.bytes_out += bytes;
-  if (!self->spoke)
+  if (!self->spoke && self->watch.running)
     gst_mblm_times_add (
         &self->stats.first_byte, gst_mblm_watch_elapsed (&self->watch));
   g_mutex_unlock (&self->lock);
@@ -101,8 +101,14 @@ gst_mblm_base_is_late (GstMblmBase *self)
 void
 gst_mblm_base_end_answer (GstMblmBase *self, gboolean partial)
 {
-  GstClockTime time = gst_mblm_watch_answer_time (&self->watch);
+  gst_mblm_base_count_answer (
+      self, gst_mblm_watch_answer_time (&self->watch), partial);
+}
 
+void
+gst_mblm_base_count_answer (
+    GstMblmBase *self, GstClockTime time, gboolean partial)
+{
   g_mutex_lock (&self->lock);
   gst_mblm_times_add (&self->stats.answer, time);
   self->stats.answered++;

@@ -315,7 +315,12 @@ gst_mblm_text_pad_open (GstMblmTextPad *self)
 gboolean
 gst_mblm_text_pad_send (GstMblmTextPad *self, GstEvent *event)
 {
-  gst_mblm_text_pad_prepare (self);
+  /* What was left out for a flush comes again; for a pad without an element
+   * nothing may follow. */
+  if (gst_mblm_text_pad_prepare (self) == GST_FLOW_FLUSHING) {
+    gst_event_unref (event);
+    return FALSE;
+  }
   return push_event (self, event);
 }
 

@@ -31,6 +31,7 @@ typedef struct {
   GstMblmRange surprises[GST_MBLM_N_SURPRISES]; /* the most bits a byte first */
   GstClockTime pts, end;                        /* NONE: not known */
   GstClockTime running_time, stream_time;
+  GstClockTime work; /* what scoring it took */
   gboolean begun;
 } GstMblmUnit;
 

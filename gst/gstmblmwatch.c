@@ -46,6 +46,7 @@ void
 gst_mblm_watch_start (GstMblmWatch *self, GstElement *element)
 {
   gst_mblm_watch_stop (self);
+  self->running = TRUE;
   self->clock = gst_element_get_clock (element);
   self->began = now (self);
   self->held = 0;
@@ -56,6 +57,7 @@ void
 gst_mblm_watch_stop (GstMblmWatch *self)
 {
   gst_clear_object (&self->clock);
+  self->running = FALSE;
   self->due = GST_CLOCK_TIME_NONE;
 }
 
@@ -81,7 +83,7 @@ gst_mblm_watch_push_ends (GstMblmWatch *self)
 GstClockTime
 gst_mblm_watch_elapsed (const GstMblmWatch *self)
 {
-  return between (self->began + self->held, now (self));
+  return self->running ? between (self->began + self->held, now (self)) : 0;
 }
 
 void

@@ -21,6 +21,7 @@
 G_BEGIN_DECLS
 
 typedef struct {
+  gboolean running;        /* a unit is at work */
   GstClock *clock;         /* owned; NULL: the monotonic one */
   GstClockTime began;      /* by `clock` */
   GstClockTime held;       /* since then, in pushes */
@@ -42,7 +43,7 @@ void gst_mblm_watch_stop (GstMblmWatch *self);
 /* Around everything that is pushed. */
 void gst_mblm_watch_push_begins (GstMblmWatch *self);
 void gst_mblm_watch_push_ends (GstMblmWatch *self);
-/* Since the start, pushes left out. */
+/* Since the start, pushes left out; 0 between two units. */
 GstClockTime gst_mblm_watch_elapsed (const GstMblmWatch *self);
 /* One answer of the unit begins, for which there is so much time; 0: no end to
  * it. The first begins with the unit. */

@@ -331,6 +331,86 @@ test_json_alone (void)
   }
 }
 
+/* Releasing the pad doesn't wait for downstream, which holds a line up. */
+static void
+test_json_released (void)
+{
+  HelperLine line;
+  HelperTap *json;
+  GstPad *pad;
+
+  helper_line (&line, "mblmscore");
+  json = json_tap (&line);
+  pad = gst_element_get_static_pad (line.element, "json");
+  helper_tap_hold (json, TRUE);
+  helper_feed_begin (line.feed, OCTETS, GST_FORMAT_TIME);
+  g_assert_cmpint (helper_line_push (&line, 0), ==, GST_FLOW_OK);
+  g_assert_true (helper_tap_wait_held (json));
+  gst_element_release_request_pad (line.element, pad);
+  g_assert_null (GST_OBJECT_PARENT (pad));
+
+  for (guint n = 1; n < 5; n++)
+    g_assert_cmpint (helper_line_push (&line, n), ==, GST_FLOW_OK);
+  gst_pad_push_event (line.feed, gst_event_new_eos ());
+  g_assert_true (helper_tap_wait (line.tap, "buffer@40+10 eos"));
+  helper_tap_hold (json, FALSE);
+  for (guint n = 0; gst_pad_is_active (pad); n++) {
+    g_assert_cmpuint (n, <, 10000);
+    g_usleep (1000);
+  }
+  gst_object_unref (pad);
+  helper_tap_free (json);
+  helper_line_done (&line);
+}
+
+/* A leaky queue leaves out scores, not the wait for downstream: what passes
+ * without a score doesn't pile up. */
+typedef struct {
+  HelperLine *line;
+  gint pushed;
+} Pusher;
+
+static gpointer
+push_many (gpointer data)
+{
+  Pusher *self = data;
+
+  for (guint n = 0; n < 200; n++) {
+    g_assert_cmpint (helper_line_push (self->line, n), ==, GST_FLOW_OK);
+    g_atomic_int_inc (&self->pushed);
+  }
+  return NULL;
+}
+
+static void
+test_leaky_waits (void)
+{
+  static const char *const leaky[] = {"upstream", "downstream"};
+
+  for (guint i = 0; i < 2; i++) {
+    HelperLine line;
+    Pusher pusher = {.line = &line};
+    GThread *thread;
+
+    helper_line (&line, "mblmscore");
+    gst_util_set_object_arg (G_OBJECT (line.element), "leaky", leaky[i]);
+    g_object_set (line.element, "max-size-buffers", 3, NULL);
+    helper_feed_begin (line.feed, OCTETS, GST_FORMAT_TIME);
+    helper_tap_hold (line.tap, TRUE);
+    thread = g_thread_new ("pusher", push_many, &pusher);
+    g_assert_true (helper_tap_wait_held (line.tap));
+    /* Time for it to go too far; it never does, however long this is. */
+    g_usleep (50 * 1000);
+    g_assert_cmpint (g_atomic_int_get (&pusher.pushed), <, 12);
+    helper_tap_hold (line.tap, FALSE);
+    g_thread_join (thread);
+    gst_pad_push_event (line.feed, gst_event_new_eos ());
+    g_assert_true (helper_tap_wait (line.tap, "buffer@1990+10 eos"));
+    g_assert_cmpuint (line.tap->buffers->len, ==, 200);
+    helper_line_done (&line);
+  }
+}
+
 /* --- answers --- */
 
 /* An element with a question pad whose question is "where". */
@@ -500,6 +580,8 @@ main (int argc, char **argv)
   g_test_add_func ("/downstream/json", test_json);
   g_test_add_func ("/downstream/json-refuses", test_json_refuses);
   g_test_add_func ("/downstream/json-alone", test_json_alone);
+  g_test_add_func ("/downstream/json-released", test_json_released);
+  g_test_add_func ("/downstream/leaky-waits", test_leaky_waits);
   g_test_add_func ("/downstream/answers", test_answers);
   g_test_add_func ("/downstream/answers-alone", test_answers_alone);
   g_test_add_func ("/downstream/null", test_null);
