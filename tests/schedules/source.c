@@ -170,8 +170,9 @@ disturb (Source *self)
   switch (dice_below (&self->dice, 12)) {
     case 0:
     case 1:
-      if (self->plan.timed)
-        push_event (self, source_make_gap (self));
+      /* It may come to a pad that is just being linked anew. */
+      if (self->plan.timed && !push_event (self, source_make_gap (self)))
+        ledger_break (self->plan.ledger, "refused");
       break;
     case 2:
       send_segment (self);
