@@ -4,23 +4,10 @@
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
 
+#include "kinds.h"
 #include "tap.h"
 
 #include <string.h>
-
-#define OCTETS "application/octet-stream"
-#define TEXT "text/x-raw, format=(string)utf8"
-#define RGB "video/x-raw,format=RGB,width=16,height=12,framerate=10/1"
-
-typedef struct {
-  const char *factory, *caps;
-} Kind;
-
-static const Kind kinds[] = {
-    {"mblmgenerate", TEXT}, {"mblmscore", OCTETS}, {"mblmask", RGB}};
-
-#define FOR_EACH(kind)                                                         \
-  for (const Kind *kind = kinds; kind < kinds + G_N_ELEMENTS (kinds); kind++)
 
 static const GstFlowReturn flows[] = {GST_FLOW_NOT_LINKED, GST_FLOW_FLUSHING,
     GST_FLOW_EOS, GST_FLOW_NOT_NEGOTIATED, GST_FLOW_ERROR,

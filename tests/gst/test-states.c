@@ -4,26 +4,13 @@
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
 
+#include "kinds.h"
 #include "tap.h"
 
 #include <gst/check/gsttestclock.h>
 #include <string.h>
 
 #define NONE GST_CLOCK_TIME_NONE
-#define OCTETS "application/octet-stream"
-#define TEXT "text/x-raw, format=(string)utf8"
-#define RGB "video/x-raw,format=RGB,width=16,height=12,framerate=10/1"
-
-typedef struct {
-  const char *factory, *caps;
-} Kind;
-
-static const Kind kinds[] = {
-    {"mblmgenerate", TEXT}, {"mblmscore", OCTETS}, {"mblmask", RGB}};
-
-#define FOR_EACH(kind)                                                         \
-  for (const Kind *kind = kinds; kind < kinds + G_N_ELEMENTS (kinds); kind++)
-
 static GstBuffer *
 new_buffer (const Kind *kind, GstClockTime pts, GstClockTime duration)
 {
