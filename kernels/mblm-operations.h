@@ -1,0 +1,502 @@
+/* mblm-operations.h: what the operations of a device compute, and their
+ * arguments.
+ *
+ * Copyright (C) 2026 The gst-mblm authors
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * The table of them, and the conventions that hold for all, are in
+ * mblm-kernels.h, which includes this file.
+ *
+ * Formulas are those of the published implementation (arXiv 2502.14553); each
+ * struct states its own.
+ */
+
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+typedef enum {
+  MBLM_TYPE_F32,
+  MBLM_TYPE_BF16,
+} MblmType;
+
+/* A weight: [rows, cols], contiguous. */
+typedef struct {
+  const void *data;
+  MblmType type;
+  size_t rows;
+  size_t cols;
+} MblmMatrix;
+
+typedef enum {
+  MBLM_ACTIVATION_NONE,
+  MBLM_ACTIVATION_GELU, /* exact: x/2 (1 + erf (x / sqrt 2)) */
+} MblmActivation;
+
+/* What a sequence of a batch carries from one call to the next (the row before
+ * the first for a token shift, the last inputs of a convolution, the state of a
+ * scan). `from[b]` is read, `to[b]` is written; they may be the same memory.
+ *
+ *   from == NULL   every sequence starts from zeros
+ *   shared         every sequence starts from from[0]
+ *   to == NULL     what would be carried on is dropped */
+typedef struct {
+  const float *const *from;
+  float *const *to;
+  bool shared;
+} MblmCarry;
+
+/* The gradients of a carry, for sequences as there. */
+typedef struct {
+  const float *const *to; /* of what was carried on; NULL: zeros */
+  float *const *from;     /* += of what came in; entry 0 is that of all
+                           * sequences where the carry is shared */
+} MblmCarryGradient;
+
+/* ------------------------------------------------------------------------- */
+/* Embedding and rows                                                        */
+/* ------------------------------------------------------------------------- */
+
+/* out[i, :] = table[ids[i], :]. Ids are valid: the engine has checked them. */
+typedef struct {
+  MblmMatrix table;   /* [vocabulary, width] */
+  const int32_t *ids; /* [rows] */
+  size_t rows;
+  float *out; /* [rows, width], contiguous */
+} MblmEmbed;
+
+typedef struct {
+  MblmEmbed forward;
+  const float *d_out; /* [rows, width], contiguous */
+  bool has_padding;   /* the row of the id `padding` gets nothing */
+  int32_t padding;
+  float *d_table; /* +=, [vocabulary, width] */
+} MblmEmbedBackward;
+
+/* x[b, i, :] += table[(first + i) % table.rows, :] (fixed position embedding;
+ * the engine has checked that first + rows <= table.rows where wrapping would
+ * be wrong). */
+typedef struct {
+  MblmMatrix table; /* [period, width] */
+  size_t first;
+  size_t batch, rows;
+  float *x; /* [batch, rows, width], in place */
+} MblmAddPosition;
+
+typedef struct {
+  MblmAddPosition forward; /* its x is the gradient, and only read */
+  float *d_table;          /* +=, [period, width] */
+} MblmAddPositionBackward;
+
+/* x[b, :] += y[b, :] (residuals; the slice of a parent stage's projection). */
+typedef struct {
+  size_t batch, width;
+  float *x; /* in place */
+  size_t x_stride;
+  const float *y;
+  size_t y_stride; /* 0: the same row for all */
+} MblmAdd;
+
+/* out[b, :] = x[b, :], any strides; x_stride 0 repeats one row. */
+typedef struct {
+  size_t batch, width;
+  const float *x;
+  size_t x_stride;
+  float *out;
+  size_t out_stride;
+} MblmCopyRows;
+
+/* out[:] += sum over b of x[b, :]: the gradient of a row that was repeated. */
+typedef struct {
+  size_t batch, width;
+  const float *x;
+  size_t x_stride;
+  float *out; /* [width] */
+} MblmSumRows;
+
+/* x[i] = 0 with the given probability, else x[i] / (1 - probability); its own
+ * gradient. Entry i is dropped where uniform number `first` + i of the stream
+ * `seed`, (r + 0.5) / 2^32, is below the probability: r is word (first + i) % 4
+ * of Philox4x32-10 with key `seed` (low word first) and counter (first + i) / 4
+ * (low word first, the upper two words zero). */
+typedef struct {
+  size_t count;
+  float *x; /* in place */
+  float probability;
+  uint64_t seed, first;
+} MblmDropout;
+
+/* ------------------------------------------------------------------------- */
+/* Products                                                                  */
+/* ------------------------------------------------------------------------- */
+
+/* out = activation (x W^T + bias), or out += that with `accumulate`. A row of
+ * the result is the same whatever number of rows up to 8 it is computed with.
+ * With `product` BF16 a device may round both operands of the product to
+ * bfloat16 (to nearest, ties to even) and then adds up in float32; the reference
+ * does so. */
+typedef struct {
+  MblmMatrix weight; /* [n, k] as in PyTorch's Linear */
+  const float *bias; /* [n] or NULL */
+  MblmActivation activation;
+  bool accumulate;
+  size_t rows;
+  const float *x;    /* [rows, k] */
+  size_t x_stride;   /* >= k */
+  float *out;        /* [rows, n] */
+  size_t out_stride; /* >= n */
+  MblmType product;
+  float *before; /* [rows, n] contiguous or NULL: gets x W^T + bias */
+} MblmLinear;
+
+/* With g the gradient before the activation: d_x = g W, d_weight += g^T x,
+ * d_bias += column sums of g. `product` holds for both products. */
+typedef struct {
+  MblmLinear forward; /* with an activation, `before` as it was left */
+  float *d_out;       /* [rows, n]; becomes g where there is an activation */
+  size_t d_out_stride;
+  bool accumulate; /* d_x += */
+  float *d_x;      /* [rows, k] */
+  size_t d_x_stride;
+  float *d_weight; /* +=, [n, k] */
+  float *d_bias;   /* +=, [n] */
+} MblmLinearBackward;
+
+/* ------------------------------------------------------------------------- */
+/* Norms                                                                     */
+/* ------------------------------------------------------------------------- */
+
+/* out = (x - mean) / sqrt (variance + epsilon) * gain + bias, per row. */
+typedef struct {
+  size_t rows, width;
+  const float *x;           /* contiguous */
+  const float *gain, *bias; /* [width] */
+  float epsilon;
+  float *out; /* contiguous; may be x */
+} MblmLayerNorm;
+
+typedef struct {
+  MblmLayerNorm forward;
+  const float *d_out;     /* contiguous */
+  bool accumulate;        /* d_x += */
+  float *d_x;             /* contiguous; may be d_out */
+  float *d_gain, *d_bias; /* +=, [width] */
+} MblmLayerNormBackward;
+
+/* out = x / sqrt (mean (x^2) + epsilon) * gain, per row (Mamba). */
+typedef struct {
+  size_t rows, width;
+  const float *x;    /* contiguous */
+  const float *gain; /* [width] */
+  float epsilon;
+  float *out; /* contiguous; may be x */
+} MblmRmsNorm;
+
+typedef struct {
+  MblmRmsNorm forward;
+  const float *d_out; /* contiguous */
+  bool accumulate;    /* d_x += */
+  float *d_x;         /* contiguous; may be d_out */
+  float *d_gain;      /* +=, [width] */
+} MblmRmsNormBackward;
+
+/* MEGABYTE's norm, after its token shift:
+ *   s[b, t, :] = (x[b, t, 0..a), x[b, t-1, a..width)),  a = ceil (width / 2)
+ *   r = ||s|| / sqrt (width);  out = s / max (r, epsilon) * gain
+ * Without `shift`, s = x. The carry is the second part of the row before the
+ * first ([width - a] floats), zeros at the start of a sequence. */
+typedef struct {
+  size_t batch, rows, width;
+  const float *x; /* [batch, rows, width] contiguous */
+  bool shift;
+  MblmCarry carry;
+  const float *gain; /* [width] */
+  float epsilon;
+  float *out; /* contiguous, not x */
+} MblmShiftNorm;
+
+typedef struct {
+  MblmShiftNorm forward; /* its carry's `to` says whether there is one */
+  const float *d_out;    /* contiguous */
+  bool accumulate;       /* d_x += */
+  float *d_x;            /* contiguous, not d_out */
+  float *d_gain;         /* +=, [width] */
+  MblmCarryGradient d_carry;
+} MblmShiftNormBackward;
+
+/* u = y * silu (z);  out = u / sqrt (mean (u^2) + epsilon) * gain (Mamba-2). */
+typedef struct {
+  size_t rows, width;
+  const float *y;
+  size_t y_stride;
+  const float *z;
+  size_t z_stride;
+  const float *gain; /* [width] */
+  float epsilon;
+  float *out; /* contiguous; may be y where y_stride == width */
+} MblmGatedNorm;
+
+typedef struct {
+  MblmGatedNorm forward;
+  const float *d_out; /* contiguous */
+  float *d_y;         /* may be d_out where d_y_stride == width */
+  size_t d_y_stride;
+  float *d_z;
+  size_t d_z_stride;
+  float *d_gain; /* +=, [width] */
+} MblmGatedNormBackward;
+
+/* ------------------------------------------------------------------------- */
+/* Rotary embedding                                                          */
+/* ------------------------------------------------------------------------- */
+
+/* cosine[i, j], sine[i, j] of the angle float32 (first + i) * frequency[j],
+ * that product rounded to float32, with full range reduction. */
+typedef struct {
+  const float *frequency; /* [half] */
+  size_t half;
+  size_t first, rows;
+  float *cosine, *sine; /* [rows, half] */
+} MblmRopeAngles;
+
+typedef enum {
+  MBLM_ROPE_HALVES, /* pairs (x[j], x[j + half]): attention heads */
+  MBLM_ROPE_PAIRS,  /* pairs (x[2j], x[2j + 1]): stage positions */
+} MblmRopeForm;
+
+/* (a, b) = (a cos - b sin, b cos + a sin) for each pair of each head of
+ * 2 * half numbers. Row i of sequence b takes angle row b * angle_stride + i:
+ * angle_stride 0 gives every sequence the same angles. */
+typedef struct {
+  MblmRopeForm form;
+  size_t batch, rows, heads, half;
+  float *x;                   /* [batch * rows, heads * 2 * half], in place */
+  size_t x_stride;            /* from row to row */
+  const float *cosine, *sine; /* [.., half] */
+  size_t angle_stride;        /* in rows of the angle tables */
+} MblmRope; /* backward: x is the gradient, and is turned back in place */
+
+/* ------------------------------------------------------------------------- */
+/* Attention                                                                 */
+/* ------------------------------------------------------------------------- */
+
+/* out = softmax (q k^T / sqrt (head_dim)) v for each head. The keys of sequence
+ * b are its past, `past[b]` rows of `past_key[b]` (or of entry 0 for all with
+ * `past_shared`: the constant start column of an inner stage), followed by its
+ * own `rows`. Causal: query i sees the past and own keys 0..i. Otherwise every
+ * key, but those whose key_mask is 0; a row with every key masked sees all of
+ * them alike, or nothing with `masked_is_zero`. Masks exclude a past and
+ * causality. */
+typedef struct {
+  size_t batch, rows, heads, head_dim; /* head_dim 1 .. 512 */
+  const float *query;                  /* [batch * rows, heads * head_dim] */
+  size_t query_stride;                 /* from row to row */
+  const float *key, *value;            /* as query */
+  size_t key_stride;                   /* of both */
+  bool causal;
+  const float *const *past_key; /* [past, heads * head_dim] contiguous rows */
+  const float *const *past_value;
+  const size_t *past; /* NULL: no past */
+  bool past_shared;
+  const uint8_t *key_mask; /* [batch, rows] or NULL */
+  bool masked_is_zero;
+  float *out;       /* [batch * rows, heads * head_dim] contiguous */
+  MblmType product; /* as in MblmLinear, of both products */
+  float *log_sum;   /* [batch * rows, heads] or NULL: gets
+                     * log (sum exp (score)) over the keys that are seen; any
+                     * number where every key is masked */
+} MblmAttention;
+
+/* A row with every key masked passes no gradient to queries and keys; to the
+ * values it does where they were averaged. Nothing of the size rows * rows is
+ * held. */
+typedef struct {
+  MblmAttention forward; /* `out` and `log_sum` as they were left */
+  const float *d_out;    /* [batch * rows, heads * head_dim] contiguous */
+  float *d_query;        /* strides as in the forward struct */
+  float *d_key, *d_value;
+  float *const *d_past_key; /* +=, as past_key; NULL: not wanted */
+  float *const *d_past_value;
+} MblmAttentionBackward;
+
+/* ------------------------------------------------------------------------- */
+/* State-space models                                                        */
+/* ------------------------------------------------------------------------- */
+
+/* Causal depthwise convolution:
+ *   out[b, t, c] = silu (bias[c] + sum_w weight[c, w] x[b, t - (taps - 1) + w, c])
+ * The carry is the last taps - 1 rows of x, [taps - 1, width], oldest first. */
+typedef struct {
+  size_t batch, rows, width, taps; /* taps 1 .. 16 */
+  const float *x;
+  size_t x_stride;     /* from row to row, over batches too */
+  const float *weight; /* [width, taps] */
+  const float *bias;   /* [width] or NULL */
+  MblmCarry carry;
+  float *out; /* [batch * rows, width] */
+  size_t out_stride;
+} MblmConv;
+
+typedef struct {
+  MblmConv forward;
+  const float *d_out; /* [batch * rows, width] */
+  size_t d_out_stride;
+  float *d_x;
+  size_t d_x_stride;
+  float *d_weight; /* +=, [width, taps] */
+  float *d_bias;   /* +=, [width] */
+  MblmCarryGradient d_carry;
+} MblmConvBackward;
+
+/* Mamba-2's scan, head h of `heads`, state S [head_dim, state]:
+ *   dt = softplus (delta[t, h] + delta_bias[h])   (identity above 20)
+ *   S  = exp (-exp (a_log[h]) dt) S + dt x[t, h, :] (outer) B[t, :]
+ *   y[t, h, :] = S C[t, :] + skip[h] x[t, h, :]
+ * The carry is S, [heads, head_dim, state]. */
+typedef struct {
+  size_t batch, rows, heads, head_dim, state;
+  const float *x;     /* [batch * rows, heads * head_dim] */
+  const float *b, *c; /* [batch * rows, state] */
+  size_t xbc_stride;  /* of x, b and c: they are parts of one row */
+  const float *delta; /* [batch * rows, heads] */
+  size_t delta_stride;
+  const float *delta_bias, *a_log, *skip; /* [heads] */
+  MblmCarry carry;
+  float *y; /* [batch * rows, heads * head_dim] contiguous */
+} MblmSsdScan;
+
+/* Works in pieces of time, keeping the state before each; the states inside a
+ * piece are computed again. */
+typedef struct {
+  MblmSsdScan forward;
+  const float *d_y; /* contiguous */
+  float *d_x;       /* [batch * rows, heads * head_dim] */
+  float *d_b, *d_c; /* [batch * rows, state] */
+  size_t d_xbc_stride;
+  float *d_delta; /* [batch * rows, heads] */
+  size_t d_delta_stride;
+  float *d_delta_bias, *d_a_log, *d_skip; /* +=, [heads] */
+  MblmCarryGradient d_carry;
+} MblmSsdScanBackward;
+
+/* Mamba-1's scan, channel e of `width`, state h [width, state]:
+ *   dt = softplus (delta[t, e])
+ *   h[e, :] = exp (-exp (a_log[e, :]) dt) h[e, :] + dt x[t, e] B[t, :]
+ *   y[t, e] = (h[e, :] . C[t, :] + skip[e] x[t, e]) * silu (z[t, e])
+ * The carry is h, [width, state]. */
+typedef struct {
+  size_t batch, rows, width, state;
+  const float *x; /* [batch * rows, width] */
+  size_t x_stride;
+  const float *delta; /* as x; its bias is already added */
+  size_t delta_stride;
+  const float *b, *c; /* [batch * rows, state] */
+  size_t bc_stride;
+  const float *z; /* as x */
+  size_t z_stride;
+  const float *a_log; /* [width, state] */
+  const float *skip;  /* [width] */
+  MblmCarry carry;
+  float *y; /* [batch * rows, width] contiguous */
+} MblmSelectiveScan;
+
+/* In pieces of time as MblmSsdScanBackward. */
+typedef struct {
+  MblmSelectiveScan forward;
+  const float *d_y; /* contiguous */
+  float *d_x;
+  size_t d_x_stride;
+  float *d_delta;
+  size_t d_delta_stride;
+  float *d_b, *d_c;
+  size_t d_bc_stride;
+  float *d_z;
+  size_t d_z_stride;
+  float *d_a_log; /* +=, [width, state] */
+  float *d_skip;  /* +=, [width] */
+  MblmCarryGradient d_carry;
+} MblmSelectiveScanBackward;
+
+/* ------------------------------------------------------------------------- */
+/* Loss and sampling                                                         */
+/* ------------------------------------------------------------------------- */
+
+/* loss[i] = log (sum exp (x - max)) - (x[target] - max) in float32, every step
+ * rounded (the published loss is tested for exact zero), but for the additions
+ * of the sum, which are in double; 0 where targets[i] is negative. Nats. */
+typedef struct {
+  size_t rows, vocabulary;
+  const float *logits;    /* [rows, vocabulary] contiguous */
+  const int32_t *targets; /* [rows] */
+  float *loss;            /* [rows] */
+} MblmCrossEntropy;
+
+/* The loss and its gradient in one: d_logits = weight[i] (softmax - one of the
+ * target), zeros where targets[i] is negative or float32 loss[i] * weight[i] is
+ * exactly zero. */
+typedef struct {
+  MblmCrossEntropy forward; /* `loss` is written */
+  const float *weight;      /* [rows] or NULL: ones */
+  float *d_logits;          /* [rows, vocabulary] contiguous; may be logits */
+} MblmCrossEntropyBackward;
+
+/* Draws ids[i] from the distribution of logits row i. In this order: ids not
+ * allowed are out; temperature 0 takes the largest (the lowest id among
+ * equals); else the top_k largest stay (0: all); softmax at the temperature;
+ * ids below min_p times the largest probability are out; the smallest set of
+ * the most probable ids that reaches top_p stays (1: all; ties by id); the
+ * remainder, renormalised, is walked from the most probable down (ties by id)
+ * until it exceeds uniform[i]. Probabilities are summed in double. min_p and
+ * top_p look at the same distribution; the most probable id always stays. A
+ * logit that is not a number counts as minus infinity; -1 where no id is
+ * allowed. */
+typedef struct {
+  size_t rows, vocabulary;
+  const float *logits;    /* [rows, vocabulary] contiguous */
+  const uint8_t *allowed; /* [vocabulary] or NULL: all */
+  float temperature, top_p, min_p;
+  uint32_t top_k;
+  const float *uniform; /* [rows], 0 <= u < 1 */
+  int32_t *ids;         /* [rows] */
+} MblmSample;
+
+/* ------------------------------------------------------------------------- */
+/* Steps                                                                     */
+/* ------------------------------------------------------------------------- */
+
+/* sum[0] += sum of x^2, in double. */
+typedef struct {
+  size_t count;
+  const float *x;
+  double *sum;
+} MblmSumSquares;
+
+/* x += scale * y */
+typedef struct {
+  size_t count;
+  float *x;
+  const float *y;
+  float scale;
+} MblmAddScaled;
+
+/* Adam. With g = scale * gradient:
+ *   m = beta1 m + (1 - beta1) g;  v = beta2 v + (1 - beta2) g^2
+ *   weight -= rate / correction1 * m / (sqrt (v) / sqrt (correction2) + epsilon)
+ * where correctionN = 1 - betaN^t at step t = 1, 2, ... */
+typedef struct {
+  size_t count;
+  float *weight, *m, *v;
+  const float *gradient;
+  float scale;
+  double rate, beta1, beta2, correction1, correction2, epsilon;
+} MblmAdam;
+
+#ifdef __cplusplus
+}
+#endif
