@@ -38,8 +38,11 @@ static const MblmKernels table = {
     .rope = ref_rope,
     .attention = ref_attention,
     .conv = ref_conv,
+    .conv_backward = ref_conv_backward,
     .ssd_scan = ref_ssd_scan,
+    .ssd_scan_backward = ref_ssd_scan_backward,
     .selective_scan = ref_selective_scan,
+    .selective_scan_backward = ref_selective_scan_backward,
     .cross_entropy = ref_cross_entropy,
     .sample = ref_sample,
 };
