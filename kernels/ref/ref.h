@@ -100,11 +100,32 @@ ref_silu (double x)
   return x * ref_sigmoid (x);
 }
 
+/* The derivative of ref_silu. */
+static inline double
+ref_silu_slope (double x)
+{
+  return ref_sigmoid (x) * (1.0 + x * ref_sigmoid (-x));
+}
+
 /* log (1 + exp (x)), which is x where exp (x) would soon overflow. */
 static inline double
 ref_softplus (double x)
 {
   return x > 20.0 ? x : log1p (exp (x));
+}
+
+/* The derivative of ref_softplus. */
+static inline double
+ref_softplus_slope (double x)
+{
+  return x > 20.0 ? 1.0 : ref_sigmoid (x);
+}
+
+/* *to += x, rounded once. */
+static inline void
+ref_add_to (float *to, double x)
+{
+  *to = (float) (*to + x);
 }
 
 /* Every entry of the table; see mblm-kernels.h. */
@@ -142,8 +163,12 @@ void ref_rope_angles (MblmQueue *queue, const MblmRopeAngles *a);
 void ref_rope (MblmQueue *queue, const MblmRope *a);
 void ref_attention (MblmQueue *queue, const MblmAttention *a);
 void ref_conv (MblmQueue *queue, const MblmConv *a);
+void ref_conv_backward (MblmQueue *queue, const MblmConvBackward *a);
 void ref_ssd_scan (MblmQueue *queue, const MblmSsdScan *a);
+void ref_ssd_scan_backward (MblmQueue *queue, const MblmSsdScanBackward *a);
 void ref_selective_scan (MblmQueue *queue, const MblmSelectiveScan *a);
+void ref_selective_scan_backward (
+    MblmQueue *queue, const MblmSelectiveScanBackward *a);
 void ref_cross_entropy (MblmQueue *queue, const MblmCrossEntropy *a);
 void ref_cross_entropy_backward (
     MblmQueue *queue, const MblmCrossEntropyBackward *a);
