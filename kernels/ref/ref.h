@@ -107,6 +107,7 @@ void ref_add_position (MblmQueue *queue, const MblmAddPosition *a);
 void ref_add (MblmQueue *queue, const MblmAdd *a);
 void ref_copy_rows (MblmQueue *queue, const MblmCopyRows *a);
 void ref_linear (MblmQueue *queue, const MblmLinear *a);
+void ref_linear_backward (MblmQueue *queue, const MblmLinearBackward *a);
 void ref_layer_norm (MblmQueue *queue, const MblmLayerNorm *a);
 void ref_rms_norm (MblmQueue *queue, const MblmRmsNorm *a);
 void ref_shift_norm (MblmQueue *queue, const MblmShiftNorm *a);

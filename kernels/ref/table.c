@@ -30,6 +30,7 @@ static const MblmKernels table = {
     .add = ref_add,
     .copy_rows = ref_copy_rows,
     .linear = ref_linear,
+    .linear_backward = ref_linear_backward,
     .layer_norm = ref_layer_norm,
     .rms_norm = ref_rms_norm,
     .shift_norm = ref_shift_norm,
