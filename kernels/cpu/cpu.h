@@ -29,12 +29,17 @@ typedef enum {
 bool mblm_cpu_detect (MblmCpuLevel *level, char *message, size_t message_size);
 const char *mblm_cpu_level_describe (MblmCpuLevel level);
 
+/* How operands rounded to bfloat16 are multiplied, see product.h. */
+typedef struct _MblmBlocks MblmBlocks;
+
 typedef struct {
+  const MblmBlocks *blocks_bf16;
   void (*embed) (MblmQueue *queue, const MblmEmbed *a);
   void (*add_position) (MblmQueue *queue, const MblmAddPosition *a);
   void (*add) (MblmQueue *queue, const MblmAdd *a);
   void (*copy_rows) (MblmQueue *queue, const MblmCopyRows *a);
   void (*linear) (MblmQueue *queue, const MblmLinear *a);
+  void (*linear_backward) (MblmQueue *queue, const MblmLinearBackward *a);
   void (*layer_norm) (MblmQueue *queue, const MblmLayerNorm *a);
   void (*rms_norm) (MblmQueue *queue, const MblmRmsNorm *a);
   void (*shift_norm) (MblmQueue *queue, const MblmShiftNorm *a);

@@ -306,6 +306,7 @@ FORWARD (add_position, MblmAddPosition)
 FORWARD (add, MblmAdd)
 FORWARD (copy_rows, MblmCopyRows)
 FORWARD (linear, MblmLinear)
+FORWARD (linear_backward, MblmLinearBackward)
 FORWARD (layer_norm, MblmLayerNorm)
 FORWARD (rms_norm, MblmRmsNorm)
 FORWARD (shift_norm, MblmShiftNorm)
@@ -341,6 +342,7 @@ mblm_kernels_cpu (void)
       .add = cpu_add,
       .copy_rows = cpu_copy_rows,
       .linear = cpu_linear,
+      .linear_backward = cpu_linear_backward,
       .layer_norm = cpu_layer_norm,
       .rms_norm = cpu_rms_norm,
       .shift_norm = cpu_shift_norm,

@@ -4,17 +4,19 @@
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
 
-#include "isa.h"
+#include "product.h"
 
 void
 FN (fill) (MblmCpuOps *ops)
 {
   *ops = (MblmCpuOps){
+      .blocks_bf16 = &FN (blocks_rounded),
       .embed = FN (embed),
       .add_position = FN (add_position),
       .add = FN (add),
       .copy_rows = FN (copy_rows),
       .linear = FN (linear),
+      .linear_backward = FN (linear_backward),
       .layer_norm = FN (layer_norm),
       .rms_norm = FN (rms_norm),
       .shift_norm = FN (shift_norm),

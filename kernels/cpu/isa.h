@@ -31,6 +31,7 @@ void FN (add_position) (MblmQueue *queue, const MblmAddPosition *a);
 void FN (add) (MblmQueue *queue, const MblmAdd *a);
 void FN (copy_rows) (MblmQueue *queue, const MblmCopyRows *a);
 void FN (linear) (MblmQueue *queue, const MblmLinear *a);
+void FN (linear_backward) (MblmQueue *queue, const MblmLinearBackward *a);
 void FN (layer_norm) (MblmQueue *queue, const MblmLayerNorm *a);
 void FN (rms_norm) (MblmQueue *queue, const MblmRmsNorm *a);
 void FN (shift_norm) (MblmQueue *queue, const MblmShiftNorm *a);

@@ -87,13 +87,12 @@ v_silu (vf x)
   return x * v_reciprocal (v_set1 (1.0f) + v_exp_bounded (v_zero () - x));
 }
 
-/* x times the normal distribution function of x. Its lower tail, for a = |x|, is
- * exp (-a^2 / 2) times a polynomial in 1 / (1 + 0.35 a), relatively accurate up
- * to where it is subnormal: nothing is lost by 1 + erf near -1. */
+/* The lower tail of the normal distribution, P (-a) for a >= 0, is this times
+ * exp (-a^2 / 2): a polynomial in 1 / (1 + 0.35 a), relatively accurate up to
+ * where the tail is subnormal: nothing is lost by 1 + erf near -1. */
 V_INLINE vf
-v_gelu (vf x)
+v_normal_tail (vf a)
 {
-  vf a = v_max (x, v_zero () - x);
   vf t = v_reciprocal (v_fma (v_set1 (0.35f), a, v_set1 (1.0f))), p;
 
   p = v_set1 (-0.0291260732f);
@@ -105,6 +104,27 @@ v_gelu (vf x)
   p = v_fma (p, t, v_set1 (0.119852308f));
   p = v_fma (p, t, v_set1 (0.139859098f));
   p = v_fma (p, t, v_set1 (0.139621569f));
-  p = p * t * v_exp (v_set1 (-0.5f) * a * a) * x;
+  return p * t;
+}
+
+/* x times the normal distribution function of x. */
+V_INLINE vf
+v_gelu (vf x)
+{
+  vf a = v_max (x, v_zero () - x);
+  vf p = v_normal_tail (a) * v_exp (v_set1 (-0.5f) * a * a) * x;
+
   return v_select_lt (x, v_zero (), p, x - p);
+}
+
+/* Its derivative P (x) + x p (x), p the density; beyond 14.5 the density is 0 in
+ * float32. */
+V_INLINE vf
+v_gelu_slope (vf x)
+{
+  vf a = v_min (v_set1 (14.5f), v_max (x, v_zero () - x));
+  vf p = v_fnma (v_set1 (0.39894228f), a, v_normal_tail (a));
+
+  p = p * v_exp (v_set1 (-0.5f) * a * a);
+  return v_select_lt (x, v_zero (), p, v_set1 (1.0f) - p);
 }

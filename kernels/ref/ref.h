@@ -151,6 +151,7 @@ void ref_copy_rows (MblmQueue *queue, const MblmCopyRows *a);
 void ref_sum_rows (MblmQueue *queue, const MblmSumRows *a);
 void ref_dropout (MblmQueue *queue, const MblmDropout *a);
 void ref_linear (MblmQueue *queue, const MblmLinear *a);
+void ref_linear_backward (MblmQueue *queue, const MblmLinearBackward *a);
 void ref_layer_norm (MblmQueue *queue, const MblmLayerNorm *a);
 void ref_layer_norm_backward (MblmQueue *queue, const MblmLayerNormBackward *a);
 void ref_rms_norm (MblmQueue *queue, const MblmRmsNorm *a);

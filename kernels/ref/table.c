@@ -34,6 +34,7 @@ static const MblmKernels table = {
     .sum_rows = ref_sum_rows,
     .dropout = ref_dropout,
     .linear = ref_linear,
+    .linear_backward = ref_linear_backward,
     .layer_norm = ref_layer_norm,
     .layer_norm_backward = ref_layer_norm_backward,
     .rms_norm = ref_rms_norm,

@@ -23,6 +23,7 @@ static const Operation operations[] = {
     {"add", check_add, bench_add},
     {"copy_rows", check_copy_rows, bench_copy_rows},
     {"linear", check_linear, bench_linear},
+    {"linear_backward", check_linear_backward, bench_linear_backward},
     {"layer_norm", check_layer_norm, bench_layer_norm},
     {"rms_norm", check_rms_norm, bench_rms_norm},
     {"shift_norm", check_shift_norm, bench_shift_norm},
