@@ -38,8 +38,7 @@ void FN (gated_norm) (MblmQueue *queue, const MblmGatedNorm *a);
 void FN (rope) (MblmQueue *queue, const MblmRope *a);
 void FN (rope_backward) (MblmQueue *queue, const MblmRope *a);
 void FN (attention) (MblmQueue *queue, const MblmAttention *a);
-void FN (attention_backward) (
-    MblmQueue *queue, const MblmAttentionBackward *g);
+void FN (attention_backward) (MblmQueue *queue, const MblmAttentionBackward *g);
 void FN (conv) (MblmQueue *queue, const MblmConv *a);
 void FN (ssd_scan) (MblmQueue *queue, const MblmSsdScan *a);
 void FN (selective_scan) (MblmQueue *queue, const MblmSelectiveScan *a);
