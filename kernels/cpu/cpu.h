@@ -45,7 +45,9 @@ typedef struct {
   void (*shift_norm) (MblmQueue *queue, const MblmShiftNorm *a);
   void (*gated_norm) (MblmQueue *queue, const MblmGatedNorm *a);
   void (*rope) (MblmQueue *queue, const MblmRope *a);
+  void (*rope_backward) (MblmQueue *queue, const MblmRope *a);
   void (*attention) (MblmQueue *queue, const MblmAttention *a);
+  void (*attention_backward) (MblmQueue *queue, const MblmAttentionBackward *a);
   void (*conv) (MblmQueue *queue, const MblmConv *a);
   void (*ssd_scan) (MblmQueue *queue, const MblmSsdScan *a);
   void (*selective_scan) (MblmQueue *queue, const MblmSelectiveScan *a);

@@ -312,7 +312,9 @@ FORWARD (rms_norm, MblmRmsNorm)
 FORWARD (shift_norm, MblmShiftNorm)
 FORWARD (gated_norm, MblmGatedNorm)
 FORWARD (rope, MblmRope)
+FORWARD (rope_backward, MblmRope)
 FORWARD (attention, MblmAttention)
+FORWARD (attention_backward, MblmAttentionBackward)
 FORWARD (conv, MblmConv)
 FORWARD (ssd_scan, MblmSsdScan)
 FORWARD (selective_scan, MblmSelectiveScan)
@@ -349,7 +351,9 @@ mblm_kernels_cpu (void)
       .gated_norm = cpu_gated_norm,
       .rope_angles = cpu_rope_angles,
       .rope = cpu_rope,
+      .rope_backward = cpu_rope_backward,
       .attention = cpu_attention,
+      .attention_backward = cpu_attention_backward,
       .conv = cpu_conv,
       .ssd_scan = cpu_ssd_scan,
       .selective_scan = cpu_selective_scan,
