@@ -68,4 +68,37 @@ gboolean mblm_yaml_get_integers (const MblmYaml *yaml,
 /* "a string", "a list" and so on. */
 const char *mblm_yaml_describe (const MblmYamlNode *node);
 
+/* config-values.c: optional values of a mapping. A key that is not there, or is
+ * null, leaves `out` as it is. */
+gboolean mblm_yaml_read_count (const MblmYaml *yaml,
+    const MblmYamlNode *mapping, const char *key, gint64 min, gint64 max,
+    guint64 *out, GError **error);
+gboolean mblm_yaml_read_boolean (const MblmYaml *yaml,
+    const MblmYamlNode *mapping, const char *key, gboolean *out,
+    GError **error);
+/* A finite number from min to max. */
+gboolean mblm_yaml_read_real (const MblmYaml *yaml, const MblmYamlNode *mapping,
+    const char *key, double min, double max, double *out, GError **error);
+/* Any single value, as it is written; `out` gets a copy. */
+gboolean mblm_yaml_read_text (const MblmYaml *yaml, const MblmYamlNode *mapping,
+    const char *key, char **out, GError **error);
+/* The key has to be there, and not null. */
+gboolean mblm_yaml_need (const MblmYaml *yaml, const MblmYamlNode *mapping,
+    const char *key, GError **error);
+/* A tree as a variant: mappings a{sv}, lists av, values x, d, b and s; what is
+ * null is left out of a mapping and is an empty tuple in a list. Floating. */
+GVariant *mblm_yaml_to_variant (const MblmYamlNode *node);
+
+/* config-sections.c: the sections of a training file that are not the model's
+ * have known keys only. */
+gboolean mblm_yaml_check_sections (const MblmYaml *yaml, GError **error);
+
+/* config-emit.c: YAML out of a tree. `node` as the value of a key at `indent`,
+ * from behind its colon to the line feed. */
+void mblm_yaml_emit (GString *out, const MblmYamlNode *node, guint indent);
+
+/* config-write.c: `text` as a YAML string, quoted where it has to be. */
+void mblm_yaml_append_string (GString *out, const char *text);
+void mblm_yaml_append_real (GString *out, double value);
+
 G_END_DECLS

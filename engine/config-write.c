@@ -21,8 +21,8 @@ append_list (GString *out, const char *indent, const char *key, guint n,
 
 /* The shortest digits that read back equal. YAML 1.1 wants a point and a signed
  * exponent in a float. */
-static void
-append_double (GString *out, double value)
+void
+mblm_yaml_append_real (GString *out, double value)
 {
   static const char *const formats[] = {"%.15g", "%.16g", "%.17g"};
   char buffer[G_ASCII_DTOSTR_BUF_SIZE];
@@ -56,8 +56,8 @@ is_plain_word (const char *text)
   return mblm_yaml_resolve (&node) && node.kind == MBLM_YAML_STRING;
 }
 
-static void
-append_string (GString *out, const char *text)
+void
+mblm_yaml_append_string (GString *out, const char *text)
 {
   if (is_plain_word (text)) {
     g_string_append (out, text);
@@ -86,9 +86,9 @@ append_value (GString *out, GVariant *value)
     g_string_append_printf (
         out, "%" G_GINT64_FORMAT, g_variant_get_int64 (value));
   else if (g_variant_is_of_type (value, G_VARIANT_TYPE_DOUBLE))
-    append_double (out, g_variant_get_double (value));
+    mblm_yaml_append_real (out, g_variant_get_double (value));
   else
-    append_string (out, g_variant_get_string (value, NULL));
+    mblm_yaml_append_string (out, g_variant_get_string (value, NULL));
 }
 
 /* The first line begins with `first`, the others with `indent`. */
@@ -103,14 +103,14 @@ append_block (GString *out, const MblmConfigBlock *block, const char *first,
 
   if (block->named) {
     g_string_append_printf (out, "%sblock_type: ", first);
-    append_string (out, block->type);
+    mblm_yaml_append_string (out, block->type);
     g_string_append_c (out, '\n');
     first = indent;
   }
   g_variant_iter_init (&iter, block->options);
   while (g_variant_iter_loop (&iter, "{&sv}", &key, &value)) {
     g_string_append (out, first);
-    append_string (out, key);
+    mblm_yaml_append_string (out, key);
     g_string_append (out, ": ");
     append_value (out, value);
     g_string_append_c (out, '\n');

@@ -1,0 +1,281 @@
+/* test-training-config.c: training files.
+ *
+ * Copyright (C) 2026 The gst-mblm authors
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ */
+
+#include <math.h>
+#include <mblm.h>
+#include <string.h>
+#include <training-config.h>
+
+#include "formats.h"
+
+static const char small[] =
+    "io:\n"
+    "  name_model: small\n"
+    "  output_dir: out < set this!\n"
+    "  dataset_dir: in\n"
+    "  dataset_id: pg19\n"
+    "  dataset_args: {a: 1, b: [0.5, x], c: null, d: {e: true}}\n"
+    "  num_models_to_save: 2\n"
+    "  validate_amount: 3\n"
+    "  log_train_loss_amount: 10\n"
+    "params:\n"
+    "  input_seq_len: 128\n"
+    "  num_tokens: 257\n"
+    "  pad_token_id: 256\n"
+    "  hidden_dims: [32, 16]\n"
+    "  num_layers: [2, 1]\n"
+    "  seq_lens: [16, 8]\n"
+    "  train_checkpoint_chunks: null\n"
+    "  block: {attn_head_dims: 8, attn_num_heads: 2, attn_use_rot_embs: true, "
+    "pos_emb_type: fixed}\n"
+    "train:\n"
+    "  target_elements: 10_000\n"
+    "  target_elements_strategy: sequence\n"
+    "  batch_size: 4\n"
+    "  learning_rate: 0.001\n"
+    "  gradient_accumulate_every: 2\n"
+    "  gradient_clipping: null\n";
+
+static MblmTrainingConfig *
+parse (const char *text)
+{
+  g_autoptr (GError) error = NULL;
+  MblmTrainingConfig *config = mblm_training_config_parse (
+      text, strlen (text), "test.yaml", &error);
+
+  g_assert_no_error (error);
+  return config;
+}
+
+/* `small` with the first `from` replaced. */
+static char *
+changed (const char *from, const char *to)
+{
+  const char *at = strstr (small, from);
+
+  g_assert_nonnull (at);
+  return g_strdup_printf (
+      "%.*s%s%s", (int) (at - small), small, to, at + strlen (from));
+}
+
+static void
+test_published (void)
+{
+  static const struct {
+    const char *file, *name, *id;
+    guint64 batches, steps, warmup, accumulate;
+    double rate, clip;
+    gboolean shuffle;
+  } cases[] = {
+      {"clevr_7mi_360m_1d_s_ft", "8k_7mi_360m_1d_s_pt1_ft", "clevr", 1166667,
+          24305, 2430, 48, 1e-4, 0.5, TRUE},
+      {"pg19_200bb_360m_3d_stt", "1m_200b_360m_3d_stt", "pg19", 190735, 3973,
+          397, 48, 1e-3, 1, FALSE},
+      {"pg19_30bb_360m_1d_t", "8k_30b_360m_1d_t", "pg19", 915528, 76294, 7629,
+          12, 1e-3, 1, FALSE},
+      {"pg19_30bb_360m_2d_ss", "8k_30b_360m_2d_ss", "pg19", 610352, 76294, 7629,
+          8, 1e-3, 1, FALSE},
+      {"pg19_30bb_360m_2d_st", "8k_30b_360m_2d_st", "pg19", 610352, 76294, 7629,
+          8, 1e-3, 1, FALSE},
+  };
+
+  for (guint i = 0; i < G_N_ELEMENTS (cases); i++) {
+    g_autoptr (GError) error = NULL;
+    g_autofree char *name = g_strdup_printf (
+        "published/%s.yaml", cases[i].file);
+    g_autofree char *path = formats_golden (name);
+    g_autoptr (MblmTrainingConfig)
+        config = mblm_training_config_load (path, &error);
+
+    g_assert_no_error (error);
+    g_assert_cmpstr (config->name, ==, cases[i].name);
+    g_assert_cmpstr (config->dataset_id, ==, cases[i].id);
+    g_assert_cmpstr (config->output_dir, ==, "/data/output < set this!");
+    g_assert_cmpuint (config->batches, ==, cases[i].batches);
+    g_assert_cmpuint (config->steps, ==, cases[i].steps);
+    g_assert_cmpuint (config->warmup, ==, cases[i].warmup);
+    g_assert_cmpuint (config->accumulate, ==, cases[i].accumulate);
+    g_assert_cmpfloat (config->learning_rate, ==, cases[i].rate);
+    g_assert_cmpfloat (config->clip, ==, cases[i].clip);
+    g_assert_cmpint (config->shuffle_train, ==, cases[i].shuffle);
+    g_assert_cmpuint (config->models_to_save, ==, 5);
+    g_assert_cmpint (config->checkpoint_file != NULL, ==, i == 0);
+    g_assert_true (isnan (config->mask_share));
+  }
+}
+
+static void
+test_values (void)
+{
+  g_autofree char *text = changed ("  gradient_clipping: null\n",
+      "  precision: bf16\n  seed: 7\n  checkpoint_minutes: 0.5\n"
+      "  skip_unreadable: true\n  max_eval_steps: 3\n  masking_proba: 0.15\n"
+      "resume:\n  checkpoint_file: x.pth\n  next_epoch_index: 2\n"
+      "  next_batch_index: 9\n  migrate_embeddings: true\n");
+  g_autoptr (MblmTrainingConfig) plain = parse (small);
+  g_autoptr (MblmTrainingConfig) config = parse (text);
+  g_autofree char *args = g_variant_print (plain->dataset_args, TRUE);
+
+  g_assert_cmpstr (args, ==,
+      "{'a': <int64 1>, 'b': <[<0.5>, <'x'>]>, 'd': <{'e': <true>}>}");
+  g_assert_cmpuint (plain->batches, ==, 20);
+  g_assert_cmpuint (plain->steps, ==, 10);
+  g_assert_cmpuint (plain->warmup, ==, 1);
+  g_assert_cmpfloat (plain->clip, ==, 0);
+  g_assert_cmpint (plain->precision, ==, MBLM_PRECISION_F32);
+  g_assert_cmpfloat (plain->checkpoint_minutes, ==, 10);
+  g_assert_null (plain->checkpoint_file);
+
+  g_assert_cmpint (config->precision, ==, MBLM_PRECISION_BF16);
+  g_assert_cmpuint (config->seed, ==, 7);
+  g_assert_cmpfloat (config->checkpoint_minutes, ==, 0.5);
+  g_assert_true (config->skip_unreadable);
+  g_assert_cmpuint (config->max_eval_steps, ==, 3);
+  g_assert_cmpfloat (config->mask_share, ==, 0.15);
+  g_assert_cmpstr (config->checkpoint_file, ==, "x.pth");
+  g_assert_cmpuint (config->next_epoch, ==, 2);
+  g_assert_cmpuint (config->next_batch, ==, 9);
+  g_assert_true (config->migrate_embeddings);
+}
+
+/* Every message names the line and what is wrong with it. */
+static void
+test_refused (void)
+{
+  static const struct {
+    const char *from, *to, *message;
+  } cases[] = {
+      {"io:\n", "oi:\n", "line 1: a training file has no key \"oi\""},
+      {"batch_size: 4", "batch_sise: 4",
+          "line 22: train has no key \"batch_sise\" (did you mean "
+          "\"batch_size\"?)"},
+      {"  batch_size: 4\n", "", "the key \"batch_size\" is missing"},
+      {"batch_size: 4", "batch_size: 0", "line 22: batch_size is 0"},
+      {"batch_size: 4", "batch_size: null", "batch_size must not be null"},
+      {"learning_rate: 0.001", "learning_rate: fast",
+          "line 23: learning_rate must be a number"},
+      {"learning_rate: 0.001", "learning_rate: -1", "learning_rate is -1"},
+      {"learning_rate: 0.001", "learning_rate: .nan", "learning_rate is .nan"},
+      {"strategy: sequence", "strategy: bytes",
+          "line 21: target_elements_strategy must be batch or sequence"},
+      {"every: 2", "every: 21", "line 24: target_elements are 20 batches"},
+      {"clipping: null", "clipping: null\n  warmup_steps_perc: 1",
+          "line 26: warmup_steps_perc leaves no step"},
+      {"clipping: null", "clipping: null\n  shuffle_train: 3",
+          "line 26: shuffle_train must be true or false"},
+      {"clipping: null", "clipping: null\n  precision: f16",
+          "line 26: precision must be f32 or bf16"},
+      {"name_model: small", "name_model: a/b", "line 2: name_model"},
+      {"name_model: small", "name_model: ..", "line 2: name_model"},
+      {"name_model: small", "name_model: [a]",
+          "line 2: name_model must be a string, not a list"},
+      {"input_seq_len: 128", "input_seq_len: 129",
+          "line 11: input_seq_len is 129, but the fixed positions of the first "
+          "stage end at 128"},
+      {"clipping: null\n",
+          "clipping: null\nresume: {checkpoint_file: '', next_epoch_index: 0, "
+          "next_batch_index: 0}\n",
+          "line 26: checkpoint_file is empty"},
+      {"{a: 1, b: [0.5, x], c: null, d: {e: true}}", "5",
+          "line 6: dataset_args must be a mapping"},
+  };
+
+  for (guint i = 0; i < G_N_ELEMENTS (cases); i++) {
+    g_autoptr (GError) error = NULL;
+    g_autofree char *text = changed (cases[i].from, cases[i].to);
+
+    g_assert_null (
+        mblm_training_config_parse (text, strlen (text), "test.yaml", &error));
+    g_assert_error (error, MBLM_ERROR, MBLM_ERROR_CONFIG);
+    g_assert_true (g_str_has_prefix (error->message, "test.yaml, line "));
+    if (strstr (error->message, cases[i].message) == NULL)
+      g_error ("%s: %s", cases[i].message, error->message);
+  }
+}
+
+/* What is written reads back as the same run, and says where to go on. */
+static void
+test_written (void)
+{
+  static const char *const files[] = {"clevr_7mi_360m_1d_s_ft",
+      "pg19_200bb_360m_3d_stt", "pg19_30bb_360m_2d_ss"};
+  const MblmTrainingSummary summary = {.checkpoint_file = "a \"b\"/c_top1",
+      .has_place = TRUE,
+      .next_epoch = 3,
+      .next_batch = 5,
+      .training_start = "2026-11-25T20:39:58",
+      .n_parameters = 123};
+
+  for (guint i = 0; i < G_N_ELEMENTS (files); i++) {
+    g_autoptr (GError) error = NULL;
+    g_autofree char *name = g_strdup_printf ("published/%s.yaml", files[i]);
+    g_autofree char *path = formats_golden (name);
+    g_autoptr (MblmTrainingConfig)
+        config = mblm_training_config_load (path, &error);
+
+    g_assert_no_error (error);
+
+    g_autofree char *text = mblm_training_config_to_yaml (config, &summary);
+    g_autoptr (MblmTrainingConfig) again = parse (text);
+    g_autofree char *twice = mblm_training_config_to_yaml (again, &summary);
+    g_autofree char *model = mblm_config_to_yaml (config->model);
+    g_autofree char *model_again = mblm_config_to_yaml (again->model);
+
+    g_assert_cmpstr (again->checkpoint_file, ==, "a \"b\"/c_top1");
+    g_assert_cmpuint (again->next_epoch, ==, 3);
+    g_assert_cmpuint (again->next_batch, ==, 5);
+    g_assert_cmpuint (again->batches, ==, config->batches);
+    g_assert_cmpstr (again->output_dir, ==, config->output_dir);
+    g_assert_cmpstr (model, ==, model_again);
+    if (config->dataset_args != NULL)
+      g_assert_true (
+          g_variant_equal (config->dataset_args, again->dataset_args));
+    g_assert_nonnull (strstr (text, "  parameter_count: 123\n  error: null\n"));
+    g_assert_nonnull (strstr (twice, "  resumed_from: \"a \\\"b\\\"/c_top1\""));
+  }
+}
+
+static void
+test_fingerprint (void)
+{
+  static const struct {
+    const char *from, *to;
+    gboolean same;
+  } cases[] = {
+      {"target_elements: 10_000", "target_elements: 10000", TRUE},
+      {"  gradient_clipping: null\n",
+          "  gradient_clipping: null\n  checkpoint_minutes: 1\n", TRUE},
+      {"output_dir: out < set this!", "output_dir: elsewhere", TRUE},
+      {"  gradient_clipping: null\n",
+          "  gradient_clipping: null\n  precision: f32\n", TRUE},
+      {"  gradient_clipping: null\n",
+          "  gradient_clipping: null\n  precision: bf16\n", FALSE},
+      {"batch_size: 4", "batch_size: 5", FALSE},
+      {"hidden_dims: [32, 16]", "hidden_dims: [32, 32]", FALSE},
+      {"{e: true}", "{e: false}", FALSE},
+  };
+  g_autoptr (MblmTrainingConfig) first = parse (small);
+
+  for (guint i = 0; i < G_N_ELEMENTS (cases); i++) {
+    g_autofree char *text = changed (cases[i].from, cases[i].to);
+    g_autoptr (MblmTrainingConfig) other = parse (text);
+
+    g_assert_cmpint (g_str_equal (first->fingerprint, other->fingerprint), ==,
+        cases[i].same);
+  }
+}
+
+int
+main (int argc, char **argv)
+{
+  g_test_init (&argc, &argv, NULL);
+  g_test_add_func ("/training-config/published", test_published);
+  g_test_add_func ("/training-config/values", test_values);
+  g_test_add_func ("/training-config/refused", test_refused);
+  g_test_add_func ("/training-config/written", test_written);
+  g_test_add_func ("/training-config/fingerprint", test_fingerprint);
+  return g_test_run ();
+}
