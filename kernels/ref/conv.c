@@ -117,7 +117,7 @@ conv_backward_channel (const MblmConvBackward *a, size_t b, size_t c,
     if (f->carry.shared)
       sums->start[i] += d_input[i];
     else if (a->d_carry.from)
-      ref_add_to (&a->d_carry.from[b][i * f->width + c], d_input[i]);
+      ref_add_one (&a->d_carry.from[b][i * f->width + c], d_input[i]);
 }
 
 /* A channel after the other, all sequences of each. */
@@ -140,12 +140,12 @@ ref_conv_backward (MblmQueue *queue, const MblmConvBackward *a)
     for (size_t b = 0; b < f->batch; b++)
       conv_backward_channel (a, b, c, input, d_input, &sums);
     for (size_t w = 0; w < f->taps && a->d_weight; w++)
-      ref_add_to (&a->d_weight[c * f->taps + w], sums.weight[w]);
+      ref_add_one (&a->d_weight[c * f->taps + w], sums.weight[w]);
     if (a->d_bias)
-      ref_add_to (&a->d_bias[c], sums.bias);
+      ref_add_one (&a->d_bias[c], sums.bias);
     if (f->carry.shared && a->d_carry.from && f->batch > 0)
       for (size_t i = 0; i < kept; i++)
-        ref_add_to (&a->d_carry.from[0][i * f->width + c], sums.start[i]);
+        ref_add_one (&a->d_carry.from[0][i * f->width + c], sums.start[i]);
   }
   free (input);
 }

@@ -123,7 +123,7 @@ ref_softplus_slope (double x)
 
 /* *to += x, rounded once. */
 static inline void
-ref_add_to (float *to, double x)
+ref_add_one (float *to, double x)
 {
   *to = (float) (*to + x);
 }

@@ -173,16 +173,16 @@ channel_backward (Backward *self, size_t e)
       if (f->carry.shared)
         self->d_start[n] += self->d_state[n];
       else if (a->d_carry.from)
-        ref_add_to (&a->d_carry.from[s][e * f->state + n], self->d_state[n]);
+        ref_add_one (&a->d_carry.from[s][e * f->state + n], self->d_state[n]);
   }
   for (size_t n = 0; n < f->state; n++) {
     if (f->carry.shared && a->d_carry.from && f->batch > 0)
-      ref_add_to (&a->d_carry.from[0][e * f->state + n], self->d_start[n]);
+      ref_add_one (&a->d_carry.from[0][e * f->state + n], self->d_start[n]);
     if (a->d_a_log)
-      ref_add_to (&a->d_a_log[e * f->state + n], self->d_a_log[n]);
+      ref_add_one (&a->d_a_log[e * f->state + n], self->d_a_log[n]);
   }
   if (a->d_skip)
-    ref_add_to (&a->d_skip[e], self->d_skip);
+    ref_add_one (&a->d_skip[e], self->d_skip);
 }
 
 void

@@ -164,7 +164,7 @@ channel_backward (Backward *self, size_t s, size_t h, size_t p)
     if (f->carry.shared)
       self->d_start[n] += self->d_line[n];
     else if (a->d_carry.from)
-      ref_add_to (&a->d_carry.from[s][at + n], self->d_line[n]);
+      ref_add_one (&a->d_carry.from[s][at + n], self->d_line[n]);
 }
 
 /* Adds what all sequences give to the line of channel p of head h that they
@@ -178,7 +178,7 @@ channel_finish (Backward *self, size_t h, size_t p)
 
   if (f->carry.shared && a->d_carry.from && f->batch > 0)
     for (size_t n = 0; n < f->state; n++)
-      ref_add_to (&a->d_carry.from[0][at + n], self->d_start[n]);
+      ref_add_one (&a->d_carry.from[0][at + n], self->d_start[n]);
 }
 
 static void
@@ -206,11 +206,11 @@ head_backward (Backward *self, size_t h)
     d_bias += d;
   }
   if (a->d_delta_bias)
-    ref_add_to (&a->d_delta_bias[h], d_bias);
+    ref_add_one (&a->d_delta_bias[h], d_bias);
   if (a->d_a_log)
-    ref_add_to (&a->d_a_log[h], self->d_a_log);
+    ref_add_one (&a->d_a_log[h], self->d_a_log);
   if (a->d_skip)
-    ref_add_to (&a->d_skip[h], self->d_skip);
+    ref_add_one (&a->d_skip[h], self->d_skip);
 }
 
 void
