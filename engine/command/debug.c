@@ -144,10 +144,9 @@ write_gradients (Command *command, const char *name,
     const MblmLearnerBatch *batch, const char *path, double *loss,
     GError **error)
 {
-  g_autoptr (MblmLearner)
-      learner = debug_load_learner (command, name, error);
+  g_autoptr (MblmLearner) learner = debug_load_learner (command, name, error);
 
-  return learner && debug_check_batch (learner, batch, error) &&
+  return learner &&
       mblm_learner_accumulate (
           learner, batch, 1, 0, loss, command->cancellable, error) &&
       mblm_learner_write_gradient (learner, path, error);
@@ -177,10 +176,9 @@ print_loss (
       .labels = labels.data,
       .attention_mask = attention_mask.data};
 
-  if (!(paths->gradients
-              ? write_gradients (
-                    command, name, &batch, paths->gradients, &loss, error)
-              : compute_loss (command, name, &batch, &loss, error)))
+  if (!(paths->gradients ? write_gradients (command, name, &batch,
+                               paths->gradients, &loss, error)
+                         : compute_loss (command, name, &batch, &loss, error)))
     return FALSE;
 
   g_autoptr (JsonBuilder) builder = json_builder_new ();
@@ -205,8 +203,7 @@ command_debug_loss (Command *command, char **argv)
       {"attention-mask", 0, 0, G_OPTION_ARG_FILENAME, &paths.attention_mask,
           N_ ("What an encoder attends to"), N_ ("M.npy")},
       {"gradients", 0, 0, G_OPTION_ARG_FILENAME, &paths.gradients,
-          N_ ("Write the gradient of every parameter"),
-          N_ ("OUT.safetensors")},
+          N_ ("Write the gradient of every parameter"), N_ ("OUT.safetensors")},
       {NULL},
   };
   const CommandUsage usage = {
