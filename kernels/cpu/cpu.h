@@ -21,6 +21,7 @@ typedef enum {
   MBLM_CPU_AVX2,   /* with FMA */
   MBLM_CPU_AVX512, /* F, BW, DQ and VL */
   MBLM_CPU_AVX512BF16,
+  MBLM_CPU_AMX, /* with BF16 */
   MBLM_CPU_LEVELS,
 } MblmCpuLevel;
 
@@ -58,6 +59,8 @@ typedef struct {
 void mblm_cpu_fill_generic (MblmCpuOps *ops);
 void mblm_cpu_fill_avx2 (MblmCpuOps *ops);
 void mblm_cpu_fill_avx512 (MblmCpuOps *ops);
+void mblm_cpu_fill_avx512bf16 (MblmCpuOps *ops);
+void mblm_cpu_fill_amx (MblmCpuOps *ops);
 
 struct _MblmKernelDevice {
   MblmCpuOps ops;

@@ -184,6 +184,10 @@ cpu_device_open (
     mblm_cpu_fill_avx2 (&device->ops);
   if (level >= MBLM_CPU_AVX512)
     mblm_cpu_fill_avx512 (&device->ops);
+  if (level >= MBLM_CPU_AVX512BF16)
+    mblm_cpu_fill_avx512bf16 (&device->ops);
+  if (level >= MBLM_CPU_AMX)
+    mblm_cpu_fill_amx (&device->ops);
 #endif
   count = mblm_pool_threads (device->pool);
   snprintf (device->description, sizeof (device->description),

@@ -3,7 +3,7 @@
  * Copyright (C) 2026 The gst-mblm authors
  * SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * The build defines MBLM_ISA (generic, avx2, avx512); FN (linear) is
+ * The build defines MBLM_ISA (generic, avx2, avx512, ...); FN (linear) is
  * then mblm_cpu_linear_avx2, and so on. Only functions which several files need
  * have such names, all others are static.
  */

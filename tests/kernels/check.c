@@ -14,7 +14,7 @@
 
 /* What the environment variable MBLM_CPU takes, in rising order. */
 static const char *const variants[] = {
-    "generic", "avx2", "avx512", "avx512bf16"};
+    "generic", "avx2", "avx512", "avx512bf16", "amx"};
 
 static const Operation operations[] = {
     {"memory", check_memory, NULL},
