@@ -33,13 +33,19 @@ embed_loss (void *data)
 static void
 test_embed (void)
 {
-  enum { VOCABULARY = 6, WIDTH = 5, ROWS = 23, PADDING = 2 };
+  enum {
+    VOCABULARY = 6,
+    WIDTH = 5,
+    ROWS = 23,
+    PADDING = 2,
+    COUNT = ROWS * WIDTH
+  };
   g_autofree float *table = gradient_floats (VOCABULARY * WIDTH, 1.0f);
-  g_autofree float *d_out = gradient_floats (ROWS * WIDTH, 1.0f);
+  g_autofree float *d_out = gradient_floats (COUNT, 1.0f);
   g_autofree float *d = gradient_floats (VOCABULARY * WIDTH, 1.0f);
   g_autofree float *before = g_memdup2 (d, VOCABULARY * WIDTH * sizeof (*d));
   g_autofree float *padded = g_memdup2 (d, VOCABULARY * WIDTH * sizeof (*d));
-  g_autofree float *out = g_new (float, ROWS *WIDTH);
+  g_autofree float *out = g_new (float, COUNT);
   int32_t ids[ROWS];
   Embed s = {
       {{table, MBLM_TYPE_F32, VOCABULARY, WIDTH}, ids, ROWS, out}, d_out};
@@ -123,11 +129,11 @@ repeat_loss (void *data)
 static void
 test_sum_rows (void)
 {
-  enum { BATCH = 13, WIDTH = 7 };
+  enum { BATCH = 13, WIDTH = 7, COUNT = BATCH * WIDTH };
   g_autofree float *x = gradient_floats (WIDTH, 1.0f);
-  g_autofree float *d_out = gradient_floats (BATCH * WIDTH, 1.0f);
+  g_autofree float *d_out = gradient_floats (COUNT, 1.0f);
   g_autofree float *wide = gradient_floats (BATCH * (WIDTH + 2), 1.0f);
-  g_autofree float *out = g_new (float, BATCH *WIDTH);
+  g_autofree float *out = g_new (float, COUNT);
   g_autofree float *d = gradient_floats (WIDTH, 1.0f);
   g_autofree float *before = g_memdup2 (d, WIDTH * sizeof (*d));
   Repeat s = {{BATCH, WIDTH, x, 0, out, WIDTH}, d_out};

@@ -79,3 +79,8 @@ static const ScanShape selective_shapes[] = {
 
 /* The logits of rows. */
 static const RowsShape logits_shapes[] = {{1, 257}, {1024, 257}};
+
+/* Rows of a step of training: a chunk of an inner stage, an outer stage, and
+ * what a Mamba-2 block of it has inside. */
+static const RowsShape training_rows_shapes[] = {
+    {8192, 256}, {8192, 384}, {4096, 768}};
