@@ -9,18 +9,16 @@
  * the scores; three products follow. Those of the keys and values stay in the
  * task's memory until the block of keys is done. Those of the queries are added
  * to a copy that the task has of its own, and the copies are added up in order.
+ *
+ * With products of bfloat16 and a processor that has a matrix unit for them, a
+ * block of keys is the affair of attention-amx.c.
  */
 
+#include "amx.h"
+#include "attention-products.h"
 #include "attention.h"
-#include "gemm.h"
 
 #define BLOCK_ROWS (8 * GEMM_ROWS)
-
-/* A multiple of GEMM_ROWS and GEMM_LANES. */
-#define BLOCK_KEYS 192
-
-/* Distance of the rows of weights: not a power of two, for the cache's sake. */
-#define WEIGHTS_STRIDE (BLOCK_KEYS + 16)
 
 /* As many tasks as that, where there are enough blocks. */
 #define TASKS 16
@@ -41,6 +39,7 @@ typedef struct {
                       * to the gradient itself */
   char *workers;     /* a Tile each */
   size_t each;
+  bool amx;
 } Long;
 
 /* The memory of a task. */
@@ -66,68 +65,6 @@ static float *
 block_at (const Long *self, Tile *tile, BlockKind kind)
 {
   return tile->blocks + kind * BLOCK_KEYS * self->padded;
-}
-
-/* ------------------------------------------------------------------------- */
-/* Products                                                                  */
-/* ------------------------------------------------------------------------- */
-
-/* out[i, j] += sum over k < depth of x[i * row_step + k * step] * panel[k, j],
- * for i < count and j < lanes; panel rows are `stride` apart. Reads GEMM_ROWS
- * rows and GEMM_LANES lanes whatever count and lanes are. */
-static ALWAYS_INLINE void
-product (const float *x, const size_t row_step, const size_t step, size_t count,
-    const float *panel, size_t stride, size_t lanes, size_t depth, float *out,
-    size_t out_stride)
-{
-  vf sums[GEMM_ROWS][2];
-
-  UNROLL
-  for (int i = 0; i < GEMM_ROWS; i++)
-    sums[i][0] = sums[i][1] = v_zero ();
-  for (size_t k = 0; k < depth; k++, x += step, panel += stride) {
-    vf low = v_load (panel), high = v_load (panel + VW);
-
-    UNROLL
-    for (int i = 0; i < GEMM_ROWS; i++) {
-      vf w = v_set1 (x[i * row_step]);
-
-      sums[i][0] = v_fma (w, low, sums[i][0]);
-      sums[i][1] = v_fma (w, high, sums[i][1]);
-    }
-  }
-  UNROLL
-  for (size_t i = 0; i < GEMM_ROWS; i++) {
-    float *to = out + i * out_stride;
-
-    if (i >= count)
-      break;
-    v_store_n (to, lanes, v_load_n (to, lanes) + sums[i][0]);
-    if (lanes > VW)
-      v_store_n (
-          to + VW, lanes - VW, v_load_n (to + VW, lanes - VW) + sums[i][1]);
-  }
-}
-
-/* out [count, width] += x y, for x [count, depth] in rows WEIGHTS_STRIDE apart
- * and y [depth, padded]. */
-static void
-multiply (const float *x, size_t count, const float *y, size_t padded,
-    size_t width, size_t depth, float *out, size_t out_stride)
-{
-  for (size_t p = 0; p < width; p += GEMM_LANES)
-    product (x, WEIGHTS_STRIDE, 1, count, y + p, padded,
-        min_size (GEMM_LANES, width - p), depth, out + p, out_stride);
-}
-
-/* The same for x^T, x [depth, count]. */
-static void
-multiply_transposed (const float *x, size_t count, const float *y,
-    size_t padded, size_t width, size_t depth, float *out, size_t out_stride)
-{
-  for (size_t p = 0; p < width; p += GEMM_LANES)
-    product (x, 1, WEIGHTS_STRIDE, count, y + p, padded,
-        min_size (GEMM_LANES, width - p), depth, out + p, out_stride);
 }
 
 /* ------------------------------------------------------------------------- */
@@ -349,6 +286,59 @@ store_keys (const Long *self, const float *sums, size_t at, size_t j, size_t n,
 /* Tasks                                                                     */
 /* ------------------------------------------------------------------------- */
 
+/* A block of keys [j, j + n) in the matrix unit. */
+static void
+backward_block_amx (
+    const Long *self, char *memory, size_t h, size_t group, size_t j, size_t n)
+{
+  const MblmAttentionBackward *g = self->g;
+  const MblmAttention *a = &g->forward;
+  size_t at = h * a->head_dim, row = self->b * a->rows;
+  size_t width = a->heads * a->head_dim;
+  AmxBackward block = {
+      .head_dim = a->head_dim,
+      .scale = attention_scale (a),
+      .keys = n,
+      .causal = a->causal,
+      .first = (ptrdiff_t) self->past - (ptrdiff_t) j,
+      .rows = a->rows,
+      .query = a->query + row * a->query_stride + at,
+      .d_out = g->d_out + row * width + at,
+      .query_stride = a->query_stride,
+      .d_out_stride = width,
+      .log_sum = a->log_sum + row * a->heads + h,
+      .log_sum_stride = a->heads,
+      .delta = self->delta + h * a->rows,
+      .d_key = (float *) memory,
+      .d_value = (float *) memory + BLOCK_KEYS * self->padded,
+      .d_key_stride = self->padded,
+  };
+
+  block.d_query = query_gradients (self, h, group, &block.d_query_stride);
+  for (size_t k = 0; k < n; k++) {
+    block.key[k] = key_row (self, j + k, at, false);
+    block.value[k] = key_row (self, j + k, at, true);
+  }
+  mblm_cpu_amx_backward (
+      &block, memory + 2 * BLOCK_KEYS * self->padded * sizeof (float));
+  store_keys (self, block.d_key, at, j, n, g->d_key, g->d_past_key);
+  store_keys (self, block.d_value, at, j, n, g->d_value, g->d_past_value);
+}
+
+static bool
+use_amx (MblmQueue *queue, const MblmAttention *a)
+{
+  return a->product == MBLM_TYPE_BF16 && a->head_dim % 32 == 0 &&
+      a->head_dim <= 128 && mblm_cpu_has_amx (queue->device);
+}
+
+static size_t
+amx_size (const Long *self)
+{
+  return 2 * BLOCK_KEYS * self->padded * sizeof (float) +
+      mblm_cpu_amx_backward_size ();
+}
+
 static void
 backward_block (
     const Long *self, Tile *tile, size_t h, size_t group, size_t block)
@@ -359,6 +349,10 @@ backward_block (
   size_t at = h * a->head_dim, bytes = n * self->padded * sizeof (float);
   size_t first = 0;
 
+  if (self->amx) {
+    backward_block_amx (self, (char *) tile, h, group, j, n);
+    return;
+  }
   load_keys (self, tile, at, j, n);
   memset (block_at (self, tile, D_KEYS), 0, bytes);
   memset (block_at (self, tile, D_VALUES), 0, bytes);
@@ -479,6 +473,9 @@ allocate (MblmQueue *queue, Long *self, float **d_query, size_t **own)
   self->padded = divide_up (a->head_dim, GEMM_LANES) * GEMM_LANES;
   self->each = sizeof (Tile) +
       BLOCK_KINDS * BLOCK_KEYS * self->padded * sizeof (float);
+  self->amx = use_amx (queue, a);
+  if (self->amx)
+    self->each = amx_size (self);
   groups = group_count (a, keys);
   bytes[0] = mblm_cpu_bytes (a->rows, a->heads * sizeof (float));
   bytes[1] = mblm_cpu_bytes (a->key_mask ? a->rows : 0, sizeof (size_t));

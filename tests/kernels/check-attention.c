@@ -12,12 +12,17 @@
 
 #define ROUNDS 120 /* random shapes */
 
+/* How much larger errors are with products of bfloat16; the tolerance is then at
+ * least the error of rounding two operands. */
+#define ROUNDED 8192.0
+
 typedef struct {
   size_t batch, rows, heads, head_dim, query_stride, key_stride;
   bool causal, past_shared, masked_is_zero;
   size_t past[CARRY_MOST];
   size_t past_key[CARRY_MOST], past_value[CARRY_MOST]; /* offsets */
   bool has_past, has_mask, has_log_sum;
+  MblmType product;
   double visible; /* the share of keys that the mask leaves */
   size_t query, key, value, mask, out, log_sum; /* offsets */
   /* gradients; offset 0: not wanted */
@@ -62,6 +67,7 @@ attention_at (char *memory, const Attention *s, Pointers *pointers)
       .past_shared = s->past_shared,
       .key_mask = s->has_mask ? (uint8_t *) memory + s->mask : NULL,
       .masked_is_zero = s->masked_is_zero,
+      .product = s->product,
       .out = AT (memory, s->out),
       .log_sum = s->has_log_sum ? AT (memory, s->log_sum) : NULL,
   };
@@ -95,10 +101,11 @@ inputs_case (Check *check, Fill fill, Attention *s)
   Case *c;
 
   c = case_new (check, fill,
-      "batch %zu, rows %zu, heads %zu of %zu, past %zu%s%s%s%s", s->batch,
+      "batch %zu, rows %zu, heads %zu of %zu, past %zu%s%s%s%s%s", s->batch,
       s->rows, s->heads, s->head_dim, longest_past (s),
       s->past_shared ? " shared" : "", s->causal ? ", causal" : "",
-      s->has_mask ? ", masked" : "", s->masked_is_zero ? " to zero" : "");
+      s->has_mask ? ", masked" : "", s->masked_is_zero ? " to zero" : "",
+      s->product == MBLM_TYPE_BF16 ? ", in bf16" : "");
 
   s->query = case_input (c, rows, width, s->query_stride, -8.f, 8.f);
   s->key = case_input (c, rows, width, s->key_stride, -8.f, 8.f);
@@ -189,6 +196,14 @@ weigh (const Case *c, const Attention *s, size_t b, size_t i, size_t h,
   return 1.0 + 2.0 * most;
 }
 
+static void
+allow_rounding (const Attention *s, const Output *output, double *magnitude)
+{
+  for (size_t i = 0; i < output->rows * output->width; i++)
+    if (s->product == MBLM_TYPE_BF16)
+      magnitude[i] *= ROUNDED;
+}
+
 /* The errors of the sum of weight * |value|. */
 static void
 magnitude_attention (const Case *c, const Output *output, const void *data,
@@ -214,6 +229,7 @@ magnitude_attention (const Case *c, const Output *output, const void *data,
               fabs (value[h * s->head_dim + d]);
       }
     }
+  allow_rounding (s, output, magnitude);
 }
 
 typedef void (*CheckShape) (Check *check, Fill fill, Attention s);
@@ -319,6 +335,28 @@ static const Attention encoder = {.batch = 2,
 static const Attention wide = {
     .batch = 1, .rows = 100, .heads = 2, .head_dim = 512, .causal = true};
 
+/* What a device may do with operands rounded to bfloat16. */
+static void
+check_products (Check *check, CheckShape check_shape)
+{
+  Attention shared = {.batch = 3,
+      .rows = 70,
+      .heads = 2,
+      .head_dim = 96,
+      .causal = true,
+      .has_past = true,
+      .past_shared = true,
+      .past = {3}};
+  Attention all[] = {prompt, piece, encoder, patches, shared};
+
+  for (size_t i = 0; i < G_N_ELEMENTS (all); i++) {
+    all[i].product = MBLM_TYPE_BF16;
+    if (all[i].has_mask)
+      all[i].head_dim = 32;
+    check_shape (check, FILL_RANDOM, all[i]);
+  }
+}
+
 static void
 check_named (Check *check, CheckShape check_shape)
 {
@@ -330,6 +368,7 @@ check_named (Check *check, CheckShape check_shape)
   check_shape (check, FILL_RANDOM, piece);
   check_shape (check, FILL_EXTREME, piece);
   check_shape (check, FILL_RANDOM, encoder);
+  check_products (check, check_shape);
 }
 
 void
@@ -476,6 +515,7 @@ magnitude_backward (const Case *c, const Output *output, const void *data,
       for (size_t j = 0; j < keys (s, b); j++)
         magnitude_key (c, s, output, row, h, j, weight[j], magnitude);
     }
+  allow_rounding (s, output, magnitude);
 }
 
 static void
@@ -510,6 +550,7 @@ static const HeadsShape training_shapes[] = {
     {1, 1024, 6, 64, 0},
     {1, 4096, 6, 64, 0},
 };
+static const HeadsShape many_rows = {1, 4096, 6, 64, 0};
 
 static Attention
 shape_of (HeadsShape h)
@@ -535,12 +576,14 @@ pairs (HeadsShape h)
 }
 
 static void
-bench_shape (Check *check, HeadsShape h)
+bench_forward (Check *check, HeadsShape h, MblmType product)
 {
   Attention s = shape_of (h);
-  Case *c = attention_case (check, FILL_RANDOM, &s);
   size_t width = h.heads * h.head_dim;
+  Case *c;
 
+  s.product = product;
+  c = attention_case (check, FILL_RANDOM, &s);
   case_bench (c, run_attention, &s,
       8.0 * width * (s.batch * s.rows * 2.0 + (double) h.past),
       4.0 * pairs (h) * width);
@@ -551,20 +594,29 @@ void
 bench_attention (Check *check)
 {
   for (size_t i = 0; i < G_N_ELEMENTS (heads_shapes); i++)
-    bench_shape (check, heads_shapes[i]);
+    bench_forward (check, heads_shapes[i], MBLM_TYPE_F32);
+  bench_forward (check, many_rows, MBLM_TYPE_F32);
+  bench_forward (check, many_rows, MBLM_TYPE_BF16);
+}
+
+static void
+bench_backward (Check *check, HeadsShape h, MblmType product)
+{
+  Attention s = shape_of (h);
+  size_t width = h.heads * h.head_dim;
+  Case *c;
+
+  s.product = product;
+  c = backward_case (check, FILL_RANDOM, &s, true);
+  case_bench (c, run_backward, &s, 32.0 * width * s.batch * s.rows,
+      10.0 * pairs (h) * width);
+  case_free (c);
 }
 
 void
 bench_attention_backward (Check *check)
 {
-  for (size_t i = 0; i < G_N_ELEMENTS (training_shapes); i++) {
-    HeadsShape h = training_shapes[i];
-    Attention s = shape_of (h);
-    Case *c = backward_case (check, FILL_RANDOM, &s, true);
-    size_t width = h.heads * h.head_dim;
-
-    case_bench (c, run_backward, &s, 32.0 * width * s.batch * s.rows,
-        10.0 * pairs (h) * width);
-    case_free (c);
-  }
+  for (size_t i = 0; i < G_N_ELEMENTS (training_shapes); i++)
+    bench_backward (check, training_shapes[i], MBLM_TYPE_F32);
+  bench_backward (check, many_rows, MBLM_TYPE_BF16);
 }
