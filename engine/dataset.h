@@ -56,12 +56,13 @@ typedef struct {
   guint abi; /* MBLM_DATASET_ABI */
   const char *id;
 
-  /* Checks the options and what they name. NULL with an error where the split is
-   * missing, empty or too short for one sample (MBLM_ERROR_INPUT,
-   * G_FILE_ERROR), or an argument is wrong (MBLM_ERROR_CONFIG). */
+  /* Checks the options and what they name. NULL with an error where there is no
+   * such folder or it has no such split (MBLM_ERROR_NOT_FOUND), the split is
+   * empty or too short for one sample (MBLM_ERROR_INPUT), can't be read
+   * (G_FILE_ERROR), or an argument is wrong (MBLM_ERROR_CONFIG). */
   MblmDataset *(*open) (const MblmDatasetOptions *options, GError **error);
   void (*free) (MblmDataset *self);
-  /* Samples in `epoch`, at least 1. */
+  /* Samples in `epoch`, at least 1. May be called while another thread reads. */
   guint64 (*count) (MblmDataset *self, guint64 epoch);
   /* `index` < count. Called from one thread at a time. */
   gboolean (*read) (MblmDataset *self, guint64 epoch, guint64 index,
@@ -88,7 +89,8 @@ MblmDataset *mblm_dataset_open (
 void mblm_dataset_free (MblmDataset *self);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (MblmDataset, mblm_dataset_free)
 guint64 mblm_dataset_count (MblmDataset *self, guint64 epoch);
-/* Fills all four of `sample`, with the defaults where the class leaves them. */
+/* Fills all four of `sample`, with the defaults where the class leaves them.
+ * Error: MBLM_ERROR_INPUT also for an id beyond the vocabulary. */
 gboolean mblm_dataset_read (MblmDataset *self, guint64 epoch, guint64 index,
     MblmTrainingSample *sample, GError **error);
 
@@ -117,12 +119,14 @@ MblmBatches *mblm_batches_new (MblmDataset *dataset, gsize batch,
     gboolean shuffle, guint64 seed, GError **error);
 void mblm_batches_free (MblmBatches *self);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (MblmBatches, mblm_batches_free)
-/* Batches in an epoch. */
+/* Batches in an epoch: 0 where it has not one full batch, as a later epoch of a
+ * short row of text may; such an epoch is passed over. */
 guint64 mblm_batches_count (MblmBatches *self, guint64 epoch);
 /* Goes on from batch `index` (which may be the count: the next epoch's first). */
 void mblm_batches_seek (MblmBatches *self, guint64 epoch, guint64 index);
 /* The next batch: (transfer full); after the last of an epoch comes the first of
- * the next. */
+ * the next. After an error the same batch is tried again, and what is cancelled
+ * loses none. */
 MblmBatch *mblm_batches_next (
     MblmBatches *self, GCancellable *cancellable, GError **error);
 

@@ -1,0 +1,188 @@
+/* dataset.c: the registry of data sets, and what holds for each of them.
+ *
+ * Copyright (C) 2026 The gst-mblm authors
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ */
+
+#include "config.h"
+
+#include "dataset-private.h"
+
+#include <string.h>
+
+#include "mblm-error.h"
+#include "message.h"
+#include "module.h"
+
+/* Id to class; protected by `lock`. */
+static GMutex lock;
+static GHashTable *classes;
+
+/* Called with `lock` held. */
+static void
+ensure_built_in (void)
+{
+  static const MblmDatasetClass *const built_in[] = {
+      &mblm_dataset_files_class,
+      &mblm_dataset_pg19_class,
+  };
+
+  if (classes != NULL)
+    return;
+  classes = g_hash_table_new (g_str_hash, g_str_equal);
+  for (guint i = 0; i < G_N_ELEMENTS (built_in); i++)
+    g_hash_table_insert (
+        classes, (char *) built_in[i]->id, (gpointer) built_in[i]);
+}
+
+gboolean
+mblm_dataset_register (const MblmDatasetClass *klass, GError **error)
+{
+  if (klass->abi != MBLM_DATASET_ABI) {
+    g_set_error (error, MBLM_ERROR, MBLM_ERROR_INPUT,
+        "data set %s is made for version %u of the interface, this library has "
+        "%u; build it again",
+        klass->id, klass->abi, MBLM_DATASET_ABI);
+    return FALSE;
+  }
+  g_mutex_lock (&lock);
+  ensure_built_in ();
+  gboolean free_id = !g_hash_table_contains (classes, klass->id);
+  if (free_id)
+    g_hash_table_insert (classes, (char *) klass->id, (gpointer) klass);
+  g_mutex_unlock (&lock);
+  if (!free_id)
+    g_set_error (error, MBLM_ERROR, MBLM_ERROR_INPUT,
+        "data set %s is registered already; choose another id", klass->id);
+  return free_id;
+}
+
+static const MblmDatasetClass *
+lookup (const char *id)
+{
+  g_mutex_lock (&lock);
+  ensure_built_in ();
+  const MblmDatasetClass *klass = g_hash_table_lookup (classes, id);
+  g_mutex_unlock (&lock);
+  return klass;
+}
+
+const MblmDatasetClass *
+mblm_dataset_lookup (const char *id)
+{
+  const MblmDatasetClass *klass = lookup (id);
+
+  if (klass == NULL) {
+    mblm_modules_open ();
+    klass = lookup (id);
+  }
+  return klass;
+}
+
+char *
+mblm_dataset_list_ids (void)
+{
+  g_mutex_lock (&lock);
+  ensure_built_in ();
+  GList *names = g_list_sort (
+      g_hash_table_get_keys (classes), (GCompareFunc) strcmp);
+  GString *text = g_string_new (NULL);
+  for (GList *l = names; l != NULL; l = l->next)
+    g_string_append_printf (
+        text, "%s%s", text->len > 0 ? ", " : "", (const char *) l->data);
+  g_list_free (names);
+  g_mutex_unlock (&lock);
+  return g_string_free (text, FALSE);
+}
+
+const char *
+mblm_split_get_name (MblmSplit split)
+{
+  static const char *const names[] = {"train", "valid", "test"};
+  return names[split];
+}
+
+/* ------------------------------------------------------------------------- */
+/* One data set                                                              */
+/* ------------------------------------------------------------------------- */
+
+MblmDataset *
+mblm_dataset_open (
+    const char *id, const MblmDatasetOptions *options, GError **error)
+{
+  const MblmDatasetClass *klass = mblm_dataset_lookup (id);
+
+  if (klass == NULL) {
+    g_autofree char *quoted = mblm_quote (id, -1);
+    g_autofree char *ids = mblm_dataset_list_ids ();
+    g_set_error (error, MBLM_ERROR, MBLM_ERROR_CONFIG,
+        "dataset_id: %s is not known; those there are: %s", quoted, ids);
+    return NULL;
+  }
+  if (options->length == 0 || options->length > G_MAXINT32) {
+    g_set_error (error, MBLM_ERROR, MBLM_ERROR_CONFIG,
+        "input_seq_len: samples of %" G_GSIZE_FORMAT
+        " ids; from 1 to %d are possible",
+        options->length, G_MAXINT32);
+    return NULL;
+  }
+
+  MblmDataset *self = klass->open (options, error);
+  if (self == NULL)
+    return NULL;
+  self->klass = klass;
+  self->options = *options;
+  return self;
+}
+
+void
+mblm_dataset_free (MblmDataset *self)
+{
+  self->klass->free (self);
+}
+
+guint64
+mblm_dataset_count (MblmDataset *self, guint64 epoch)
+{
+  return self->klass->count (self, epoch);
+}
+
+/* An id that the model has no row for must not get to the kernels. */
+static gboolean
+check_ids (MblmDataset *self, const gint32 *ids, guint64 epoch, guint64 index,
+    GError **error)
+{
+  guint vocabulary = mblm_config_get_vocabulary (self->options.config);
+
+  for (gsize i = 0; i < self->options.length; i++) {
+    if (ids[i] >= 0 && (guint) ids[i] < vocabulary)
+      continue;
+    g_set_error (error, MBLM_ERROR, MBLM_ERROR_INPUT,
+        "%s: sample %" G_GUINT64_FORMAT " of epoch %" G_GUINT64_FORMAT
+        " has the id %d, and the model only those below %u; raise num_tokens",
+        self->options.dir, index, epoch, ids[i], vocabulary);
+    return FALSE;
+  }
+  return TRUE;
+}
+
+gboolean
+mblm_dataset_read (MblmDataset *self, guint64 epoch, guint64 index,
+    MblmTrainingSample *sample, GError **error)
+{
+  gsize n = self->options.length;
+
+  /* What no class writes is there: an id of -1 is none. */
+  for (gsize i = 0; i < n; i++) {
+    sample->loss_mask[i] = 1.0f;
+    sample->labels[i] = -1;
+  }
+  memset (sample->attention_mask, 1, n);
+  if (!self->klass->read (self, epoch, index, sample, error))
+    return FALSE;
+  for (gsize i = 0; i < n; i++)
+    if (sample->labels[i] == -1)
+      sample->labels[i] = sample->ids[i];
+  return check_ids (self, sample->ids, epoch, index, error) &&
+      check_ids (self, sample->labels, epoch, index, error);
+}
