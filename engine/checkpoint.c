@@ -172,9 +172,9 @@ run_reader (const char *checkpoint, int in, int out, GError **error)
   return FALSE;
 }
 
-/* Fills `weights`, a new file, with the tensors of the checkpoint. */
-static gboolean
-convert_weights (const char *checkpoint, const char *weights, GError **error)
+gboolean
+mblm_checkpoint_read (
+    const char *checkpoint, const char *weights, GError **error)
 {
   guint64 size;
   int in = mblm_open_file (checkpoint, &size, error);
@@ -302,7 +302,7 @@ fill_folder (const char *temporary, const char *checkpoint,
   g_autofree char *weights = g_build_filename (temporary, WEIGHTS, NULL);
   g_autofree char *yaml = g_build_filename (temporary, CONFIG, NULL);
 
-  return convert_weights (checkpoint, weights, error) &&
+  return mblm_checkpoint_read (checkpoint, weights, error) &&
       write_config (config, yaml, error) &&
       check_folder (temporary, checkpoint, config_path, error);
 }

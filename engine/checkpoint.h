@@ -23,4 +23,9 @@ G_BEGIN_DECLS
 gboolean mblm_checkpoint_convert (const char *checkpoint, const char *config,
     const char *folder, GError **error);
 
+/* Fills `weights`, a new file, with the tensors of the checkpoint, which are not
+ * checked against any configuration. Errors as above. */
+gboolean mblm_checkpoint_read (
+    const char *checkpoint, const char *weights, GError **error);
+
 G_END_DECLS

@@ -157,9 +157,23 @@ check_shape (
   return FALSE;
 }
 
-/* Entries by today's names. */
-static GHashTable *
-index_entries (MblmTensorFile *file, GError **error)
+/* A tensor with a row for each id, of which the file has fewer. */
+static gboolean
+can_extend (const MblmParameter *p, const MblmTensorEntry *entry)
+{
+  gboolean table = g_str_has_prefix (p->name, "token_embs_rev.") &&
+      g_str_has_suffix (p->name, ".embedding.weight");
+
+  if (!table && !g_str_has_prefix (p->name, "to_logits."))
+    return FALSE;
+  for (guint i = 1; i < p->n_dims && p->n_dims == entry->n_dims; i++)
+    if (p->shape[i] != entry->shape[i])
+      return FALSE;
+  return p->n_dims == entry->n_dims && entry->shape[0] < p->shape[0];
+}
+
+GHashTable *
+mblm_parameters_index_file (MblmTensorFile *file, GError **error)
 {
   g_autoptr (GHashTable)
       index = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, NULL);
@@ -178,11 +192,11 @@ index_entries (MblmTensorFile *file, GError **error)
   return g_steal_pointer (&index);
 }
 
-gboolean
-mblm_parameters_check_file (
-    MblmParameters *self, MblmTensorFile *file, GError **error)
+static gboolean
+check_file (MblmParameters *self, MblmTensorFile *file, gboolean migrate,
+    GError **error)
 {
-  g_autoptr (GHashTable) index = index_entries (file, error);
+  g_autoptr (GHashTable) index = mblm_parameters_index_file (file, error);
   if (index == NULL)
     return FALSE;
 
@@ -196,7 +210,8 @@ mblm_parameters_check_file (
           p->name);
       return FALSE;
     }
-    if (entry != NULL && !check_shape (p, entry, error))
+    if (entry != NULL && !(migrate && can_extend (p, entry)) &&
+        !check_shape (p, entry, error))
       return FALSE;
     g_hash_table_remove (index, p->name);
   }
@@ -213,6 +228,20 @@ mblm_parameters_check_file (
     return FALSE;
   }
   return TRUE;
+}
+
+gboolean
+mblm_parameters_check_file (
+    MblmParameters *self, MblmTensorFile *file, GError **error)
+{
+  return check_file (self, file, FALSE, error);
+}
+
+gboolean
+mblm_parameters_check_migration (
+    MblmParameters *self, MblmTensorFile *file, GError **error)
+{
+  return check_file (self, file, TRUE, error);
 }
 
 /* Where the values of `p` go, allocating it first. */
@@ -299,7 +328,7 @@ gboolean
 mblm_parameters_load (MblmParameters *self, MblmTensorFile *file,
     MblmType precision, MblmRun *run, GError **error)
 {
-  g_autoptr (GHashTable) index = index_entries (file, error);
+  g_autoptr (GHashTable) index = mblm_parameters_index_file (file, error);
   g_autofree float *buffer = g_new (float, PIECE);
 
   if (index == NULL)

@@ -33,6 +33,13 @@ guint64 mblm_parameters_count (MblmParameters *self);
  * (by old and new name) and misshapen tensors are MBLM_ERROR_WEIGHTS. */
 gboolean mblm_parameters_check_file (
     MblmParameters *self, MblmTensorFile *file, GError **error);
+/* The same, but the tensors that have a row for each id may have fewer rows in
+ * the file (mblm-math section 5.14). */
+gboolean mblm_parameters_check_migration (
+    MblmParameters *self, MblmTensorFile *file, GError **error);
+/* Entries of a file, borrowed, by today's names. Error: WEIGHTS for one that is
+ * there under both its names. */
+GHashTable *mblm_parameters_index_file (MblmTensorFile *file, GError **error);
 /* Allocates every tensor on the device and fills it from the file. */
 gboolean mblm_parameters_load (MblmParameters *self, MblmTensorFile *file,
     MblmType precision, MblmRun *run, GError **error);

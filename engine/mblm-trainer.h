@@ -1,0 +1,98 @@
+/* mblm-trainer.h: a training run.
+ *
+ * Copyright (C) 2026 The gst-mblm authors
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * A run is described by a training file of the published schema (see
+ * training-config.h for what is ours) and writes into
+ * {output_dir}/{name_model}_{JOB_ID or seconds}:
+ *
+ *   {name_model}_top1, ...  the best models by validation loss, the best first
+ *   loss.csv                losses of batches, validations and the test
+ *   timemem.csv             time and memory of the first batches and validations
+ *   loss.svg                the losses, drawn after each validation
+ *   config.yaml             the training file, with `resume` and `summary`
+ *   state                   what the run is resumed from
+ *
+ * A run that is stopped, or killed, and resumed computes what it would have
+ * computed otherwise, bit for bit. In loss.csv, avg_grad and avg_grad_clipped are
+ * the L2 norm of the last step's gradient before and after clipping (the
+ * published means over all entries say little). In timemem.csv, fw_time of a
+ * batch is that of the forward and the backward pass, which are one here, and
+ * bw_time is empty; allocated and allocated_max are the resident memory of the
+ * process in bytes, the columns of a GPU are 0.
+ */
+
+#pragma once
+
+#include <gio/gio.h>
+
+#include "mblm-config.h"
+#include "mblm-device.h"
+#include "mblm-model.h"
+
+G_BEGIN_DECLS
+
+#define MBLM_TYPE_TRAINER (mblm_trainer_get_type ())
+G_DECLARE_FINAL_TYPE (MblmTrainer, mblm_trainer, MBLM, TRAINER, GObject)
+
+/**
+ * MblmTrainerProgress:
+ * @n_batches: batches of the whole run
+ * @n_steps: steps of the optimiser in it
+ * @n_epoch_batches: batches in the current epoch
+ * @n_parameters: of the model
+ * @batch_bytes: ids of one batch
+ * @memory_bytes: that training takes, estimated
+ * @n_done: batches done
+ * @n_steps_done: steps taken
+ * @epoch: the current epoch, from 0
+ * @seconds: of work so far, those before a resumption included
+ * @batch_seconds: of a batch, averaged over the last ones
+ * @rate: learning rate of the next step
+ * @loss: of the last batch, in nats per byte
+ * @smooth_loss: the same, averaged over the last batches
+ * @valid_loss: of the last validation; not a number before the first
+ * @best_loss: of the best validation; not a number before the first
+ * @test_loss: of the best model on the split `test`; not a number before
+ */
+typedef struct {
+  guint64 n_batches, n_steps, n_epoch_batches, n_parameters;
+  guint64 batch_bytes, memory_bytes;
+  guint64 n_done, n_steps_done, epoch;
+  double seconds, batch_seconds, rate;
+  double loss, smooth_loss, valid_loss, best_loss, test_loss;
+} MblmTrainerProgress;
+
+/* Reads a training file. `device` NULL: the best there is. Errors: CONFIG with
+ * file and line, NOT_FOUND, DEVICE. */
+MblmTrainer *mblm_trainer_new (
+    const char *path, MblmDevice *device, GError **error);
+
+/* Before mblm_trainer_prepare. Bytes that activations may take; 0: a default. */
+void mblm_trainer_set_memory (MblmTrainer *self, guint64 bytes);
+/* Of the products, instead of the file's. */
+void mblm_trainer_set_precision (MblmTrainer *self, MblmPrecision precision);
+/* Goes on with the run in `folder`; NULL: the newest of this name. */
+void mblm_trainer_set_resume (MblmTrainer *self, const char *folder);
+
+/* Checks all that can be checked before work begins: data sets, sizes, memory,
+ * the output folder. Writes nothing. Errors: CONFIG, INPUT, MEMORY, NOT_FOUND,
+ * G_FILE_ERROR. */
+gboolean mblm_trainer_prepare (MblmTrainer *self, GError **error);
+/* The run, to its end. Cancelled, it finishes its batch, saves its state and
+ * fails with G_IO_ERROR_CANCELLED. Emits `progress` after each batch,
+ * `validated` and `message`. */
+gboolean mblm_trainer_run (
+    MblmTrainer *self, GCancellable *cancellable, GError **error);
+
+const MblmTrainerProgress *mblm_trainer_get_progress (MblmTrainer *self);
+MblmConfig *mblm_trainer_get_config (MblmTrainer *self);
+MblmDevice *mblm_trainer_get_device (MblmTrainer *self);
+MblmPrecision mblm_trainer_get_precision (MblmTrainer *self);
+/* The output folder; NULL before mblm_trainer_run. */
+const char *mblm_trainer_get_output (MblmTrainer *self);
+/* The folder of the best model; NULL where there is none yet. Free with g_free. */
+char *mblm_trainer_get_best_model (MblmTrainer *self);
+
+G_END_DECLS

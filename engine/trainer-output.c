@@ -1,0 +1,301 @@
+/* trainer-output.c: the output folder of a run.
+ *
+ * Copyright (C) 2026 The gst-mblm authors
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * The file `lock` in it is locked (flock) as long as a process works on the run.
+ */
+
+#include "trainer-private.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <glib/gstdio.h>
+#include <string.h>
+#include <sys/file.h>
+#include <unistd.h>
+
+#include "atomic-file.h"
+#include "mblm-error.h"
+
+#define LOCK "lock"
+#define CONFIG "config.yaml"
+
+static gboolean
+fail (const char *path, const char *what, GError **error)
+{
+  int code = errno;
+
+  g_set_error (error, G_FILE_ERROR, g_file_error_from_errno (code),
+      "%s: can't %s it: %s", path, what, g_strerror (code));
+  return FALSE;
+}
+
+/* ------------------------------------------------------------------------- */
+/* Which folder                                                              */
+/* ------------------------------------------------------------------------- */
+
+/* When the state in `folder` was saved, where it is one of this run's name; 0
+ * where it isn't. */
+static gint64
+get_age (MblmTrainer *self, const char *folder)
+{
+  g_autofree char *state_folder = NULL;
+  g_autoptr (MblmTrainingState)
+      state = mblm_training_state_peek (folder, &state_folder, NULL);
+  g_autofree char *path = NULL;
+  GStatBuf status;
+
+  if (state == NULL || !g_str_equal (state->name, self->config->name))
+    return 0;
+  path = g_build_filename (state_folder, "state.json", NULL);
+  return g_stat (path, &status) == 0
+      ? (gint64) status.st_mtim.tv_sec * G_USEC_PER_SEC +
+          status.st_mtim.tv_nsec / 1000
+      : 0;
+}
+
+static char *
+find_newest (MblmTrainer *self, GError **error)
+{
+  const MblmTrainingConfig *config = self->config;
+  g_autofree char *prefix = g_strconcat (config->name, "_", NULL);
+  g_autoptr (GDir) dir = g_dir_open (config->output_dir, 0, NULL);
+  g_autofree char *found = NULL;
+  const char *name;
+  gint64 newest = 0;
+
+  while (dir != NULL && (name = g_dir_read_name (dir)) != NULL) {
+    g_autofree char *path = g_build_filename (config->output_dir, name, NULL);
+    gint64 age = g_str_has_prefix (name, prefix) ? get_age (self, path) : 0;
+
+    if (age <= newest)
+      continue;
+    newest = age;
+    g_free (found);
+    found = g_steal_pointer (&path);
+  }
+  if (found == NULL)
+    g_set_error (error, MBLM_ERROR, MBLM_ERROR_NOT_FOUND,
+        "%s: there is no run of %s to resume; leave out --resume to begin one",
+        config->output_dir, config->name);
+  return g_steal_pointer (&found);
+}
+
+static gboolean
+check_job (const char *job, GError **error)
+{
+  if (strchr (job, '/') == NULL && strlen (job) <= 50)
+    return TRUE;
+  g_set_error (error, MBLM_ERROR, MBLM_ERROR_INPUT,
+      "JOB_ID names the output folder: it has at most 50 bytes and no slash");
+  return FALSE;
+}
+
+/* A folder of $JOB_ID, which may be there without a run in it, or of the time. */
+static char *
+make_folder (MblmTrainer *self, GError **error)
+{
+  const MblmTrainingConfig *config = self->config;
+  const char *job = g_getenv ("JOB_ID");
+  gint64 seconds = g_get_real_time () / G_USEC_PER_SEC;
+
+  if (job != NULL && job[0] == '\0')
+    job = NULL;
+  if (job != NULL && !check_job (job, error))
+    return NULL;
+  if (g_mkdir_with_parents (config->output_dir, 0777) != 0) {
+    fail (config->output_dir, "make", error);
+    return NULL;
+  }
+  for (;; seconds++) {
+    g_autofree char *name = job != NULL
+        ? g_strdup_printf ("%s_%s", config->name, job)
+        : g_strdup_printf ("%s_%" G_GINT64_FORMAT, config->name, seconds);
+    g_autofree char *path = g_build_filename (config->output_dir, name, NULL);
+
+    if (g_mkdir (path, 0777) == 0 || (errno == EEXIST && job != NULL))
+      return g_steal_pointer (&path);
+    if (errno != EEXIST) {
+      fail (path, "make", error);
+      return NULL;
+    }
+  }
+}
+
+static gboolean
+take_lock (MblmTrainer *self, GError **error)
+{
+  g_autofree char *path = g_build_filename (self->output, LOCK, NULL);
+
+  self->lock = open (path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0666);
+  if (self->lock < 0)
+    return fail (path, "open", error);
+  if (flock (self->lock, LOCK_EX | LOCK_NB) == 0)
+    return TRUE;
+  if (errno != EWOULDBLOCK)
+    return fail (path, "lock", error);
+  g_set_error (error, MBLM_ERROR, MBLM_ERROR_INPUT,
+      "%s: another process is training there; wait for it or end it",
+      self->output);
+  return FALSE;
+}
+
+/* ------------------------------------------------------------------------- */
+/* Begin and end                                                             */
+/* ------------------------------------------------------------------------- */
+
+static gboolean
+load_state (MblmTrainer *self, char **folder, GError **error)
+{
+  const MblmTrainingConfig *config = self->config;
+
+  self->state = mblm_training_state_load (self->output, folder, error);
+  if (self->state == NULL)
+    return FALSE;
+  if (g_str_equal (self->state->fingerprint, config->fingerprint) &&
+      self->state->done <= config->batches)
+    return TRUE;
+  g_set_error (error, MBLM_ERROR, MBLM_ERROR_CONFIG,
+      "%s: it differs from what the run in %s began with (%s/" CONFIG
+      "): resume with the same file and precision, or begin a new run whose "
+      "`resume` names a model of that one",
+      config->path, self->output, self->output);
+  return FALSE;
+}
+
+static gboolean
+begin_state (MblmTrainer *self, GError **error)
+{
+  const MblmTrainingConfig *config = self->config;
+  g_autoptr (MblmTrainingState)
+      found = mblm_training_state_peek (self->output, NULL, NULL);
+  g_autoptr (GDateTime) now = g_date_time_new_now_local ();
+  MblmTrainingState *state;
+
+  if (found != NULL) {
+    g_set_error (error, MBLM_ERROR, MBLM_ERROR_INPUT,
+        "%s: there is a run already: resume it, or set another JOB_ID",
+        self->output);
+    return FALSE;
+  }
+  state = self->state = mblm_training_state_new ();
+  state->name = g_strdup (config->name);
+  state->fingerprint = g_strdup (config->fingerprint);
+  state->start = g_date_time_format (now, "%Y-%m-%dT%H:%M:%S.%f");
+  state->epoch = config->next_epoch;
+  state->batch = config->next_batch;
+  /* as published: all epochs count as long as the first */
+  state->first = mblm_batches_count (self->batches, 0) * config->next_epoch +
+      config->next_batch;
+  return TRUE;
+}
+
+gboolean
+mblm_trainer_open_output (MblmTrainer *self, char **folder, GError **error)
+{
+  g_free (self->output);
+  if (!self->resume)
+    self->output = make_folder (self, error);
+  else if (self->resume_folder != NULL)
+    self->output = g_strdup (self->resume_folder);
+  else
+    self->output = find_newest (self, error);
+  if (self->output == NULL)
+    return FALSE;
+  if (self->resume && !g_file_test (self->output, G_FILE_TEST_IS_DIR)) {
+    g_set_error (error, MBLM_ERROR, MBLM_ERROR_NOT_FOUND,
+        "%s: there is no such folder to resume a run from", self->output);
+    return FALSE;
+  }
+  return take_lock (self, error) &&
+      (self->resume ? load_state (self, folder, error)
+                    : begin_state (self, error));
+}
+
+void
+mblm_trainer_close_output (MblmTrainer *self)
+{
+  mblm_trainer_close_csv (self);
+  if (self->lock >= 0)
+    close (self->lock);
+  self->lock = -1;
+}
+
+/* ------------------------------------------------------------------------- */
+/* What is written                                                           */
+/* ------------------------------------------------------------------------- */
+
+gboolean
+mblm_trainer_write_file (
+    const char *folder, const char *name, const char *text, GError **error)
+{
+  g_autofree char *path = g_build_filename (folder, name, NULL);
+  g_autoptr (MblmAtomicFile) file = mblm_atomic_file_new (path, error);
+
+  return file != NULL &&
+      mblm_atomic_file_write (file, text, strlen (text), error) &&
+      mblm_atomic_file_commit (file, error);
+}
+
+gboolean
+mblm_trainer_write_model (MblmTrainer *self, const char *folder, GError **error)
+{
+  g_autofree char *weights = g_build_filename (
+      folder, "model.safetensors", NULL);
+  g_autofree char *yaml = mblm_config_to_yaml (self->config->model);
+  g_autofree char *json = mblm_info_to_json (self->info);
+
+  return mblm_learner_write_weights (self->learner, FALSE, weights, error) &&
+      mblm_trainer_write_file (folder, CONFIG, yaml, error) &&
+      (!self->has_info ||
+          mblm_trainer_write_file (folder, "mblm.json", json, error));
+}
+
+static gboolean
+fill_state (const char *folder, gpointer data, GError **error)
+{
+  MblmTrainer *self = data;
+  g_autofree char *path = g_build_filename (folder, "state.safetensors", NULL);
+
+  return mblm_trainer_write_model (self, folder, error) &&
+      mblm_learner_write_state (
+          self->learner, self->state->gradient != 0, path, error);
+}
+
+gboolean
+mblm_trainer_save (MblmTrainer *self, GError **error)
+{
+  MblmTrainingState *state = self->state;
+
+  self->saved = g_get_monotonic_time ();
+  state->adam_steps = mblm_learner_get_steps (self->learner);
+  state->seconds = self->progress.seconds;
+  if (!mblm_trainer_sync_csv (self, error) ||
+      !mblm_training_state_save (
+          state, self->output, fill_state, self, error)) {
+    g_prefix_error (error,
+        "the state can't be saved; the one before it stays, make room and "
+        "resume: ");
+    return FALSE;
+  }
+  return mblm_trainer_write_config (self, NULL, NULL, error);
+}
+
+gboolean
+mblm_trainer_write_config (
+    MblmTrainer *self, const char *end, const char *problem, GError **error)
+{
+  g_autofree char *best = mblm_trainer_get_best_model (self);
+  const MblmTrainingSummary summary = {.checkpoint_file = best,
+      .has_place = best != NULL,
+      .next_epoch = self->state->epoch,
+      .next_batch = self->state->batch,
+      .training_start = self->state->start,
+      .training_end = end,
+      .error = problem,
+      .n_parameters = self->progress.n_parameters};
+  g_autofree char *yaml = mblm_training_config_to_yaml (self->config, &summary);
+
+  return mblm_trainer_write_file (self->output, CONFIG, yaml, error);
+}

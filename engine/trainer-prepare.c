@@ -1,0 +1,171 @@
+/* trainer-prepare.c: what can be checked before a run begins.
+ *
+ * Copyright (C) 2026 The gst-mblm authors
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ */
+
+#include "trainer-private.h"
+
+#include <errno.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "mblm-error.h"
+#include "model-private.h"
+
+MblmLearnerOptions
+mblm_trainer_get_options (MblmTrainer *self)
+{
+  return (MblmLearnerOptions){.precision = self->config->precision,
+      .memory = self->memory,
+      .seed = self->config->seed};
+}
+
+MblmDataset *
+mblm_trainer_open_split (MblmTrainer *self, MblmSplit split, GError **error)
+{
+  const MblmTrainingConfig *config = self->config;
+  const MblmDatasetOptions options = {.dir = config->dataset_dir,
+      .split = split,
+      .length = config->length,
+      .args = config->dataset_args,
+      .config = config->model,
+      .info = self->info,
+      .seed = config->seed,
+      .mask_share = config->mask_share,
+      .skip_unreadable = config->skip_unreadable};
+
+  return mblm_dataset_open (config->dataset_id, &options, error);
+}
+
+static gboolean
+open_data (MblmTrainer *self, GError **error)
+{
+  const MblmTrainingConfig *config = self->config;
+  guint64 count;
+
+  self->train = mblm_trainer_open_split (self, MBLM_SPLIT_TRAIN, error);
+  if (self->train == NULL)
+    return FALSE;
+  self->valid = mblm_trainer_open_split (self, MBLM_SPLIT_VALID, error);
+  if (self->valid == NULL)
+    return FALSE;
+  self->batches = mblm_batches_new (self->train, config->batch_size,
+      config->shuffle_train, config->seed, error);
+  if (self->batches == NULL)
+    return FALSE;
+  count = mblm_batches_count (self->batches, config->next_epoch);
+  self->progress.n_epoch_batches = count;
+  if (count < config->accumulate) {
+    /* a step is due where the batch's number in its epoch says so */
+    g_set_error (error, MBLM_ERROR, MBLM_ERROR_CONFIG,
+        "%s: an epoch has %" G_GUINT64_FORMAT " batches, fewer than "
+        "gradient_accumulate_every (%" G_GUINT64_FORMAT
+        "), so that no step would ever be taken: lower it, or batch_size",
+        config->path, count, config->accumulate);
+    return FALSE;
+  }
+  if (config->next_batch > count) {
+    g_set_error (error, MBLM_ERROR, MBLM_ERROR_CONFIG,
+        "%s: next_batch_index is %" G_GUINT64_FORMAT
+        ", but an epoch has %" G_GUINT64_FORMAT " batches",
+        config->path, config->next_batch, count);
+    return FALSE;
+  }
+  return TRUE;
+}
+
+static gboolean
+count_parameters (MblmTrainer *self, GError **error)
+{
+  g_autoptr (MblmModel)
+      model = mblm_model_new_bare (self->config->model, NULL, error);
+
+  if (model == NULL)
+    return FALSE;
+  self->progress.n_parameters = mblm_model_get_n_parameters (model);
+  return TRUE;
+}
+
+/* Of this machine; 0 where it can't be told. A device of its own asks itself. */
+static guint64
+get_physical_memory (MblmTrainer *self)
+{
+  const char *name = mblm_device_get_name (self->device);
+  long pages = sysconf (_SC_PHYS_PAGES), size = sysconf (_SC_PAGESIZE);
+
+  if (pages <= 0 || size <= 0 ||
+      (!g_str_equal (name, "cpu") && !g_str_equal (name, "ref")))
+    return 0;
+  return (guint64) pages * (guint64) size;
+}
+
+static gboolean
+check_memory (MblmTrainer *self, GError **error)
+{
+  const MblmTrainingConfig *config = self->config;
+  const MblmLearnerOptions options = mblm_trainer_get_options (self);
+  g_autoptr (GError) problem = NULL;
+  guint64 there = get_physical_memory (self);
+  guint64 bytes = mblm_learner_estimate_bytes (config->model, &options,
+      config->batch_size, config->length, config->accumulate > 1, &problem);
+
+  if (problem != NULL) {
+    g_propagate_error (error, g_steal_pointer (&problem));
+    return FALSE;
+  }
+  self->progress.memory_bytes = bytes;
+  if (there == 0 || bytes <= there)
+    return TRUE;
+
+  g_autofree char *needed = g_format_size (bytes);
+  g_autofree char *had = g_format_size (there);
+
+  g_set_error (error, MBLM_ERROR, MBLM_ERROR_MEMORY,
+      "%s: training needs about %s of memory, this machine has %s: take a "
+      "smaller batch_size or input_seq_len, or a smaller model",
+      config->path, needed, had);
+  return FALSE;
+}
+
+/* The folder that is there already of the path of a new one can be written. */
+static gboolean
+check_output (MblmTrainer *self, GError **error)
+{
+  g_autofree char *path = g_canonicalize_filename (self->resume_folder != NULL
+          ? self->resume_folder
+          : self->config->output_dir,
+      NULL);
+  int code;
+
+  while (access (path, F_OK) != 0 && errno == ENOENT && strlen (path) > 1) {
+    char *parent = g_path_get_dirname (path);
+
+    g_free (path);
+    path = parent;
+  }
+  if (access (path, W_OK | X_OK) == 0 && g_file_test (path, G_FILE_TEST_IS_DIR))
+    return TRUE;
+  code = errno != 0 ? errno : ENOTDIR;
+  g_set_error (error, G_FILE_ERROR, g_file_error_from_errno (code),
+      "%s: the run can't write there: %s; set io.output_dir in %s", path,
+      g_strerror (code), self->config->path);
+  return FALSE;
+}
+
+gboolean
+mblm_trainer_prepare (MblmTrainer *self, GError **error)
+{
+  const MblmTrainingConfig *config = self->config;
+
+  if (self->prepared)
+    return TRUE;
+  self->progress.n_batches = config->batches;
+  self->progress.n_steps = config->steps;
+  self->progress.batch_bytes = config->batch_size * config->length;
+  if (!count_parameters (self, error) || !check_memory (self, error) ||
+      !check_output (self, error) || !open_data (self, error))
+    return FALSE;
+  self->prepared = TRUE;
+  return TRUE;
+}

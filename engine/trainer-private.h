@@ -1,0 +1,123 @@
+/* trainer-private.h: what the files of MblmTrainer share.
+ *
+ * Copyright (C) 2026 The gst-mblm authors
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ */
+
+#pragma once
+
+#include "dataset.h"
+#include "learner.h"
+#include "mblm-trainer.h"
+#include "training-config.h"
+#include "training-state.h"
+
+G_BEGIN_DECLS
+
+/* Batches and steps in a row that are not finite before a run ends. */
+#define MBLM_TRAINER_MAX_SKIPPED 20
+
+struct _MblmTrainer {
+  GObject parent;
+
+  MblmTrainingConfig *config;
+  MblmInfo *info;
+  gboolean has_info; /* io.model_info: model folders get it */
+  MblmDevice *device;
+  guint64 memory;
+  gboolean resume;     /* an earlier run is gone on with ... */
+  char *resume_folder; /* ... this one; NULL: the newest */
+  gboolean prepared;
+
+  MblmDataset *train, *valid;
+  MblmBatches *batches;
+  MblmLearner *learner;
+  MblmTrainingState *state;
+  char *output; /* folder */
+  int lock;     /* of it; -1: not held */
+  int loss_csv, timemem_csv;
+  gint64 saved; /* monotonic time of the last state, in us */
+  gint64 began; /* of this process's part of the run */
+  double seconds_before;
+  gboolean plot_failed; /* and was said so */
+  MblmTrainerProgress progress;
+};
+
+/* Emits `message`. */
+void mblm_trainer_say (MblmTrainer *self, const char *format, ...)
+    G_GNUC_PRINTF (2, 3);
+void mblm_trainer_tell_progress (MblmTrainer *self);
+/* Emits `validated`. */
+void mblm_trainer_tell_loss (
+    MblmTrainer *self, const char *kind, double loss, gboolean kept);
+
+/* ---- trainer-prepare.c ---------------------------------------------------- */
+
+MblmLearnerOptions mblm_trainer_get_options (MblmTrainer *self);
+/* A data set of the run. */
+MblmDataset *mblm_trainer_open_split (
+    MblmTrainer *self, MblmSplit split, GError **error);
+
+/* ---- trainer-output.c: the folder of a run --------------------------------- */
+
+/* Finds or makes the folder, locks it, loads the state or begins one;
+ * `state_folder` gets where it is, NULL for a run that begins. */
+gboolean mblm_trainer_open_output (
+    MblmTrainer *self, char **state_folder, GError **error);
+void mblm_trainer_close_output (MblmTrainer *self);
+/* Saves the state, and config.yaml with where to go on. */
+gboolean mblm_trainer_save (MblmTrainer *self, GError **error);
+/* config.yaml; `end`, `problem` may be NULL. */
+gboolean mblm_trainer_write_config (
+    MblmTrainer *self, const char *end, const char *problem, GError **error);
+/* config.yaml, mblm.json and the weights into an existing folder; and, whatever
+ * it says, a file. */
+gboolean mblm_trainer_write_model (
+    MblmTrainer *self, const char *folder, GError **error);
+gboolean mblm_trainer_write_file (
+    const char *folder, const char *name, const char *text, GError **error);
+
+/* ---- trainer-start.c -------------------------------------------------------- */
+
+/* Makes the learner: of the state in `state_folder`, or, where that is NULL, of
+ * resume.checkpoint_file, or fresh. */
+gboolean mblm_trainer_start (
+    MblmTrainer *self, const char *state_folder, GError **error);
+
+/* ---- trainer-csv.c ----------------------------------------------------------- */
+
+/* Opens both files, cut to what is part of the run. */
+gboolean mblm_trainer_open_csv (MblmTrainer *self, GError **error);
+void mblm_trainer_close_csv (MblmTrainer *self);
+gboolean mblm_trainer_sync_csv (MblmTrainer *self, GError **error);
+
+/* Numbers of a row are -1 where there are none. */
+typedef struct {
+  const char *kind; /* "train", "valid", "test" */
+  gint64 elements, epoch, batch, cum_batch;
+  double loss, rate, norm, clipped;
+} MblmLossRow;
+
+gboolean mblm_trainer_write_loss (
+    MblmTrainer *self, const MblmLossRow *row, GError **error);
+gboolean mblm_trainer_write_time (MblmTrainer *self, const char *kind,
+    gint64 cum_batch, gint64 items, double seconds, GError **error);
+
+/* ---- trainer-best.c ------------------------------------------------------------ */
+
+/* Keeps the weights as a candidate where `loss` is among the best; `kept` tells.
+ * The state has to be saved before mblm_trainer_arrange_best. */
+gboolean mblm_trainer_consider (
+    MblmTrainer *self, double loss, gboolean *kept, GError **error);
+/* Gives the models of the state their names and removes others. */
+gboolean mblm_trainer_arrange_best (MblmTrainer *self, GError **error);
+
+/* ---- trainer-evaluate.c ----------------------------------------------------- */
+
+/* The mean loss of the batches of a split, at most max_eval_steps, in the order
+ * that `round` draws where shuffle_eval says so. */
+gboolean mblm_trainer_evaluate (MblmTrainer *self, MblmLearner *learner,
+    MblmDataset *dataset, gboolean shuffle, guint64 round, double *loss,
+    GCancellable *cancellable, GError **error);
+
+G_END_DECLS
