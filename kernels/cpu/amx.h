@@ -10,9 +10,12 @@
 
 #define AMX_BLOCK_KEYS 192 /* a multiple of 32 */
 
-/* Whether a device may use it: it is there, the operating system saves its
- * registers, and lets this process have them. Any thread may ask. */
-bool mblm_cpu_has_amx (const MblmKernelDevice *device);
+/* Whether a device uses it. */
+static inline bool
+mblm_cpu_has_amx (const MblmKernelDevice *device)
+{
+  return device->level >= MBLM_CPU_AMX;
+}
 
 /* Some keys, at most AMX_BLOCK_KEYS, against all rows of one head of a sequence;
  * rows are `..._stride` floats apart. */
@@ -43,7 +46,7 @@ typedef struct {
 size_t mblm_cpu_amx_backward_size (void);
 void mblm_cpu_amx_backward (const AmxBackward *a, void *memory);
 
-#else /* and mblm_cpu_has_amx () is false */
+#else
 
 static inline size_t
 mblm_cpu_amx_backward_size (void)
