@@ -109,14 +109,39 @@ typedef struct {
   MblmState *const *states;
 } MblmAdvance;
 
+/* ---- Training ----------------------------------------------------------- */
+
+/* How a layer is passed. Sequences begin as in MblmAdvance; while training, from
+ * `shared` or from nothing, and a single one may leave its state in `left`. */
+typedef struct {
+  gsize batch, rows;
+  const MblmState *shared;
+  MblmState *const *states; /* playing only */
+  MblmState *left;
+  const guint8 *mask; /* as of `encode` */
+  gboolean again;     /* what the layer keeps is wanted, but not its output */
+
+  /* A layer drops what its options say where `drops`, by numbers of the stream
+   * `drop_seed` from `drop_first` on, of which it may use 2^40. */
+  gboolean drops;
+  guint64 drop_seed, drop_first;
+
+  /* Backward: the gradients by `shared`, added to, and by `left`. */
+  MblmState *d_shared;
+  const MblmState *d_left;
+} MblmLayerPass;
+
 /* The carry of an operation out of part `part` of the states; `from` and `to`
  * are scratch arrays of `batch` pointers. */
-MblmCarry mblm_advance_carry (
-    const MblmAdvance *args, guint part, const float **from, float **to);
+MblmCarry mblm_layer_carry (
+    const MblmLayerPass *pass, guint part, const float **from, float **to);
+/* Its gradient; the arrays hold one pointer. */
+MblmCarryGradient mblm_layer_carry_gradient (
+    const MblmLayerPass *pass, guint part, const float **d_to, float **d_from);
 
 /* ---- Classes ------------------------------------------------------------ */
 
-#define MBLM_BLOCK_ABI 1
+#define MBLM_BLOCK_ABI 2
 
 typedef struct {
   guint abi;        /* MBLM_BLOCK_ABI */
@@ -143,6 +168,25 @@ typedef struct {
    * [batch, rows] of device memory, 0 hides a row from the others; or NULL. */
   gboolean (*encode) (MblmBlock *block, MblmRun *run, gsize batch, gsize rows,
       float *x, float *out, const guint8 *mask, GError **error);
+
+  /* Training, layer by layer; all NULL in a class that is not trained. Layer
+   * `layers` is what follows the last one (a norm, or nothing). Products are of
+   * the run's `product`.
+   *
+   * Floats that layer `layer` keeps from its forward to its backward pass. */
+  gsize (*kept_size) (MblmBlock *block, gsize layer, gsize batch, gsize rows);
+  /* x [batch, rows, dim] becomes the output of the layer. */
+  void (*layer_forward) (MblmBlock *block, MblmRun *run,
+      const MblmLayerPass *pass, gsize layer, float *x, float *kept);
+  /* d [batch, rows, dim], the gradient by the output, becomes that by the input;
+   * those of the weights are added to `gradient`, a block of the same kind whose
+   * weights they are. */
+  void (*layer_backward) (MblmBlock *block, MblmBlock *gradient, MblmRun *run,
+      const MblmLayerPass *pass, gsize layer, float *d, float *kept);
+  /* Whether something is dropped while training. FALSE with MBLM_ERROR_CONFIG
+   * where the options ask for what training can't do. */
+  gboolean (*check_training) (
+      MblmBlock *block, gboolean *drops, GError **error);
 } MblmBlockClass;
 
 /* The first member of every block. */

@@ -15,6 +15,7 @@ G_BEGIN_DECLS
 
 extern const MblmDatasetClass mblm_dataset_clevr_class;
 extern const MblmDatasetClass mblm_dataset_files_class;
+extern const MblmDatasetClass mblm_dataset_masked_pg19_class;
 extern const MblmDatasetClass mblm_dataset_pg19_class;
 extern const MblmDatasetClass mblm_dataset_pg19masked_class;
 extern const MblmDatasetClass mblm_dataset_qa_class;

@@ -23,8 +23,12 @@ static void
 ensure_built_in (void)
 {
   static const MblmDatasetClass *const built_in[] = {
+      &mblm_dataset_clevr_class,
       &mblm_dataset_files_class,
+      &mblm_dataset_masked_pg19_class,
       &mblm_dataset_pg19_class,
+      &mblm_dataset_pg19masked_class,
+      &mblm_dataset_qa_class,
   };
 
   if (classes != NULL)

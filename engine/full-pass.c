@@ -33,30 +33,6 @@ pass_sequences (const FullPass *p, guint k)
   return p->n_ids / (pass_seq_len (p, k) * p->model->stage[k].patch);
 }
 
-/* The mask of `n` tokens of stage k from `first` on, reduced over the ids of
- * each; NULL without a mask. Device memory. */
-static const uint8_t *
-stage_mask (FullPass *p, guint k, gsize first, gsize n)
-{
-  gsize patch = p->model->stage[k].patch;
-  gboolean all = mblm_config_get_mask_reduce_all (p->model->config);
-  g_autofree guint8 *host = g_new (guint8, n);
-
-  if (p->mask == NULL)
-    return NULL;
-  for (gsize i = 0; i < n; i++) {
-    const guint8 *ids = p->mask + (first + i) * patch;
-    gsize seen = 0;
-    for (gsize j = 0; j < patch; j++)
-      seen += ids[j] != 0;
-    host[i] = all ? seen == patch : seen > 0;
-  }
-  uint8_t *mask = (uint8_t *) mblm_run_floats (p->run, n / 4 + 1);
-  if (mask != NULL)
-    p->run->k->upload (p->run->q, mask, host, n);
-  return mask;
-}
-
 /* x [batch, columns, dim]: a start token before the tokens of each sequence. */
 static void
 prepend_start (FullPass *p, const MblmStage *stage, gsize batch, gsize tokens,
@@ -109,7 +85,8 @@ run_batch (FullPass *p, guint k, gsize first, gsize batch, const float *above,
       ? embedded
       : mblm_run_floats (p->run, batch * columns * stage->dim);
   float *out = mblm_run_floats (p->run, batch * columns * stage->dim);
-  const uint8_t *hidden_ids = stage_mask (p, k, first * tokens, n);
+  const uint8_t *hidden_ids = mblm_stage_mask (model, p->run, k,
+      p->mask != NULL ? p->mask + first * tokens * stage->patch : NULL, n);
 
   mblm_stage_embed (
       model, p->run, k, p->ids + first * tokens * stage->patch, n, embedded);

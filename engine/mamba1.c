@@ -137,11 +137,17 @@ mamba1_part_size (MblmBlock *block, guint part, gsize rows)
   return m->inner * (part % N_PARTS == PART_CONV ? m->taps - 1 : m->state);
 }
 
+/* ------------------------------------------------------------------------- */
+/* The operations, as forward and backward both describe them                */
+/* ------------------------------------------------------------------------- */
+
 typedef struct {
   const Mamba1 *m;
   MblmRun *run;
-  const MblmAdvance *args;
+  const MblmLayerPass *args;
   gsize n;            /* batch * rows */
+  float *stream;      /* [n, dim], the residual stream */
+  float *input;       /* [n, dim]: it before the layer; NULL while playing */
   float *normed;      /* [n, dim] */
   float *in;          /* [n, 2 * inner]: x, z */
   float *conv;        /* [n, inner] */
@@ -152,85 +158,118 @@ typedef struct {
   float **to;
 } Pass;
 
-static void
-linear (Pass *p, MblmMatrix weight, const float *bias, const float *x,
-    gsize x_stride, float *out, bool accumulate)
+static MblmRmsNorm
+norm (Pass *p, const Layer *l, const float *x)
 {
-  p->run->k->linear (p->run->q,
-      &(MblmLinear){.weight = weight,
-          .bias = bias,
-          .accumulate = accumulate,
-          .rows = p->n,
-          .x = x,
-          .x_stride = x_stride,
-          .out = out,
-          .out_stride = weight.rows});
+  return (MblmRmsNorm){.rows = p->n,
+      .width = p->m->parent.dim,
+      .x = x,
+      .gain = l->gain,
+      .epsilon = EPSILON,
+      .out = p->normed};
 }
 
-static void
-convolve (Pass *p, const Layer *l, guint parts)
+static MblmLinear
+linear (Pass *p, MblmMatrix weight, const float *x, gsize x_stride, float *out)
+{
+  return (MblmLinear){.weight = weight,
+      .rows = p->n,
+      .x = x,
+      .x_stride = x_stride,
+      .out = out,
+      .out_stride = weight.rows,
+      .product = p->run->product};
+}
+
+static MblmConv
+convolution (Pass *p, const Layer *l, guint parts)
 {
   const Mamba1 *m = p->m;
 
-  p->run->k->conv (p->run->q,
-      &(MblmConv){.batch = p->args->batch,
-          .rows = p->args->rows,
-          .width = m->inner,
-          .taps = m->taps,
-          .x = p->in,
-          .x_stride = 2 * m->inner,
-          .weight = l->conv,
-          .bias = l->conv_bias,
-          .carry = mblm_advance_carry (
-              p->args, parts + PART_CONV, p->from, p->to),
-          .out = p->conv,
-          .out_stride = m->inner});
+  return (MblmConv){.batch = p->args->batch,
+      .rows = p->args->rows,
+      .width = m->inner,
+      .taps = m->taps,
+      .x = p->in,
+      .x_stride = 2 * m->inner,
+      .weight = l->conv,
+      .bias = l->conv_bias,
+      .carry = mblm_layer_carry (p->args, parts + PART_CONV, p->from, p->to),
+      .out = p->conv,
+      .out_stride = m->inner};
 }
 
-static void
+static MblmSelectiveScan
 scan (Pass *p, const Layer *l, guint parts)
 {
   const Mamba1 *m = p->m;
 
-  p->run->k->selective_scan (p->run->q,
-      &(MblmSelectiveScan){.batch = p->args->batch,
-          .rows = p->args->rows,
-          .width = m->inner,
-          .state = m->state,
-          .x = p->conv,
-          .x_stride = m->inner,
-          .delta = p->delta,
-          .delta_stride = m->inner,
-          .b = p->x + m->rank,
-          .c = p->x + m->rank + m->state,
-          .bc_stride = m->x_width,
-          .z = p->in + m->inner,
-          .z_stride = 2 * m->inner,
-          .a_log = l->a_log,
-          .skip = l->skip,
-          .carry = mblm_advance_carry (
-              p->args, parts + PART_SCAN, p->from, p->to),
-          .y = p->y});
+  return (MblmSelectiveScan){.batch = p->args->batch,
+      .rows = p->args->rows,
+      .width = m->inner,
+      .state = m->state,
+      .x = p->conv,
+      .x_stride = m->inner,
+      .delta = p->delta,
+      .delta_stride = m->inner,
+      .b = p->x + m->rank,
+      .c = p->x + m->rank + m->state,
+      .bc_stride = m->x_width,
+      .z = p->in + m->inner,
+      .z_stride = 2 * m->inner,
+      .a_log = l->a_log,
+      .skip = l->skip,
+      .carry = mblm_layer_carry (p->args, parts + PART_SCAN, p->from, p->to),
+      .y = p->y};
 }
+
+/* ------------------------------------------------------------------------- */
+/* Forward                                                                   */
+/* ------------------------------------------------------------------------- */
 
 static void
 layer_forward (Pass *p, const Layer *l, guint parts)
 {
   const Mamba1 *m = p->m;
+  const MblmKernels *k = p->run->k;
+  MblmQueue *q = p->run->q;
+  MblmRmsNorm normed = norm (p, l, p->stream);
+  MblmLinear product = linear (p, l->in, p->normed, m->parent.dim, p->in);
+  MblmConv convolve = convolution (p, l, parts);
 
-  p->run->k->rms_norm (p->run->q,
-      &(MblmRmsNorm){.rows = p->n,
-          .width = m->parent.dim,
-          .x = p->args->x,
-          .gain = l->gain,
-          .epsilon = EPSILON,
-          .out = p->normed});
-  linear (p, l->in, NULL, p->normed, m->parent.dim, p->in, false);
-  convolve (p, l, parts);
-  linear (p, l->x, NULL, p->conv, m->inner, p->x, false);
-  linear (p, l->delta, l->delta_bias, p->x, m->x_width, p->delta, false);
-  scan (p, l, parts);
-  linear (p, l->out, NULL, p->y, m->inner, p->args->x, true);
+  if (p->input != NULL)
+    k->copy (q, p->input, p->stream, p->n * m->parent.dim * sizeof (float));
+  k->rms_norm (q, &normed);
+  k->linear (q, &product);
+  k->conv (q, &convolve);
+  product = linear (p, l->x, p->conv, m->inner, p->x);
+  k->linear (q, &product);
+  product = linear (p, l->delta, p->x, m->x_width, p->delta);
+  product.bias = l->delta_bias;
+  k->linear (q, &product);
+  MblmSelectiveScan scanned = scan (p, l, parts);
+  k->selective_scan (q, &scanned);
+  if (p->args->again)
+    return;
+  product = linear (p, l->out, p->y, m->inner, p->stream);
+  product.accumulate = true;
+  k->linear (q, &product);
+}
+
+static void
+pass_open (Pass *p)
+{
+  gsize hosts = p->args->states != NULL ? p->args->batch : 1;
+
+  p->from = g_new (const float *, hosts);
+  p->to = g_new (float *, hosts);
+}
+
+static void
+pass_close (Pass *p)
+{
+  g_free (p->from);
+  g_free (p->to);
 }
 
 static gboolean
@@ -239,7 +278,15 @@ mamba1_advance (
 {
   const Mamba1 *m = (Mamba1 *) block;
   MblmRunMark mark = mblm_run_mark (run);
-  Pass p = {.m = m, .run = run, .args = args, .n = args->batch * args->rows};
+  MblmLayerPass pass = {.batch = args->batch,
+      .rows = args->rows,
+      .shared = args->shared,
+      .states = args->states};
+  Pass p = {.m = m,
+      .run = run,
+      .args = &pass,
+      .n = args->batch * args->rows,
+      .stream = args->x};
 
   p.normed = mblm_run_floats (run, p.n * block->dim);
   p.in = mblm_run_floats (run, p.n * 2 * m->inner);
@@ -247,8 +294,7 @@ mamba1_advance (
   p.x = mblm_run_floats (run, p.n * m->x_width);
   p.delta = mblm_run_floats (run, p.n * m->inner);
   p.y = mblm_run_floats (run, p.n * m->inner);
-  p.from = g_new (const float *, args->states != NULL ? args->batch : 1);
-  p.to = g_new (float *, args->states != NULL ? args->batch : 1);
+  pass_open (&p);
   gboolean ok = mblm_run_check (run, error);
   for (gsize i = 0; ok && i < block->layers; i++) {
     layer_forward (&p, &m->layer[i], i * N_PARTS);
@@ -257,10 +303,172 @@ mamba1_advance (
   if (ok)
     run->k->copy (
         run->q, args->out, args->x, p.n * block->dim * sizeof (float));
-  g_free (p.from);
-  g_free (p.to);
+  pass_close (&p);
   mblm_run_release (run, mark);
   return ok;
+}
+
+/* ------------------------------------------------------------------------- */
+/* Training                                                                  */
+/* ------------------------------------------------------------------------- */
+
+/* Nothing follows the last layer. */
+static gsize
+mamba1_kept_size (MblmBlock *block, gsize layer, gsize batch, gsize rows)
+{
+  const Mamba1 *m = (Mamba1 *) block;
+
+  if (layer == block->layers)
+    return 0;
+  return batch * rows * (2 * block->dim + 5 * m->inner + m->x_width);
+}
+
+static void
+pass_place (Pass *p, float *kept)
+{
+  const Mamba1 *m = p->m;
+
+  p->input = kept;
+  p->normed = p->input + p->n * m->parent.dim;
+  p->in = p->normed + p->n * m->parent.dim;
+  p->conv = p->in + p->n * 2 * m->inner;
+  p->x = p->conv + p->n * m->inner;
+  p->delta = p->x + p->n * m->x_width;
+  p->y = p->delta + p->n * m->inner;
+}
+
+static void
+mamba1_layer_forward (MblmBlock *block, MblmRun *run, const MblmLayerPass *args,
+    gsize layer, float *x, float *kept)
+{
+  const Mamba1 *m = (Mamba1 *) block;
+  Pass p = {.m = m,
+      .run = run,
+      .args = args,
+      .n = args->batch * args->rows,
+      .stream = x};
+
+  if (layer == block->layers)
+    return;
+  pass_place (&p, kept);
+  pass_open (&p);
+  layer_forward (&p, &m->layer[layer], layer * N_PARTS);
+  pass_close (&p);
+}
+
+/* Gradients of what a layer works with, shaped as in Pass. */
+typedef struct {
+  float *normed, *in, *conv, *x, *delta, *y;
+} Gradients;
+
+static void
+linear_backward (Pass *p, MblmLinear forward, MblmMatrix d_weight,
+    float *d_bias, float *d_out, gboolean accumulate, float *d_x)
+{
+  p->run->k->linear_backward (p->run->q,
+      &(MblmLinearBackward){.forward = forward,
+          .d_out = d_out,
+          .d_out_stride = forward.out_stride,
+          .accumulate = accumulate,
+          .d_x = d_x,
+          .d_x_stride = forward.x_stride,
+          .d_weight = (float *) d_weight.data,
+          .d_bias = d_bias});
+}
+
+static void
+scan_backward (
+    Pass *p, const Layer *l, const Layer *g, guint parts, const Gradients *d)
+{
+  const Mamba1 *m = p->m;
+  const float *d_to[1];
+  float *d_from[1];
+
+  p->run->k->selective_scan_backward (p->run->q,
+      &(MblmSelectiveScanBackward){.forward = scan (p, l, parts),
+          .d_y = d->y,
+          .d_x = d->conv,
+          .d_x_stride = m->inner,
+          .d_delta = d->delta,
+          .d_delta_stride = m->inner,
+          .d_b = d->x + m->rank,
+          .d_c = d->x + m->rank + m->state,
+          .d_bc_stride = m->x_width,
+          .d_z = d->in + m->inner,
+          .d_z_stride = 2 * m->inner,
+          .d_a_log = g->a_log,
+          .d_skip = g->skip,
+          .d_carry = mblm_layer_carry_gradient (
+              p->args, parts + PART_SCAN, d_to, d_from)});
+}
+
+static void
+layer_backward (Pass *p, const Layer *l, const Layer *g, guint parts,
+    const Gradients *d, float *d_stream)
+{
+  const Mamba1 *m = p->m;
+  const float *d_to[1];
+  float *d_from[1];
+
+  linear_backward (p, linear (p, l->out, p->y, m->inner, NULL), g->out, NULL,
+      d_stream, FALSE, d->y);
+  scan_backward (p, l, g, parts, d);
+  linear_backward (p, linear (p, l->delta, p->x, m->x_width, NULL), g->delta,
+      g->delta_bias, d->delta, FALSE, d->x);
+  linear_backward (p, linear (p, l->x, p->conv, m->inner, NULL), g->x, NULL,
+      d->x, TRUE, d->conv);
+  p->run->k->conv_backward (p->run->q,
+      &(MblmConvBackward){.forward = convolution (p, l, parts),
+          .d_out = d->conv,
+          .d_out_stride = m->inner,
+          .d_x = d->in,
+          .d_x_stride = 2 * m->inner,
+          .d_weight = g->conv,
+          .d_bias = g->conv_bias,
+          .d_carry = mblm_layer_carry_gradient (
+              p->args, parts + PART_CONV, d_to, d_from)});
+  linear_backward (p, linear (p, l->in, p->normed, m->parent.dim, NULL), g->in,
+      NULL, d->in, FALSE, d->normed);
+  p->run->k->rms_norm_backward (p->run->q,
+      &(MblmRmsNormBackward){.forward = norm (p, l, p->input),
+          .d_out = d->normed,
+          .accumulate = true,
+          .d_x = d_stream,
+          .d_gain = g->gain});
+}
+
+static void
+mamba1_layer_backward (MblmBlock *block, MblmBlock *gradient, MblmRun *run,
+    const MblmLayerPass *args, gsize layer, float *d, float *kept)
+{
+  const Mamba1 *m = (Mamba1 *) block, *g = (Mamba1 *) gradient;
+  MblmRunMark mark = mblm_run_mark (run);
+  Pass p = {.m = m, .run = run, .args = args, .n = args->batch * args->rows};
+
+  if (layer == block->layers)
+    return;
+  Gradients gradients = {
+      .normed = mblm_run_floats (run, p.n * block->dim),
+      .in = mblm_run_floats (run, p.n * 2 * m->inner),
+      .conv = mblm_run_floats (run, p.n * m->inner),
+      .x = mblm_run_floats (run, p.n * m->x_width),
+      .delta = mblm_run_floats (run, p.n * m->inner),
+      .y = mblm_run_floats (run, p.n * m->inner),
+  };
+  pass_place (&p, kept);
+  pass_open (&p);
+  if (!run->failed)
+    layer_backward (
+        &p, &m->layer[layer], &g->layer[layer], layer * N_PARTS, &gradients, d);
+  pass_close (&p);
+  mblm_run_release (run, mark);
+}
+
+static gboolean
+mamba1_check_training (MblmBlock *block, gboolean *drops, GError **error)
+{
+  *drops = FALSE;
+  return TRUE;
 }
 
 const MblmBlockClass mblm_mamba1_class = {
@@ -273,4 +481,8 @@ const MblmBlockClass mblm_mamba1_class = {
     .n_parts = mamba1_n_parts,
     .part_size = mamba1_part_size,
     .advance = mamba1_advance,
+    .kept_size = mamba1_kept_size,
+    .layer_forward = mamba1_layer_forward,
+    .layer_backward = mamba1_layer_backward,
+    .check_training = mamba1_check_training,
 };

@@ -40,6 +40,7 @@ typedef struct {
   gsize taps;       /* d_conv */
   gsize conv_width; /* inner + 2 * state */
   gsize in_width;   /* inner + conv_width + heads */
+  double dropout;   /* of the last layer's output, while training */
   float *gain;      /* [dim], of the last norm */
   Layer *layer;
 } Mamba2;
@@ -50,7 +51,6 @@ mamba2_create (gsize dim, gsize layers, GVariant *options, GError **error)
   static const char *const known[] = {
       "d_state", "d_conv", "expand", "headdim", "dropout", NULL};
   Mamba2 m = {0};
-  double dropout;
   gsize expand;
 
   if (!mblm_options_check_known (options, known, error) ||
@@ -62,7 +62,7 @@ mamba2_create (gsize dim, gsize layers, GVariant *options, GError **error)
           options, "expand", 1, 16, G_MININT64, &expand, error) ||
       !mblm_options_get_int (
           options, "headdim", 1, 1024, G_MININT64, &m.head_dim, error) ||
-      !mblm_options_get_double (options, "dropout", 0, 1, 0, &dropout, error))
+      !mblm_options_get_double (options, "dropout", 0, 1, 0, &m.dropout, error))
     return NULL;
   m.inner = expand * dim;
   if (m.inner % m.head_dim != 0) {
@@ -145,98 +145,188 @@ mamba2_part_size (MblmBlock *block, guint part, gsize rows)
                                      : m->inner * m->state;
 }
 
+/* ------------------------------------------------------------------------- */
+/* The operations, as forward and backward both describe them                */
+/* ------------------------------------------------------------------------- */
+
 typedef struct {
   const Mamba2 *m;
   MblmRun *run;
-  const MblmAdvance *args;
+  const MblmLayerPass *args;
   gsize n;            /* batch * rows */
+  float *x;           /* [n, dim], the residual stream */
+  float *input;       /* [n, dim]: x before the layer; NULL while playing */
   float *normed;      /* [n, dim] */
   float *in;          /* [n, in_width]: z, xBC, dt */
   float *conv;        /* [n, conv_width]: x, B, C */
-  float *y;           /* [n, inner] */
+  float *y;           /* [n, inner]: of the scan */
+  float *gated;       /* [n, inner]; `y` while playing */
   const float **from; /* host scratch [batch], as `to` */
   float **to;
 } Pass;
 
-/* The two operations that carry state. */
-static void
-mix (Pass *p, const Layer *l, guint parts)
+static MblmRmsNorm
+norm (const Mamba2 *m, gsize n, const float *gain, const float *x, float *out)
+{
+  return (MblmRmsNorm){.rows = n,
+      .width = m->parent.dim,
+      .x = x,
+      .gain = gain,
+      .epsilon = EPSILON,
+      .out = out};
+}
+
+static MblmLinear
+linear (Pass *p, MblmMatrix weight, const float *x, float *out)
+{
+  return (MblmLinear){.weight = weight,
+      .rows = p->n,
+      .x = x,
+      .x_stride = weight.cols,
+      .out = out,
+      .out_stride = weight.rows,
+      .product = p->run->product};
+}
+
+static MblmConv
+convolution (Pass *p, const Layer *l, guint parts)
 {
   const Mamba2 *m = p->m;
-  const MblmAdvance *a = p->args;
-  const MblmKernels *k = p->run->k;
 
-  k->conv (p->run->q,
-      &(MblmConv){.batch = a->batch,
-          .rows = a->rows,
-          .width = m->conv_width,
-          .taps = m->taps,
-          .x = p->in + m->inner,
-          .x_stride = m->in_width,
-          .weight = l->conv,
-          .bias = l->conv_bias,
-          .carry = mblm_advance_carry (a, parts + PART_CONV, p->from, p->to),
-          .out = p->conv,
-          .out_stride = m->conv_width});
-  k->ssd_scan (p->run->q,
-      &(MblmSsdScan){.batch = a->batch,
-          .rows = a->rows,
-          .heads = m->heads,
-          .head_dim = m->head_dim,
-          .state = m->state,
-          .x = p->conv,
-          .b = p->conv + m->inner,
-          .c = p->conv + m->inner + m->state,
-          .xbc_stride = m->conv_width,
-          .delta = p->in + m->inner + m->conv_width,
-          .delta_stride = m->in_width,
-          .delta_bias = l->delta_bias,
-          .a_log = l->a_log,
-          .skip = l->skip,
-          .carry = mblm_advance_carry (a, parts + PART_SCAN, p->from, p->to),
-          .y = p->y});
+  return (MblmConv){.batch = p->args->batch,
+      .rows = p->args->rows,
+      .width = m->conv_width,
+      .taps = m->taps,
+      .x = p->in + m->inner,
+      .x_stride = m->in_width,
+      .weight = l->conv,
+      .bias = l->conv_bias,
+      .carry = mblm_layer_carry (p->args, parts + PART_CONV, p->from, p->to),
+      .out = p->conv,
+      .out_stride = m->conv_width};
+}
+
+static MblmSsdScan
+scan (Pass *p, const Layer *l, guint parts)
+{
+  const Mamba2 *m = p->m;
+
+  return (MblmSsdScan){.batch = p->args->batch,
+      .rows = p->args->rows,
+      .heads = m->heads,
+      .head_dim = m->head_dim,
+      .state = m->state,
+      .x = p->conv,
+      .b = p->conv + m->inner,
+      .c = p->conv + m->inner + m->state,
+      .xbc_stride = m->conv_width,
+      .delta = p->in + m->inner + m->conv_width,
+      .delta_stride = m->in_width,
+      .delta_bias = l->delta_bias,
+      .a_log = l->a_log,
+      .skip = l->skip,
+      .carry = mblm_layer_carry (p->args, parts + PART_SCAN, p->from, p->to),
+      .y = p->y};
+}
+
+static MblmGatedNorm
+gate (Pass *p, const Layer *l)
+{
+  return (MblmGatedNorm){.rows = p->n,
+      .width = p->m->inner,
+      .y = p->y,
+      .y_stride = p->m->inner,
+      .z = p->in,
+      .z_stride = p->m->in_width,
+      .gain = l->gated_gain,
+      .epsilon = EPSILON,
+      .out = p->gated};
+}
+
+/* ------------------------------------------------------------------------- */
+/* Forward                                                                   */
+/* ------------------------------------------------------------------------- */
+
+/* The published dropout is that of the last layer's output, before it joins the
+ * residual stream. */
+static gboolean
+drops (const Pass *p, gsize layer)
+{
+  return p->args->drops && p->m->dropout > 0 &&
+      layer == p->m->parent.layers - 1;
 }
 
 static void
-layer_forward (Pass *p, const Layer *l, guint parts)
+drop (Pass *p, float *x)
 {
-  const Mamba2 *m = p->m;
+  p->run->k->dropout (p->run->q,
+      &(MblmDropout){.count = p->n * p->m->parent.dim,
+          .x = x,
+          .probability = p->m->dropout,
+          .seed = p->args->drop_seed,
+          .first = p->args->drop_first});
+}
+
+static void
+add_output (Pass *p, const Layer *l, gsize layer)
+{
+  gsize dim = p->m->parent.dim;
+  MblmRunMark mark = mblm_run_mark (p->run);
+  MblmLinear product = linear (p, l->out, p->gated, p->x);
+
+  if (!drops (p, layer)) {
+    product.accumulate = true;
+    p->run->k->linear (p->run->q, &product);
+    return;
+  }
+  product.out = mblm_run_floats (p->run, p->n * dim);
+  if (product.out != NULL) {
+    p->run->k->linear (p->run->q, &product);
+    drop (p, product.out);
+    p->run->k->add (p->run->q,
+        &(MblmAdd){
+            .batch = 1, .width = p->n * dim, .x = p->x, .y = product.out});
+  }
+  mblm_run_release (p->run, mark);
+}
+
+static void
+layer_forward (Pass *p, const Layer *l, gsize layer)
+{
   const MblmKernels *k = p->run->k;
   MblmQueue *q = p->run->q;
+  guint parts = layer * N_PARTS;
+  MblmRmsNorm normed = norm (p->m, p->n, l->gain, p->x, p->normed);
+  MblmLinear product = linear (p, l->in, p->normed, p->in);
+  MblmConv convolve = convolution (p, l, parts);
 
-  k->rms_norm (q,
-      &(MblmRmsNorm){.rows = p->n,
-          .width = m->parent.dim,
-          .x = p->args->x,
-          .gain = l->gain,
-          .epsilon = EPSILON,
-          .out = p->normed});
-  k->linear (q,
-      &(MblmLinear){.weight = l->in,
-          .rows = p->n,
-          .x = p->normed,
-          .x_stride = m->parent.dim,
-          .out = p->in,
-          .out_stride = m->in_width});
-  mix (p, l, parts);
-  k->gated_norm (q,
-      &(MblmGatedNorm){.rows = p->n,
-          .width = m->inner,
-          .y = p->y,
-          .y_stride = m->inner,
-          .z = p->in,
-          .z_stride = m->in_width,
-          .gain = l->gated_gain,
-          .epsilon = EPSILON,
-          .out = p->y});
-  k->linear (q,
-      &(MblmLinear){.weight = l->out,
-          .accumulate = true,
-          .rows = p->n,
-          .x = p->y,
-          .x_stride = m->inner,
-          .out = p->args->x,
-          .out_stride = m->parent.dim});
+  if (p->input != NULL)
+    k->copy (q, p->input, p->x, p->n * p->m->parent.dim * sizeof (float));
+  k->rms_norm (q, &normed);
+  k->linear (q, &product);
+  k->conv (q, &convolve);
+  MblmSsdScan scanned = scan (p, l, parts);
+  k->ssd_scan (q, &scanned);
+  MblmGatedNorm gated = gate (p, l);
+  k->gated_norm (q, &gated);
+  if (!p->args->again)
+    add_output (p, l, layer);
+}
+
+static void
+pass_open (Pass *p)
+{
+  gsize hosts = p->args->states != NULL ? p->args->batch : 1;
+
+  p->from = g_new (const float *, hosts);
+  p->to = g_new (float *, hosts);
+}
+
+static void
+pass_close (Pass *p)
+{
+  g_free (p->from);
+  g_free (p->to);
 }
 
 static gboolean
@@ -245,31 +335,202 @@ mamba2_advance (
 {
   const Mamba2 *m = (Mamba2 *) block;
   MblmRunMark mark = mblm_run_mark (run);
-  Pass p = {.m = m, .run = run, .args = args, .n = args->batch * args->rows};
+  MblmLayerPass pass = {.batch = args->batch,
+      .rows = args->rows,
+      .shared = args->shared,
+      .states = args->states};
+  Pass p = {.m = m,
+      .run = run,
+      .args = &pass,
+      .n = args->batch * args->rows,
+      .x = args->x};
 
   p.normed = mblm_run_floats (run, p.n * block->dim);
   p.in = mblm_run_floats (run, p.n * m->in_width);
   p.conv = mblm_run_floats (run, p.n * m->conv_width);
-  p.y = mblm_run_floats (run, p.n * m->inner);
-  p.from = g_new (const float *, args->states != NULL ? args->batch : 1);
-  p.to = g_new (float *, args->states != NULL ? args->batch : 1);
+  p.y = p.gated = mblm_run_floats (run, p.n * m->inner);
+  pass_open (&p);
   gboolean ok = mblm_run_check (run, error);
   for (gsize i = 0; ok && i < block->layers; i++) {
-    layer_forward (&p, &m->layer[i], i * N_PARTS);
+    layer_forward (&p, &m->layer[i], i);
     ok = mblm_run_check (run, error);
   }
-  if (ok)
-    run->k->rms_norm (run->q,
-        &(MblmRmsNorm){.rows = p.n,
-            .width = block->dim,
-            .x = args->x,
-            .gain = m->gain,
-            .epsilon = EPSILON,
-            .out = args->out});
-  g_free (p.from);
-  g_free (p.to);
+  if (ok) {
+    MblmRmsNorm last = norm (m, p.n, m->gain, args->x, args->out);
+    run->k->rms_norm (run->q, &last);
+  }
+  pass_close (&p);
   mblm_run_release (run, mark);
   return ok;
+}
+
+/* ------------------------------------------------------------------------- */
+/* Training                                                                  */
+/* ------------------------------------------------------------------------- */
+
+static gsize
+mamba2_kept_size (MblmBlock *block, gsize layer, gsize batch, gsize rows)
+{
+  const Mamba2 *m = (Mamba2 *) block;
+  gsize width = layer == block->layers
+      ? block->dim
+      : 2 * block->dim + m->in_width + m->conv_width + 2 * m->inner;
+
+  return batch * rows * width;
+}
+
+static void
+pass_place (Pass *p, float *kept)
+{
+  const Mamba2 *m = p->m;
+
+  p->input = kept;
+  p->normed = p->input + p->n * m->parent.dim;
+  p->in = p->normed + p->n * m->parent.dim;
+  p->conv = p->in + p->n * m->in_width;
+  p->y = p->conv + p->n * m->conv_width;
+  p->gated = p->y + p->n * m->inner;
+}
+
+static void
+mamba2_layer_forward (MblmBlock *block, MblmRun *run, const MblmLayerPass *args,
+    gsize layer, float *x, float *kept)
+{
+  const Mamba2 *m = (Mamba2 *) block;
+  Pass p = {
+      .m = m, .run = run, .args = args, .n = args->batch * args->rows, .x = x};
+
+  if (layer == block->layers) {
+    MblmRmsNorm last = norm (m, p.n, m->gain, x, x);
+    run->k->copy (run->q, kept, x, p.n * block->dim * sizeof (float));
+    run->k->rms_norm (run->q, &last);
+    return;
+  }
+  pass_place (&p, kept);
+  pass_open (&p);
+  layer_forward (&p, &m->layer[layer], layer);
+  pass_close (&p);
+}
+
+static void
+linear_backward (
+    Pass *p, MblmLinear forward, MblmMatrix d_weight, float *d_out, float *d_x)
+{
+  p->run->k->linear_backward (p->run->q,
+      &(MblmLinearBackward){.forward = forward,
+          .d_out = d_out,
+          .d_out_stride = forward.weight.rows,
+          .d_x = d_x,
+          .d_x_stride = forward.weight.cols,
+          .d_weight = (float *) d_weight.data});
+}
+
+/* The two operations that carry state: from d_y [n, inner] to what lies behind
+ * z in d_in [n, in_width]. */
+static void
+mix_backward (Pass *p, const Layer *l, const Layer *g, guint parts,
+    const float *d_y, float *d_conv, float *d_in)
+{
+  const Mamba2 *m = p->m;
+  const float *d_to[1];
+  float *d_from[1];
+
+  p->run->k->ssd_scan_backward (p->run->q,
+      &(MblmSsdScanBackward){.forward = scan (p, l, parts),
+          .d_y = d_y,
+          .d_x = d_conv,
+          .d_b = d_conv + m->inner,
+          .d_c = d_conv + m->inner + m->state,
+          .d_xbc_stride = m->conv_width,
+          .d_delta = d_in + m->inner + m->conv_width,
+          .d_delta_stride = m->in_width,
+          .d_delta_bias = g->delta_bias,
+          .d_a_log = g->a_log,
+          .d_skip = g->skip,
+          .d_carry = mblm_layer_carry_gradient (
+              p->args, parts + PART_SCAN, d_to, d_from)});
+  p->run->k->conv_backward (p->run->q,
+      &(MblmConvBackward){.forward = convolution (p, l, parts),
+          .d_out = d_conv,
+          .d_out_stride = m->conv_width,
+          .d_x = d_in + m->inner,
+          .d_x_stride = m->in_width,
+          .d_weight = g->conv,
+          .d_bias = g->conv_bias,
+          .d_carry = mblm_layer_carry_gradient (
+              p->args, parts + PART_CONV, d_to, d_from)});
+}
+
+/* d_y [n, inner]: the gradient by the scan's output, and z's part of d_in. */
+static void
+output_backward (Pass *p, const Layer *l, const Layer *g, gsize layer,
+    const float *d, float *d_x, float *d_y, float *d_in)
+{
+  const Mamba2 *m = p->m;
+  gsize n = p->n * m->parent.dim;
+
+  /* d goes on along the residual stream, so what is dropped is a copy's */
+  p->run->k->copy (p->run->q, d_x, d, n * sizeof (float));
+  if (drops (p, layer))
+    drop (p, d_x);
+  linear_backward (p, linear (p, l->out, p->gated, NULL), g->out, d_x, d_y);
+  p->run->k->gated_norm_backward (p->run->q,
+      &(MblmGatedNormBackward){.forward = gate (p, l),
+          .d_out = d_y,
+          .d_y = d_y,
+          .d_y_stride = m->inner,
+          .d_z = d_in,
+          .d_z_stride = m->in_width,
+          .d_gain = g->gated_gain});
+}
+
+static void
+norm_backward (Pass *p, const float *gain, float *d_gain, const float *x,
+    const float *d_out, gboolean accumulate, float *d_x)
+{
+  p->run->k->rms_norm_backward (p->run->q,
+      &(MblmRmsNormBackward){.forward = norm (p->m, p->n, gain, x, NULL),
+          .d_out = d_out,
+          .accumulate = accumulate,
+          .d_x = d_x,
+          .d_gain = d_gain});
+}
+
+static void
+mamba2_layer_backward (MblmBlock *block, MblmBlock *gradient, MblmRun *run,
+    const MblmLayerPass *args, gsize layer, float *d, float *kept)
+{
+  const Mamba2 *m = (Mamba2 *) block, *gm = (Mamba2 *) gradient;
+  const Layer *l = &m->layer[layer], *g = &gm->layer[layer];
+  MblmRunMark mark = mblm_run_mark (run);
+  Pass p = {.m = m, .run = run, .args = args, .n = args->batch * args->rows};
+
+  if (layer == block->layers) {
+    norm_backward (&p, m->gain, gm->gain, kept, d, FALSE, d);
+    return;
+  }
+  float *d_normed = mblm_run_floats (run, p.n * block->dim);
+  float *d_in = mblm_run_floats (run, p.n * m->in_width);
+  float *d_conv = mblm_run_floats (run, p.n * m->conv_width);
+  float *d_y = mblm_run_floats (run, p.n * m->inner);
+  pass_place (&p, kept);
+  pass_open (&p);
+  if (!run->failed) {
+    output_backward (&p, l, g, layer, d, d_normed, d_y, d_in);
+    mix_backward (&p, l, g, layer * N_PARTS, d_y, d_conv, d_in);
+    linear_backward (
+        &p, linear (&p, l->in, p.normed, NULL), g->in, d_in, d_normed);
+    norm_backward (&p, l->gain, g->gain, p.input, d_normed, TRUE, d);
+  }
+  pass_close (&p);
+  mblm_run_release (run, mark);
+}
+
+static gboolean
+mamba2_check_training (MblmBlock *block, gboolean *drops, GError **error)
+{
+  *drops = ((Mamba2 *) block)->dropout > 0;
+  return TRUE;
 }
 
 const MblmBlockClass mblm_mamba2_class = {
@@ -282,4 +543,8 @@ const MblmBlockClass mblm_mamba2_class = {
     .n_parts = mamba2_n_parts,
     .part_size = mamba2_part_size,
     .advance = mamba2_advance,
+    .kept_size = mamba2_kept_size,
+    .layer_forward = mamba2_layer_forward,
+    .layer_backward = mamba2_layer_backward,
+    .check_training = mamba2_check_training,
 };

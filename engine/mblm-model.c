@@ -227,6 +227,15 @@ open_model (const Files *files, MblmTensorFile **file, GError **error)
   return g_steal_pointer (&self);
 }
 
+MblmModel *
+mblm_model_open (const char *path, MblmTensorFile **file, GError **error)
+{
+  g_auto (Files) files = {0};
+
+  return files_find (&files, path, error) ? open_model (&files, file, error)
+                                          : NULL;
+}
+
 /**
  * mblm_model_check:
  * @path: a model folder or its name

@@ -13,11 +13,10 @@
 static gboolean
 write_weights (MblmModel *model, guint64 seed, const char *path, GError **error)
 {
-  const guint32 seeds[2] = {(guint32) seed, (guint32) (seed >> 32)};
   GPtrArray *list = model->parameters->list;
   g_autoptr (MblmTensorWriter) writer = mblm_tensor_writer_new ();
   g_autoptr (GPtrArray) buffers = g_ptr_array_new_with_free_func (g_free);
-  GRand *random = g_rand_new_with_seed_array (seeds, 2);
+  GRand *random = mblm_parameters_new_random (seed);
   gboolean ok = TRUE;
 
   for (guint i = 0; ok && i < list->len; i++) {

@@ -70,6 +70,15 @@ struct _MblmModel {
  * be NULL, decides which Mamba it is. Error: CONFIG. */
 MblmModel *mblm_model_new_bare (
     MblmConfig *config, MblmTensorFile *file, GError **error);
+/* Another of the same shape, without weights. */
+MblmModel *mblm_model_new_like (MblmModel *model, GError **error);
+/* A model folder or file without its weights, checked against their header; the
+ * caller has to set device and precision, and to load them. Errors as of
+ * mblm_model_load. */
+MblmModel *mblm_model_open (
+    const char *path, MblmTensorFile **file, GError **error);
+/* Of rotary positions; failure is left for mblm_run_check. */
+void mblm_model_make_frequencies (MblmModel *self, MblmRun *run);
 /* Loads the weights and computes the constants. */
 gboolean mblm_model_load_weights (
     MblmModel *self, MblmTensorFile *file, MblmRun *run, GError **error);
@@ -91,6 +100,23 @@ gsize mblm_stage_projection_width (MblmModel *model, guint k);
 /* x [n, dim] of the innermost stage to logits [n, vocabulary]. */
 void mblm_stage_logits (
     MblmModel *model, MblmRun *run, gsize n, const float *x, float *logits);
+
+/* The mask of n tokens of stage k (device memory) out of that of their ids
+ * [n * patch] (host), reduced as the configuration says; NULL for NULL. */
+const uint8_t *mblm_stage_mask (
+    MblmModel *model, MblmRun *run, guint k, const guint8 *ids_mask, gsize n);
+
+/* Their gradients. Those of weights are added to `gradient`, a model of the same
+ * shape whose weights they are; those of inputs are written to d_x, which the
+ * first two don't have. `d` is overwritten. */
+void mblm_stage_embed_backward (MblmModel *model, MblmModel *gradient,
+    MblmRun *run, guint k, const gint32 *ids, gsize n, float *d);
+void mblm_stage_add_positions_backward (MblmModel *model, MblmModel *gradient,
+    MblmRun *run, guint k, gsize batch, gsize rows, float *d);
+void mblm_stage_project_backward (MblmModel *model, MblmModel *gradient,
+    MblmRun *run, guint k, gsize n, const float *x, float *d_out, float *d_x);
+void mblm_stage_logits_backward (MblmModel *model, MblmModel *gradient,
+    MblmRun *run, gsize n, const float *x, float *d_logits, float *d_x);
 
 /* ---- output.c: what a pass gives for each id ----------------------------- */
 

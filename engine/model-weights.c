@@ -48,10 +48,9 @@ find_type (MblmConfig *config, MblmTensorFile *file, guint k)
 }
 
 static gboolean
-make_block (MblmModel *self, MblmTensorFile *file, guint k, GError **error)
+make_block (MblmModel *self, const char *type, guint k, GError **error)
 {
   MblmStage *stage = &self->stage[k];
-  const char *type = find_type (self->config, file, k);
   const MblmBlockClass *klass = mblm_block_lookup (type);
 
   if (klass == NULL) {
@@ -163,8 +162,10 @@ choose_chunk (MblmModel *self, guint k)
   return CLAMP (rows, CHUNK_MIN, CHUNK_MAX);
 }
 
-MblmModel *
-mblm_model_new_bare (MblmConfig *config, MblmTensorFile *file, GError **error)
+/* Block types are those of `like`, or follow from configuration and file. */
+static MblmModel *
+new_bare (
+    MblmConfig *config, MblmTensorFile *file, MblmModel *like, GError **error)
 {
   g_autoptr (MblmModel) self = g_object_new (MBLM_TYPE_MODEL, NULL);
 
@@ -180,7 +181,9 @@ mblm_model_new_bare (MblmConfig *config, MblmTensorFile *file, GError **error)
     stage->dim = mblm_config_get_hidden_dim (config, k);
     stage->patch = mblm_config_get_patch (config, k);
     stage->position = mblm_config_get_position (config, k);
-    if (!make_block (self, file, k, error))
+    const char *type = like != NULL ? like->stage[k].block->klass->type
+                                    : find_type (config, file, k);
+    if (!make_block (self, type, k, error))
       return NULL;
   }
   for (guint k = 0; k < self->n_stages; k++) {
@@ -197,6 +200,18 @@ mblm_model_new_bare (MblmConfig *config, MblmTensorFile *file, GError **error)
       self->vocabulary, 0, 0, from_dim, "to_logits.bias");
   self->n_parameters = mblm_parameters_count (self->parameters);
   return g_steal_pointer (&self);
+}
+
+MblmModel *
+mblm_model_new_bare (MblmConfig *config, MblmTensorFile *file, GError **error)
+{
+  return new_bare (config, file, NULL, error);
+}
+
+MblmModel *
+mblm_model_new_like (MblmModel *model, GError **error)
+{
+  return new_bare (model->config, NULL, model, error);
 }
 
 /* ------------------------------------------------------------------------- */
@@ -260,6 +275,14 @@ make_start (MblmModel *self, MblmRun *run, guint k, GError **error)
   return mblm_run_check (run, error);
 }
 
+void
+mblm_model_make_frequencies (MblmModel *self, MblmRun *run)
+{
+  for (guint k = 0; k < self->n_stages; k++)
+    if (self->stage[k].position == MBLM_POSITION_ROPE)
+      make_frequency (&self->stage[k], run);
+}
+
 gboolean
 mblm_model_load_weights (
     MblmModel *self, MblmTensorFile *file, MblmRun *run, GError **error)
@@ -269,9 +292,7 @@ mblm_model_load_weights (
 
   if (!mblm_parameters_load (self->parameters, file, type, run, error))
     return FALSE;
-  for (guint k = 0; k < self->n_stages; k++)
-    if (self->stage[k].position == MBLM_POSITION_ROPE)
-      make_frequency (&self->stage[k], run);
+  mblm_model_make_frequencies (self, run);
   if (!mblm_run_check (run, error))
     return FALSE;
   if (self->encoder)

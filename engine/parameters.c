@@ -263,6 +263,16 @@ provide_memory (const MblmParameter *p, MblmType precision, MblmRun *run)
 }
 
 static gboolean
+fail_memory (MblmRun *run, GError **error)
+{
+  g_set_error (error, MBLM_ERROR, MBLM_ERROR_MEMORY,
+      "%s: not enough memory for the weights; use a smaller model or "
+      "precision bf16",
+      mblm_device_get_name (run->device));
+  return FALSE;
+}
+
+static gboolean
 check_finite (const MblmParameter *p, const float *x, gsize n, GError **error)
 {
   for (gsize i = 0; i < n; i++)
@@ -326,19 +336,58 @@ mblm_parameters_load (MblmParameters *self, MblmTensorFile *file,
   for (guint i = 0; i < self->list->len; i++) {
     const MblmParameter *p = g_ptr_array_index (self->list, i);
     guint8 *to = provide_memory (p, precision, run);
-    if (to == NULL) {
-      g_set_error (error, MBLM_ERROR, MBLM_ERROR_MEMORY,
-          "%s: not enough memory for the weights; use a smaller model or "
-          "precision bf16",
-          mblm_device_get_name (run->device));
-      return FALSE;
-    }
+    if (to == NULL)
+      return fail_memory (run, error);
     if (!load_one (p, file, g_hash_table_lookup (index, p->name), to,
             p->matrix != NULL && precision == MBLM_TYPE_BF16, buffer, run,
             error))
       return FALSE;
   }
   return TRUE;
+}
+
+gboolean
+mblm_parameters_allocate (MblmParameters *self, MblmRun *run, GError **error)
+{
+  for (guint i = 0; i < self->list->len; i++) {
+    const MblmParameter *p = g_ptr_array_index (self->list, i);
+    guint8 *to = provide_memory (p, MBLM_TYPE_F32, run);
+    if (to == NULL)
+      return fail_memory (run, error);
+    run->k->zero (run->q, to, p->n_elements * sizeof (float));
+  }
+  return mblm_run_wait (run, error);
+}
+
+gboolean
+mblm_parameters_refresh (
+    MblmParameters *self, guint64 seed, MblmRun *run, GError **error)
+{
+  GRand *random = mblm_parameters_new_random (seed);
+  gboolean ok = TRUE;
+
+  for (guint i = 0; ok && i < self->list->len; i++) {
+    const MblmParameter *p = g_ptr_array_index (self->list, i);
+    g_autofree float *fresh = g_try_new (float, p->n_elements);
+    if (fresh == NULL) {
+      ok = fail_memory (run, error);
+      break;
+    }
+    mblm_parameter_draw (p, random, fresh);
+    run->k->upload (run->q, mblm_parameter_get_data (p), fresh,
+        p->n_elements * sizeof (float));
+    ok = mblm_run_wait (run, error);
+  }
+  g_rand_free (random);
+  return ok;
+}
+
+float *
+mblm_parameter_get_data (const MblmParameter *self)
+{
+  return self->vector != NULL
+      ? *self->vector
+      : (float *) self->matrix->data + self->first_row * self->matrix->cols;
 }
 
 void
@@ -398,6 +447,14 @@ draw (const MblmParameter *p, GRand *random, gsize i)
     }
   }
   g_return_val_if_reached (0.0);
+}
+
+GRand *
+mblm_parameters_new_random (guint64 seed)
+{
+  const guint32 seeds[2] = {(guint32) seed, (guint32) (seed >> 32)};
+
+  return g_rand_new_with_seed_array (seeds, 2);
 }
 
 void

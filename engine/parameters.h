@@ -43,11 +43,22 @@ GHashTable *mblm_parameters_index_file (MblmTensorFile *file, GError **error);
 /* Allocates every tensor on the device and fills it from the file. */
 gboolean mblm_parameters_load (MblmParameters *self, MblmTensorFile *file,
     MblmType precision, MblmRun *run, GError **error);
+/* Allocates every tensor on the device in float32, all zeros. Error:
+ * MBLM_ERROR_MEMORY. */
+gboolean mblm_parameters_allocate (
+    MblmParameters *self, MblmRun *run, GError **error);
+/* Fills them with fresh values, drawn in the order of their declaration. */
+gboolean mblm_parameters_refresh (
+    MblmParameters *self, guint64 seed, MblmRun *run, GError **error);
+/* Where a tensor of float32 lies on the device. */
+float *mblm_parameter_get_data (const MblmParameter *self);
 /* Gives the memory back. */
 void mblm_parameters_unload (MblmParameters *self, MblmRun *run);
 /* Bytes on the device. */
 guint64 mblm_parameters_get_bytes (MblmParameters *self, MblmType precision);
 
+/* What fresh tensors are drawn with: a seed means the same values everywhere. */
+GRand *mblm_parameters_new_random (guint64 seed);
 /* Fills `out` [n_elements] with a fresh tensor, drawn from `random`. */
 void mblm_parameter_draw (const MblmParameter *self, GRand *random, float *out);
 

@@ -16,8 +16,8 @@
 #include "picture-private.h"
 
 /* A margin on both sides, as a share of the size; never more than half. */
-static guint
-margin (guint size, double share)
+guint
+mblm_picture_get_margin (guint size, double share)
 {
   return (guint) CLAMP (size * share, 0.0, size / 2.0);
 }
@@ -87,8 +87,8 @@ static MblmPicture *
 crop_and_resize (
     MblmPicture *self, const MblmImageLayout *layout, GError **error)
 {
-  guint left = margin (self->width, layout->crop_w);
-  guint top = margin (self->height, layout->crop_h);
+  guint left = mblm_picture_get_margin (self->width, layout->crop_w);
+  guint top = mblm_picture_get_margin (self->height, layout->crop_h);
   guint width = self->width - 2 * left, height = self->height - 2 * top;
   gsize stride = (gsize) self->width * 3;
 

@@ -40,6 +40,9 @@ gboolean mblm_picture_is_png (const guint8 *data, gsize size);
 /* What the EXIF data in a JPEG or PNG says; 1 where it says nothing. */
 MblmOrientation mblm_picture_find_orientation (const guint8 *data, gsize size);
 
+/* The margin that a crop takes on each side, in pixels. */
+guint mblm_picture_get_margin (guint size, double share);
+
 /* Resizes rows of packed RGB, `stride` bytes apart, to `out` [to_height,
  * to_width, 3] packed. Error: MEMORY. */
 gboolean mblm_picture_resize (const guint8 *rgb, gsize stride, guint width,

@@ -25,6 +25,7 @@ typedef struct {
   MblmKernelDevice *memory; /* of the device */
   MblmQueue *q;
   MblmDevice *device;        /* owned */
+  MblmType product;          /* of products of blocks */
   GCancellable *cancellable; /* borrowed for the length of a call; or NULL */
   MblmProgress progress;     /* between pieces of work; or NULL */
   gpointer progress_data;

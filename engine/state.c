@@ -120,16 +120,37 @@ mblm_block_get_state_bytes (MblmBlock *block, guint64 rows)
 }
 
 MblmCarry
-mblm_advance_carry (
-    const MblmAdvance *args, guint part, const float **from, float **to)
+mblm_layer_carry (
+    const MblmLayerPass *pass, guint part, const float **from, float **to)
 {
-  if (args->shared != NULL) {
-    from[0] = args->shared->part[part];
+  if (pass->shared != NULL) {
+    from[0] = pass->shared->part[part];
     return (MblmCarry){.from = from, .shared = true};
   }
-  if (args->states == NULL)
+  if (pass->left != NULL) {
+    to[0] = pass->left->part[part];
+    return (MblmCarry){.to = to};
+  }
+  if (pass->states == NULL)
     return (MblmCarry){0};
-  for (gsize b = 0; b < args->batch; b++)
-    from[b] = to[b] = args->states[b]->part[part];
+  for (gsize b = 0; b < pass->batch; b++)
+    from[b] = to[b] = pass->states[b]->part[part];
   return (MblmCarry){.from = from, .to = to};
+}
+
+MblmCarryGradient
+mblm_layer_carry_gradient (
+    const MblmLayerPass *pass, guint part, const float **d_to, float **d_from)
+{
+  MblmCarryGradient gradient = {0};
+
+  if (pass->d_left != NULL) {
+    d_to[0] = pass->d_left->part[part];
+    gradient.to = d_to;
+  }
+  if (pass->d_shared != NULL) {
+    d_from[0] = pass->d_shared->part[part];
+    gradient.from = d_from;
+  }
+  return gradient;
 }

@@ -144,6 +144,7 @@ static const BenchKind kinds[] = {
     {"decode", bench_decode},
     {"prompt", bench_prompt},
     {"score", bench_score},
+    {"train", bench_train},
     {"kernels", bench_kernels},
 };
 
@@ -186,10 +187,10 @@ describe (Bench *self)
   json_add_string (
       self->json, "description", mblm_device_get_description (device));
   json_add_string (self->json, "precision",
-      command_precision_name (mblm_model_get_precision (self->model)));
+      command_precision_name (command_get_precision (self->command)));
   add_line (self, _ ("device"), mblm_device_get_description (device));
   add_line (self, _ ("precision"),
-      command_precision_name (mblm_model_get_precision (self->model)));
+      command_precision_name (command_get_precision (self->command)));
   bench_add_count (self, "runs", _ ("runs (the median counts)"), self->runs);
   bench_add_rate (self, "memory_bandwidth", _ ("reading memory"),
       self->machine.memory_bandwidth, "B/s");
@@ -205,19 +206,42 @@ describe (Bench *self)
       mblm_model_get_weight_bytes (self->model));
 }
 
+/* A model, or what learns with its own. */
+static gboolean
+load (Bench *self, const char *name, gboolean trains, GError **error)
+{
+  MblmLearnerOptions options = {
+      .precision = command_get_precision (self->command),
+      .memory = self->memory,
+  };
+
+  if (!trains) {
+    self->model = command_load_model (self->command, name, error);
+    return self->model != NULL;
+  }
+  g_autoptr (MblmDevice) device = command_open_device (self->command, error);
+  g_autofree char *path = device ? mblm_model_find (name, error) : NULL;
+
+  self->learner = path
+      ? mblm_learner_new_from_folder (path, device, &options, error)
+      : NULL;
+  if (self->learner)
+    self->model = g_object_ref (mblm_learner_get_model (self->learner));
+  return self->learner != NULL;
+}
+
 static gboolean
 measure (Bench *self, const char *name, const BenchKind *kind, GError **error)
 {
   gint64 begin = g_get_monotonic_time ();
 
-  self->model = command_load_model (self->command, name, error);
-  if (!self->model)
+  if (!load (self, name, kind->run == bench_train, error))
     return FALSE;
   self->load_seconds = bench_since (begin);
   progress_show (_ ("measuring the machine"));
   if (!machine_measure (&self->machine, mblm_model_get_device (self->model),
-          mblm_model_get_precision (self->model), inner_set (self->model),
-          error))
+          command_get_precision (self->command), self->learner != NULL,
+          inner_set (self->model), error))
     return FALSE;
   progress_show (_ ("measuring %s"), self->what);
   json_builder_begin_object (self->json);
@@ -233,6 +257,7 @@ int
 command_bench (Command *command, char **argv)
 {
   g_autofree char *model = NULL, *context = NULL, *runs_text = NULL;
+  g_autofree char *batch = NULL, *memory = NULL;
   const GOptionEntry entries[] = {
       {"model", 'm', 0, G_OPTION_ARG_FILENAME, &model,
           N_ ("The model to measure with"), N_ ("MODEL")},
@@ -240,33 +265,36 @@ command_bench (Command *command, char **argv)
           N_ ("Bytes that precede, or that are taken in (default: the model's "
               "context; prompt and score: at most 8192)"),
           N_ ("N")},
+      {"batch", 0, 0, G_OPTION_ARG_STRING, &batch,
+          N_ ("Sequences of a training step (default: 1)"), N_ ("B")},
+      {"memory", 0, 0, G_OPTION_ARG_STRING, &memory,
+          N_ ("Bytes that training may take for activations"), N_ ("BYTES")},
       {"runs", 0, 0, G_OPTION_ARG_STRING, &runs_text,
           N_ ("Repetitions of each measurement (default: 5)"), N_ ("R")},
       {NULL},
   };
   const CommandUsage usage = {
-      .parameters = _ ("decode|prompt|score|kernels --model MODEL"),
+      .parameters = _ ("decode|prompt|score|train|kernels --model MODEL"),
       .summary = _ (
           "Measures, beside the floor: the time that the bytes to move "
           "or the operations to do\ntake at the bandwidth and speed "
           "measured in the same run.\n  decode   generating byte by "
           "byte behind a full context\n  prompt   taking in a prompt "
-          "to the first byte\n  score    a full pass\n  kernels  each "
-          "operation at the shapes of the model"),
+          "to the first byte\n  score    a full pass\n  train    an "
+          "optimiser step\n  kernels  each operation at the shapes of the "
+          "model"),
       .entries = entries,
       .min = 1,
       .max = 1,
   };
   g_autoptr (GError) error = NULL;
   guint64 runs = DEFAULT_RUNS;
-  Bench self = {.command = command};
+  Bench self = {.command = command, .batch = 1};
   int status;
   g_auto (GStrv) names = command_parse (command, &usage, argv, &status);
 
   if (!names)
     return status;
-  if (g_str_equal (names[0], "train"))
-    return command_no_training (command, "bench train");
 
   const BenchKind *kind = find_kind (names[0]);
 
@@ -277,6 +305,10 @@ command_bench (Command *command, char **argv)
     return command_usage_error (command, _ ("--model is missing"));
   if (!command_parse_number (
           command, "--context", context, 1, G_MAXINT64, &self.context) ||
+      !command_parse_number (
+          command, "--batch", batch, 1, G_MAXINT32, &self.batch) ||
+      !command_parse_number (
+          command, "--memory", memory, 1, G_MAXINT64, &self.memory) ||
       !command_parse_number (command, "--runs", runs_text, 1, MAX_RUNS, &runs))
     return COMMAND_USAGE;
 
@@ -291,5 +323,6 @@ command_bench (Command *command, char **argv)
   g_object_unref (self.json);
   g_string_free (self.text, TRUE);
   g_clear_object (&self.model);
+  g_clear_pointer (&self.learner, mblm_learner_free);
   return status;
 }

@@ -8,6 +8,7 @@
 
 #include "command.h"
 
+#include "learner.h"
 #include "machine.h"
 #include "output.h"
 
@@ -17,8 +18,11 @@ typedef struct {
   Command *command;
   const char *what; /* "decode" */
   MblmModel *model;
+  MblmLearner *learner; /* of bench train, whose model it is */
   double load_seconds;
   guint64 context; /* bytes; 0: not given */
+  guint64 batch;   /* sequences of a training step */
+  guint64 memory;  /* bytes for its activations; 0: the default */
   guint runs;
   Machine machine;
   JsonBuilder *json; /* an object that is open */
@@ -28,6 +32,7 @@ typedef struct {
 gboolean bench_decode (Bench *self, GError **error);
 gboolean bench_prompt (Bench *self, GError **error);
 gboolean bench_score (Bench *self, GError **error);
+gboolean bench_train (Bench *self, GError **error);
 gboolean bench_kernels (Bench *self, GError **error);
 
 /* A figure under `name` in JSON and as a line "label: value". */

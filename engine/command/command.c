@@ -376,13 +376,18 @@ command_open_device (Command *self, GError **error)
   return device;
 }
 
+MblmPrecision
+command_get_precision (Command *self)
+{
+  return self->precision && g_str_equal (self->precision, "bf16")
+      ? MBLM_PRECISION_BF16
+      : MBLM_PRECISION_F32;
+}
+
 MblmModel *
 command_load_model (Command *self, const char *name, GError **error)
 {
-  MblmPrecision precision = self->precision &&
-          g_str_equal (self->precision, "bf16")
-      ? MBLM_PRECISION_BF16
-      : MBLM_PRECISION_F32;
+  MblmPrecision precision = command_get_precision (self);
   g_autoptr (MblmDevice) device = command_open_device (self, error);
 
   if (!device)

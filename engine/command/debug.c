@@ -13,8 +13,7 @@ static const CommandEntry entries[] = {
     {"loss", N_ ("The published loss of a batch"), command_debug_loss},
     {"greedy", N_ ("The most probable continuation, as ids"),
         command_debug_greedy},
-    {"steps", N_ ("Optimiser steps (comes with training)"),
-        command_debug_steps},
+    {"steps", N_ ("Optimiser steps, one per batch"), command_debug_steps},
 };
 
 int
@@ -29,12 +28,6 @@ command_debug (Command *self, char **argv)
   };
 
   return command_dispatch (self, entries, G_N_ELEMENTS (entries), &usage, argv);
-}
-
-int
-command_debug_steps (Command *self, char **argv)
-{
-  return command_no_training (self, self->name);
 }
 
 /* ------------------------------------------------------------------------- */
@@ -134,6 +127,32 @@ load_beside (const DebugIds *ids, const char *path, LoadArray load,
 }
 
 static gboolean
+compute_loss (Command *command, const char *name, const MblmLearnerBatch *batch,
+    double *loss, GError **error)
+{
+  g_autoptr (MblmModel) model = command_load_model (command, name, error);
+
+  return model &&
+      mblm_model_loss (model, batch->ids, batch->batch, batch->length,
+          batch->loss_mask, batch->labels, batch->attention_mask, loss,
+          command->cancellable, error);
+}
+
+/* By a learner, whose loss is that of training. */
+static gboolean
+write_gradients (Command *command, const char *name,
+    const MblmLearnerBatch *batch, const char *path, double *loss,
+    GError **error)
+{
+  g_autoptr (MblmLearner) learner = debug_load_learner (command, name, error);
+
+  return learner &&
+      mblm_learner_accumulate (
+          learner, batch, 1, 0, loss, command->cancellable, error) &&
+      mblm_learner_write_gradient (learner, path, error);
+}
+
+static gboolean
 print_loss (
     Command *command, const char *name, const LossPaths *paths, GError **error)
 {
@@ -150,11 +169,16 @@ print_loss (
           &attention_mask, error))
     return FALSE;
 
-  g_autoptr (MblmModel) model = command_load_model (command, name, error);
+  const MblmLearnerBatch batch = {.batch = ids.batch,
+      .length = ids.length,
+      .ids = ids.ids,
+      .loss_mask = loss_mask.data,
+      .labels = labels.data,
+      .attention_mask = attention_mask.data};
 
-  if (!model ||
-      !mblm_model_loss (model, ids.ids, ids.batch, ids.length, loss_mask.data,
-          labels.data, attention_mask.data, &loss, command->cancellable, error))
+  if (!(paths->gradients ? write_gradients (command, name, &batch,
+                               paths->gradients, &loss, error)
+                         : compute_loss (command, name, &batch, &loss, error)))
     return FALSE;
 
   g_autoptr (JsonBuilder) builder = json_builder_new ();
@@ -179,8 +203,7 @@ command_debug_loss (Command *command, char **argv)
       {"attention-mask", 0, 0, G_OPTION_ARG_FILENAME, &paths.attention_mask,
           N_ ("What an encoder attends to"), N_ ("M.npy")},
       {"gradients", 0, 0, G_OPTION_ARG_FILENAME, &paths.gradients,
-          N_ ("Gradients of every parameter (comes with training)"),
-          N_ ("OUT.safetensors")},
+          N_ ("Write the gradient of every parameter"), N_ ("OUT.safetensors")},
       {NULL},
   };
   const CommandUsage usage = {
@@ -201,8 +224,6 @@ command_debug_loss (Command *command, char **argv)
     return status;
   if (!paths.ids)
     return command_usage_error (command, _ ("--ids is missing"));
-  if (paths.gradients)
-    return command_no_training (command, "debug loss --gradients");
   if (!print_loss (command, names[0], &paths, &error))
     return command_fail (command, g_steal_pointer (&error));
   return COMMAND_OK;

@@ -8,6 +8,7 @@
 
 #include "command.h"
 
+#include "learner.h"
 #include "npy.h"
 
 G_BEGIN_DECLS
@@ -31,6 +32,9 @@ gboolean debug_ids_load (const char *path, DebugIds *self, GError **error);
 /* Whether `array` has the shape of `ids`; the message names `path`. */
 gboolean debug_check_shape (const DebugIds *ids, const MblmNpy *array,
     const char *path, GError **error);
+/* The model as something that learns. */
+MblmLearner *debug_load_learner (
+    Command *self, const char *name, GError **error);
 /* An array of float [rows, width, depth], not initialised; NULL: MEMORY. */
 float *debug_new_floats (gsize rows, gsize width, gsize depth, GError **error);
 

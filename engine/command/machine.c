@@ -173,8 +173,8 @@ new_weight (MblmRun *run, MblmType type)
 }
 
 static double
-measure_products (MblmRun *run, MblmType type, void *weight, float *x,
-    float *out, GError **error)
+measure_products (MblmRun *run, MblmType type, MblmType product, void *weight,
+    float *x, float *out, GError **error)
 {
   double best = 0;
 
@@ -190,6 +190,7 @@ measure_products (MblmRun *run, MblmType type, void *weight, float *x,
             .x_stride = SIDE,
             .out = out,
             .out_stride = SIDE,
+            .product = product,
         });
     if (!mblm_run_wait (run, error))
       return 0;
@@ -202,11 +203,12 @@ measure_products (MblmRun *run, MblmType type, void *weight, float *x,
 }
 
 static gboolean
-measure_roof (
-    MblmDevice *device, MblmPrecision precision, double *roof, GError **error)
+measure_roof (MblmDevice *device, MblmPrecision precision, gboolean trains,
+    double *roof, GError **error)
 {
-  MblmType type = precision == MBLM_PRECISION_BF16 ? MBLM_TYPE_BF16
-                                                   : MBLM_TYPE_F32;
+  MblmType product = precision == MBLM_PRECISION_BF16 ? MBLM_TYPE_BF16
+                                                      : MBLM_TYPE_F32;
+  MblmType type = trains ? MBLM_TYPE_F32 : product;
   MblmRun run;
 
   if (!mblm_run_init (&run, device, error))
@@ -220,7 +222,8 @@ measure_roof (
   *roof = 0;
   run.failed |= !weight;
   if (mblm_run_check (&run, error))
-    *roof = measure_products (&run, type, weight, x, out, error);
+    *roof = measure_products (
+        &run, type, trains ? product : MBLM_TYPE_F32, weight, x, out, error);
   if (weight)
     run.k->free (run.memory, weight);
   mblm_run_clear (&run);
@@ -231,7 +234,7 @@ measure_roof (
 
 gboolean
 machine_measure (Machine *self, MblmDevice *device, MblmPrecision precision,
-    gsize cache_set, GError **error)
+    gboolean trains, gsize cache_set, GError **error)
 {
   self->threads = MAX (mblm_device_get_threads (device), 1);
   self->cache_set = CLAMP (cache_set, MIN_CACHE_SET, MEMORY_SET);
@@ -239,7 +242,7 @@ machine_measure (Machine *self, MblmDevice *device, MblmPrecision precision,
              MEMORY_SET, self->threads, &self->memory_bandwidth, error) &&
       measure_reading (
           self->cache_set, self->threads, &self->cache_bandwidth, error) &&
-      measure_roof (device, precision, &self->product_roof, error);
+      measure_roof (device, precision, trains, &self->product_roof, error);
 }
 
 gboolean

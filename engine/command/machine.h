@@ -20,10 +20,11 @@ typedef struct {
   double product_roof;      /* a large matrix product of the device */
 } Machine;
 
-/* Measures with as many threads as the device uses: the best of several runs
+/* The roof is that of weights in `precision` or, where it `trains`, of products
+ * in it. Measures with as many threads as the device uses: the best of several runs
  * each, in about a second. Error: MBLM_ERROR_MEMORY. */
 gboolean machine_measure (Machine *self, MblmDevice *device,
-    MblmPrecision precision, gsize cache_set, GError **error);
+    MblmPrecision precision, gboolean trains, gsize cache_set, GError **error);
 
 /* Bytes per second of reading a set of `size` bytes over and over; measured once
  * for each power of two. Error: MBLM_ERROR_MEMORY. */

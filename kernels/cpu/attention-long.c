@@ -207,8 +207,8 @@ visible_keys (const Long *self, size_t b, size_t end)
 }
 
 static void
-store_rows (
-    const Long *self, const Tile *tile, size_t head, size_t first, size_t count)
+store_rows (const Long *self, const Tile *tile, size_t head, size_t first,
+    size_t count, bool alike)
 {
   const MblmAttention *a = self->a;
   size_t width = a->heads * a->head_dim, b = head / a->heads;
@@ -221,6 +221,10 @@ store_rows (
     for (size_t k = 0; k < a->head_dim; k += VW)
       v_store_n (out + i * width + k, a->head_dim - k,
           v_load (tile->out + i * self->value_width + k) * scale);
+    if (a->log_sum)
+      a->log_sum[(b * a->rows + first + i) * a->heads + head % a->heads] = alike
+          ? 0.0f
+          : tile->max[i] + logf (tile->sum[i]);
   }
 }
 
@@ -239,11 +243,13 @@ attend_tile (const void *data, size_t number, unsigned worker)
   size_t keys = visible_keys (self, b, end);
 
   if (alike && a->masked_is_zero) {
-    for (size_t i = first; i < end; i++)
-      memset (a->out +
-              (b * a->rows * a->heads + i * a->heads + head % a->heads) *
-                  a->head_dim,
-          0, a->head_dim * sizeof (float));
+    for (size_t i = first; i < end; i++) {
+      size_t at = (b * a->rows + i) * a->heads + head % a->heads;
+
+      memset (a->out + at * a->head_dim, 0, a->head_dim * sizeof (float));
+      if (a->log_sum)
+        a->log_sum[at] = 0.0f;
+    }
     return;
   }
   for (size_t i = 0; i < TILE_ROWS; i++) {
@@ -259,7 +265,7 @@ attend_tile (const void *data, size_t number, unsigned worker)
         attend_block (self, tile, head, first, row - first, n, j,
             min_size (BLOCK_KEYS, sees - j), alike);
     }
-  store_rows (self, tile, head, first, end - first);
+  store_rows (self, tile, head, first, end - first, alike);
 }
 
 /* ------------------------------------------------------------------------- */

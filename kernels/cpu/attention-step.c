@@ -185,8 +185,9 @@ step_tile (const void *data, size_t tile, unsigned worker)
   mix_tile (self, &keys, scores, part);
 }
 
-/* Row and head `at` of sequence b, from the tiles [first, end). */
-static void
+/* Row and head `at` of a sequence, from the tiles [first, end), to out
+ * [head_dim]; returns log (sum exp (score)). */
+static float
 merge_row (const Step *self, size_t first, size_t end, size_t at, float *out)
 {
   const MblmAttention *a = self->a;
@@ -207,6 +208,7 @@ merge_row (const Step *self, size_t first, size_t end, size_t at, float *out)
   scale = v_set1 (1.0f / total);
   for (size_t i = 0; i < d; i += VW)
     v_store_n (out + i, d - i, v_load_n (out + i, d - i) * scale);
+  return max + logf (total);
 }
 
 static void
@@ -216,9 +218,13 @@ merge_tile (const void *data, size_t b, unsigned worker)
   const MblmAttention *a = self->a;
   size_t count = a->rows * a->heads;
 
-  for (size_t at = 0; at < count; at++)
-    merge_row (self, self->tiles[b], self->tiles[b + 1], at,
+  for (size_t at = 0; at < count; at++) {
+    float log_sum = merge_row (self, self->tiles[b], self->tiles[b + 1], at,
         a->out + (b * count + at) * a->head_dim);
+
+    if (a->log_sum)
+      a->log_sum[b * count + at] = log_sum;
+  }
 }
 
 void

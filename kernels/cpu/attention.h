@@ -7,6 +7,9 @@
  *  - step: few rows against a long past, the next step of streams:
  *    attention-step.c
  *  - long: many rows, causal or masked: attention-long.c
+ *
+ * Gradients are found in the first way (attention.c too) or, for any other shape,
+ * in the third (attention-long-backward.c).
  */
 
 #pragma once
@@ -22,6 +25,8 @@
 
 void FN (attention_step) (MblmQueue *queue, const MblmAttention *a);
 void FN (attention_long) (MblmQueue *queue, const MblmAttention *a);
+void FN (attention_long_backward) (
+    MblmQueue *queue, const MblmAttentionBackward *g);
 
 /* The entry of the arrays of the past that sequence b has. */
 static inline size_t
@@ -56,6 +61,31 @@ static inline float
 attention_scale (const MblmAttention *a)
 {
   return (float) (1.0 / sqrt ((double) a->head_dim));
+}
+
+/* The gradients of head h of sequence b where all its keys are masked: those of
+ * the values are the mean of d_out, or nothing with `masked_is_zero`. */
+static inline void
+attention_backward_alike (const MblmAttentionBackward *g, size_t b, size_t h)
+{
+  const MblmAttention *a = &g->forward;
+  size_t row = b * a->rows, d = a->head_dim, bytes = d * sizeof (float);
+  size_t width = a->heads * d, at = h * d;
+  float mean[512] = {0}; /* head_dim at most */
+
+  for (size_t i = 0; i < a->rows && !a->masked_is_zero; i++)
+    for (size_t j = 0; j < d; j++)
+      mean[j] += g->d_out[(row + i) * width + at + j];
+  for (size_t j = 0; j < d; j++)
+    mean[j] /= (float) a->rows;
+  for (size_t i = row; i < row + a->rows; i++) {
+    if (g->d_query)
+      memset (g->d_query + i * a->query_stride + at, 0, bytes);
+    if (g->d_key)
+      memset (g->d_key + i * a->key_stride + at, 0, bytes);
+    if (g->d_value)
+      memcpy (g->d_value + i * a->key_stride + at, mean, bytes);
+  }
 }
 
 /* scores[j] = query . key[j, :] for j < 8; key rows are `stride` apart. */

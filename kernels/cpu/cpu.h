@@ -21,6 +21,7 @@ typedef enum {
   MBLM_CPU_AVX2,   /* with FMA */
   MBLM_CPU_AVX512, /* F, BW, DQ and VL */
   MBLM_CPU_AVX512BF16,
+  MBLM_CPU_AMX, /* with BF16 */
   MBLM_CPU_LEVELS,
 } MblmCpuLevel;
 
@@ -29,28 +30,54 @@ typedef enum {
 bool mblm_cpu_detect (MblmCpuLevel *level, char *message, size_t message_size);
 const char *mblm_cpu_level_describe (MblmCpuLevel level);
 
+/* How operands rounded to bfloat16 are multiplied, see product.h. */
+typedef struct _MblmBlocks MblmBlocks;
+
 typedef struct {
+  const MblmBlocks *blocks_bf16;
   void (*embed) (MblmQueue *queue, const MblmEmbed *a);
+  void (*embed_backward) (MblmQueue *queue, const MblmEmbedBackward *a);
   void (*add_position) (MblmQueue *queue, const MblmAddPosition *a);
+  void (*add_position_backward) (
+      MblmQueue *queue, const MblmAddPositionBackward *a);
   void (*add) (MblmQueue *queue, const MblmAdd *a);
   void (*copy_rows) (MblmQueue *queue, const MblmCopyRows *a);
+  void (*sum_rows) (MblmQueue *queue, const MblmSumRows *a);
+  void (*dropout) (MblmQueue *queue, const MblmDropout *a);
   void (*linear) (MblmQueue *queue, const MblmLinear *a);
+  void (*linear_backward) (MblmQueue *queue, const MblmLinearBackward *a);
   void (*layer_norm) (MblmQueue *queue, const MblmLayerNorm *a);
+  void (*layer_norm_backward) (
+      MblmQueue *queue, const MblmLayerNormBackward *a);
   void (*rms_norm) (MblmQueue *queue, const MblmRmsNorm *a);
+  void (*rms_norm_backward) (MblmQueue *queue, const MblmRmsNormBackward *a);
   void (*shift_norm) (MblmQueue *queue, const MblmShiftNorm *a);
+  void (*shift_norm_backward) (
+      MblmQueue *queue, const MblmShiftNormBackward *a);
   void (*gated_norm) (MblmQueue *queue, const MblmGatedNorm *a);
+  void (*gated_norm_backward) (
+      MblmQueue *queue, const MblmGatedNormBackward *a);
   void (*rope) (MblmQueue *queue, const MblmRope *a);
+  void (*rope_backward) (MblmQueue *queue, const MblmRope *a);
   void (*attention) (MblmQueue *queue, const MblmAttention *a);
+  void (*attention_backward) (MblmQueue *queue, const MblmAttentionBackward *a);
   void (*conv) (MblmQueue *queue, const MblmConv *a);
   void (*ssd_scan) (MblmQueue *queue, const MblmSsdScan *a);
   void (*selective_scan) (MblmQueue *queue, const MblmSelectiveScan *a);
   void (*cross_entropy) (MblmQueue *queue, const MblmCrossEntropy *a);
+  void (*cross_entropy_backward) (
+      MblmQueue *queue, const MblmCrossEntropyBackward *a);
+  void (*sum_squares) (MblmQueue *queue, const MblmSumSquares *a);
+  void (*add_scaled) (MblmQueue *queue, const MblmAddScaled *a);
+  void (*adam) (MblmQueue *queue, const MblmAdam *a);
 } MblmCpuOps;
 
 /* Replace the entries that the instruction set has code of its own for. */
 void mblm_cpu_fill_generic (MblmCpuOps *ops);
 void mblm_cpu_fill_avx2 (MblmCpuOps *ops);
 void mblm_cpu_fill_avx512 (MblmCpuOps *ops);
+void mblm_cpu_fill_avx512bf16 (MblmCpuOps *ops);
+void mblm_cpu_fill_amx (MblmCpuOps *ops);
 
 struct _MblmKernelDevice {
   MblmCpuOps ops;

@@ -1,4 +1,4 @@
-/* cross-entropy.c: the loss of each row, in float32.
+/* cross-entropy.c: the loss of each row, in float32, and its gradient.
  *
  * Copyright (C) 2026 The gst-mblm authors
  * SPDX-License-Identifier: LGPL-2.1-or-later
@@ -16,12 +16,15 @@
 /* Nanoseconds for a logit. */
 #define LOSS_WORK 0.7
 
-static float
-cross_entropy_row (const float *x, size_t vocabulary, int32_t target)
+/* The loss of a row x [vocabulary]. With `exps` [vocabulary], which may be x, the
+ * exponentials stay there; *sum gets their sum. */
+static ALWAYS_INLINE float
+cross_entropy_row (
+    const float *x, size_t vocabulary, int32_t target, float *exps, double *sum)
 {
   vf max = v_set1 (-INFINITY);
-  double sums[VW] = {0.0}, sum = 0.0;
-  float top;
+  double sums[VW] = {0.0};
+  float top, at_target = x[target];
   size_t v = 0;
 
   for (; v + VW <= vocabulary; v += VW)
@@ -31,17 +34,21 @@ cross_entropy_row (const float *x, size_t vocabulary, int32_t target)
     top = fmaxf (top, x[v]);
   for (v = 0; v < vocabulary; v += VW) {
     size_t n = min_size (VW, vocabulary - v);
+    vf y = v_exp (v_load_n (x + v, n) - v_set1 (top));
     float e[VW];
 
-    v_store (e, v_exp (v_load_n (x + v, n) - v_set1 (top)));
+    v_store (e, y);
+    if (exps)
+      v_store_n (exps + v, n, y);
     for (size_t i = n; i < VW; i++)
       e[i] = 0.0f;
     for (size_t i = 0; i < VW; i++)
       sums[i] += (double) e[i];
   }
+  *sum = 0.0;
   for (size_t i = 0; i < VW; i++)
-    sum += sums[i];
-  return logf ((float) sum) - (x[target] - top);
+    *sum += sums[i];
+  return logf ((float) *sum) - (at_target - top);
 }
 
 static void
@@ -49,13 +56,13 @@ cross_entropy_tile (const void *data, size_t tile, unsigned worker)
 {
   const RowTiles *tiles = data;
   const MblmCrossEntropy *a = tiles->args;
-  size_t end = row_tiles_end (tiles, tile);
+  size_t end = row_tiles_end (tiles, tile), n = a->vocabulary;
+  double sum;
 
   for (size_t i = row_tiles_first (tiles, tile); i < end; i++)
     a->loss[i] = a->targets[i] < 0
         ? 0.0f
-        : cross_entropy_row (
-              a->logits + i * a->vocabulary, a->vocabulary, a->targets[i]);
+        : cross_entropy_row (a->logits + i * n, n, a->targets[i], NULL, &sum);
 }
 
 void
@@ -66,4 +73,58 @@ FN (cross_entropy) (MblmQueue *queue, const MblmCrossEntropy *a)
   mblm_cpu_run (queue, row_tiles_count (&tiles),
       LOSS_WORK * (double) a->rows * (double) a->vocabulary, cross_entropy_tile,
       &tiles);
+}
+
+/* d [vocabulary]: exponentials become weight (softmax - one of the target). */
+static void
+scale_row (
+    float *d, size_t vocabulary, int32_t target, float weight, double sum)
+{
+  vf scale = v_set1 ((float) (weight / sum));
+  double rest = sum - (double) d[target]; /* more exact than 1 - softmax */
+
+  for (size_t v = 0; v < vocabulary; v += VW) {
+    size_t n = vocabulary - v;
+
+    v_store_n (d + v, n, v_load_n (d + v, n) * scale);
+  }
+  d[target] = (float) (-weight * (rest / sum));
+}
+
+static void
+cross_entropy_back_tile (const void *data, size_t tile, unsigned worker)
+{
+  const RowTiles *tiles = data;
+  const MblmCrossEntropyBackward *a = tiles->args;
+  const MblmCrossEntropy *f = &a->forward;
+  size_t end = row_tiles_end (tiles, tile), n = f->vocabulary;
+
+  for (size_t i = row_tiles_first (tiles, tile); i < end; i++) {
+    float *d = a->d_logits ? a->d_logits + i * n : NULL;
+    float weight = a->weight ? a->weight[i] : 1.0f, loss = 0.0f;
+    double sum = 1.0;
+
+    if (f->targets[i] >= 0)
+      loss = cross_entropy_row (f->logits + i * n, n, f->targets[i], d, &sum);
+    if (f->loss)
+      f->loss[i] = loss;
+    if (!d)
+      continue;
+    if (f->targets[i] < 0 || loss * weight == 0.0f)
+      memset (d, 0, n * sizeof (*d));
+    else
+      scale_row (d, n, f->targets[i], weight, sum);
+  }
+}
+
+void
+FN (cross_entropy_backward) (
+    MblmQueue *queue, const MblmCrossEntropyBackward *a)
+{
+  const MblmCrossEntropy *f = &a->forward;
+  RowTiles tiles = row_tiles (a, f->rows, f->vocabulary);
+
+  mblm_cpu_run (queue, row_tiles_count (&tiles),
+      LOSS_WORK * (double) f->rows * (double) f->vocabulary,
+      cross_entropy_back_tile, &tiles);
 }

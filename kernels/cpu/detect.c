@@ -7,6 +7,8 @@
  * saves when it switches threads; using others would corrupt them.
  */
 
+#define _GNU_SOURCE
+
 #include "cpu.h"
 
 #include <stdio.h>
@@ -21,6 +23,7 @@ static const struct {
     [MBLM_CPU_AVX2] = {"avx2", "AVX2"},
     [MBLM_CPU_AVX512] = {"avx512", "AVX-512"},
     [MBLM_CPU_AVX512BF16] = {"avx512bf16", "AVX-512 with BF16"},
+    [MBLM_CPU_AMX] = {"amx", "AVX-512 with AMX"},
 };
 
 const char *
@@ -33,10 +36,17 @@ mblm_cpu_level_describe (MblmCpuLevel level)
 
 #include <cpuid.h>
 
+#ifdef __linux__
+#include <sys/syscall.h>
+#include <unistd.h>
+#endif
+
 #define BIT(word, n) (((word) >> (n)) & 1)
 
 #define XCR0_YMM 0x06u /* XMM and upper halves of YMM */
 #define XCR0_ZMM 0xe6u /* and masks, upper halves of ZMM, ZMM 16 to 31 */
+
+#define XCR0_TILES 0x60000u /* their layout, their data */
 
 /* The low half of XCR0; only after CPUID has reported OSXSAVE. */
 static unsigned
@@ -71,7 +81,25 @@ detect (void)
     return MBLM_CPU_AVX2;
   if (a < 1 || !__get_cpuid_count (7, 1, &a, &b, &c, &d) || !BIT (a, 5))
     return MBLM_CPU_AVX512;
-  return MBLM_CPU_AVX512BF16;
+  /* AMX: its tiles, and products of bfloat16 on them */
+  if (!__get_cpuid_count (7, 0, &a, &b, &c, &d) || !BIT (d, 24) ||
+      !BIT (d, 22) || (xcr0 & XCR0_TILES) != XCR0_TILES)
+    return MBLM_CPU_AVX512BF16;
+  return MBLM_CPU_AMX;
+}
+
+/* The tiles' registers are large, and Linux wants to be asked for them, once in
+ * a process; it may say no. */
+static bool
+may_use_tiles (void)
+{
+#ifdef __linux__
+  enum { ARCH_REQ_XCOMP_PERM = 0x1023, XFEATURE_XTILEDATA = 18 };
+
+  return syscall (SYS_arch_prctl, ARCH_REQ_XCOMP_PERM, XFEATURE_XTILEDATA) == 0;
+#else
+  return false;
+#endif
 }
 
 #else
@@ -82,14 +110,18 @@ detect (void)
   return MBLM_CPU_GENERIC;
 }
 
+static bool
+may_use_tiles (void)
+{
+  return false;
+}
+
 #endif
 
-bool
-mblm_cpu_detect (MblmCpuLevel *level, char *message, size_t message_size)
+/* Lowers the level to what MBLM_CPU says; false where that is no level. */
+static bool
+apply_mask (const char *mask, MblmCpuLevel *level)
 {
-  const char *mask = getenv ("MBLM_CPU");
-
-  *level = detect ();
   if (!mask || !*mask)
     return true;
   for (MblmCpuLevel l = 0; l < MBLM_CPU_LEVELS; l++)
@@ -98,9 +130,23 @@ mblm_cpu_detect (MblmCpuLevel *level, char *message, size_t message_size)
         *level = l;
       return true;
     }
-  snprintf (message, message_size,
-      "the environment variable MBLM_CPU is \"%.32s\", but it takes generic, "
-      "avx2, avx512 or avx512bf16",
-      mask);
   return false;
+}
+
+bool
+mblm_cpu_detect (MblmCpuLevel *level, char *message, size_t message_size)
+{
+  const char *mask = getenv ("MBLM_CPU");
+
+  *level = detect ();
+  if (!apply_mask (mask, level)) {
+    snprintf (message, message_size,
+        "the environment variable MBLM_CPU is \"%.32s\", but it takes generic, "
+        "avx2, avx512, avx512bf16 or amx",
+        mask);
+    return false;
+  }
+  if (*level == MBLM_CPU_AMX && !may_use_tiles ())
+    *level = MBLM_CPU_AVX512BF16;
+  return true;
 }

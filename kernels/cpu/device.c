@@ -184,6 +184,10 @@ cpu_device_open (
     mblm_cpu_fill_avx2 (&device->ops);
   if (level >= MBLM_CPU_AVX512)
     mblm_cpu_fill_avx512 (&device->ops);
+  if (level >= MBLM_CPU_AVX512BF16)
+    mblm_cpu_fill_avx512bf16 (&device->ops);
+  if (level >= MBLM_CPU_AMX)
+    mblm_cpu_fill_amx (&device->ops);
 #endif
   count = mblm_pool_threads (device->pool);
   snprintf (device->description, sizeof (device->description),
@@ -302,20 +306,35 @@ cpu_sample (MblmQueue *queue, const MblmSample *a)
   }
 
 FORWARD (embed, MblmEmbed)
+FORWARD (embed_backward, MblmEmbedBackward)
 FORWARD (add_position, MblmAddPosition)
+FORWARD (add_position_backward, MblmAddPositionBackward)
 FORWARD (add, MblmAdd)
 FORWARD (copy_rows, MblmCopyRows)
+FORWARD (sum_rows, MblmSumRows)
+FORWARD (dropout, MblmDropout)
 FORWARD (linear, MblmLinear)
+FORWARD (linear_backward, MblmLinearBackward)
 FORWARD (layer_norm, MblmLayerNorm)
+FORWARD (layer_norm_backward, MblmLayerNormBackward)
 FORWARD (rms_norm, MblmRmsNorm)
+FORWARD (rms_norm_backward, MblmRmsNormBackward)
 FORWARD (shift_norm, MblmShiftNorm)
+FORWARD (shift_norm_backward, MblmShiftNormBackward)
 FORWARD (gated_norm, MblmGatedNorm)
+FORWARD (gated_norm_backward, MblmGatedNormBackward)
 FORWARD (rope, MblmRope)
+FORWARD (rope_backward, MblmRope)
 FORWARD (attention, MblmAttention)
+FORWARD (attention_backward, MblmAttentionBackward)
 FORWARD (conv, MblmConv)
 FORWARD (ssd_scan, MblmSsdScan)
 FORWARD (selective_scan, MblmSelectiveScan)
 FORWARD (cross_entropy, MblmCrossEntropy)
+FORWARD (cross_entropy_backward, MblmCrossEntropyBackward)
+FORWARD (sum_squares, MblmSumSquares)
+FORWARD (add_scaled, MblmAddScaled)
+FORWARD (adam, MblmAdam)
 
 const MblmKernels *
 mblm_kernels_cpu (void)
@@ -337,22 +356,37 @@ mblm_kernels_cpu (void)
       .copy = cpu_copy,
       .zero = cpu_zero,
       .embed = cpu_embed,
+      .embed_backward = cpu_embed_backward,
       .add_position = cpu_add_position,
+      .add_position_backward = cpu_add_position_backward,
       .add = cpu_add,
       .copy_rows = cpu_copy_rows,
+      .sum_rows = cpu_sum_rows,
+      .dropout = cpu_dropout,
       .linear = cpu_linear,
+      .linear_backward = cpu_linear_backward,
       .layer_norm = cpu_layer_norm,
+      .layer_norm_backward = cpu_layer_norm_backward,
       .rms_norm = cpu_rms_norm,
+      .rms_norm_backward = cpu_rms_norm_backward,
       .shift_norm = cpu_shift_norm,
+      .shift_norm_backward = cpu_shift_norm_backward,
       .gated_norm = cpu_gated_norm,
+      .gated_norm_backward = cpu_gated_norm_backward,
       .rope_angles = cpu_rope_angles,
       .rope = cpu_rope,
+      .rope_backward = cpu_rope_backward,
       .attention = cpu_attention,
+      .attention_backward = cpu_attention_backward,
       .conv = cpu_conv,
       .ssd_scan = cpu_ssd_scan,
       .selective_scan = cpu_selective_scan,
       .cross_entropy = cpu_cross_entropy,
+      .cross_entropy_backward = cpu_cross_entropy_backward,
       .sample = cpu_sample,
+      .sum_squares = cpu_sum_squares,
+      .add_scaled = cpu_add_scaled,
+      .adam = cpu_adam,
   };
 
   return &kernels;

@@ -4,26 +4,42 @@
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
 
-#include "isa.h"
+#include "product.h"
 
 void
 FN (fill) (MblmCpuOps *ops)
 {
   *ops = (MblmCpuOps){
+      .blocks_bf16 = &FN (blocks_rounded),
       .embed = FN (embed),
+      .embed_backward = FN (embed_backward),
       .add_position = FN (add_position),
+      .add_position_backward = FN (add_position_backward),
       .add = FN (add),
       .copy_rows = FN (copy_rows),
+      .sum_rows = FN (sum_rows),
+      .dropout = FN (dropout),
       .linear = FN (linear),
+      .linear_backward = FN (linear_backward),
       .layer_norm = FN (layer_norm),
+      .layer_norm_backward = FN (layer_norm_backward),
       .rms_norm = FN (rms_norm),
+      .rms_norm_backward = FN (rms_norm_backward),
       .shift_norm = FN (shift_norm),
+      .shift_norm_backward = FN (shift_norm_backward),
       .gated_norm = FN (gated_norm),
+      .gated_norm_backward = FN (gated_norm_backward),
       .rope = FN (rope),
+      .rope_backward = FN (rope_backward),
       .attention = FN (attention),
+      .attention_backward = FN (attention_backward),
       .conv = FN (conv),
       .ssd_scan = FN (ssd_scan),
       .selective_scan = FN (selective_scan),
       .cross_entropy = FN (cross_entropy),
+      .cross_entropy_backward = FN (cross_entropy_backward),
+      .sum_squares = FN (sum_squares),
+      .add_scaled = FN (add_scaled),
+      .adam = FN (adam),
   };
 }

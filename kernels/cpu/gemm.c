@@ -7,6 +7,15 @@
 #include "gemm.h"
 #include "tile.h"
 
+/* What a word of a row and one of a panel add to a sum: words are floats, or
+ * where the build says so pairs of bfloat16 (product-bf16.c). */
+#ifdef GEMM_PAIRS
+#define MULTIPLY_ADD(x, y, sum)                                                \
+  _mm512_dpbf16_ps (sum, (__m512bh) (x), (__m512bh) (y))
+#else
+#define MULTIPLY_ADD v_fma
+#endif
+
 void
 FN (gemm_rows) (GemmRows *to, const void *data, MblmType type, size_t stride,
     size_t row, size_t rows, size_t col, size_t depth)
@@ -97,7 +106,7 @@ multiply (const float *rows, const int count, const float *panel,
 
       UNROLL
       for (int v = 0; v < vectors; v++)
-        sums[i][v] = v_fma (x, lanes[v], sums[i][v]);
+        sums[i][v] = MULTIPLY_ADD (x, lanes[v], sums[i][v]);
     }
   }
 }

@@ -70,7 +70,7 @@ blas_tile (const void *data, size_t tile, unsigned worker)
       (int) k, 1.0f, a->x + row * a->x_stride, (int) a->x_stride, w, (int) k,
       0.0f, product, (int) count);
   for (size_t r = 0; r < rows; r++)
-    finish_row (a, product + r * count, first, count, a->accumulate,
+    finish_row (a, row + r, product + r * count, first, count,
         a->out + (row + r) * a->out_stride + first);
 }
 
@@ -81,10 +81,6 @@ FN (linear_blas) (MblmQueue *queue, const MblmLinear *a)
   size_t k = a->weight.cols, n = a->weight.rows;
   Linear self = {.a = a, .columns = min_size (n, TILE_COLUMNS)};
 
-  if (k > INT_MAX || a->x_stride > INT_MAX) {
-    FN (linear_many) (queue, a);
-    return;
-  }
   if (!atomic_flag_test_and_set (&limited) && openblas_set_num_threads)
     openblas_set_num_threads (1);
   self.column_tiles = divide_up (n, self.columns);

@@ -1,79 +1,10 @@
-/* norms.c: layer norm and the three RMS norms.
+/* norms.c: layer norm and the RMS norm of the Mamba blocks.
  *
  * Copyright (C) 2026 The gst-mblm authors
  * SPDX-License-Identifier: LGPL-2.1-or-later
- *
- * Sums over a row are taken over parts of SUM_PART elements in float32, and over
- * the parts in double: wide rows (a patch of a thousand bytes' embeddings) lose
- * no digits.
  */
 
-#include "isa.h"
-#include "tile.h"
-#include "vecmath.h"
-
-#define SUM_PART 1024
-
-/* Nanoseconds for an element. */
-#define NORM_WORK 0.3
-
-static void
-run_rows (MblmQueue *queue, RowTiles *tiles, size_t width, MblmTask task)
-{
-  mblm_cpu_run (queue, row_tiles_count (tiles),
-      NORM_WORK * (double) tiles->rows * (double) width, task, tiles);
-}
-
-/* sum (x - offset), or sum (x - offset)^2 with `square` */
-static ALWAYS_INLINE double
-sum_row (const float *x, size_t width, float offset, bool square)
-{
-  vf o = v_set1 (offset);
-  double total = 0.0;
-
-  for (size_t first = 0; first < width; first += SUM_PART) {
-    size_t end = min_size (width, first + SUM_PART), i = first;
-    vf s[2] = {v_zero (), v_zero ()};
-
-    for (; i + 2 * VW <= end; i += 2 * VW) {
-      vf p = v_load (x + i) - o, q = v_load (x + i + VW) - o;
-
-      if (square) {
-        s[0] = v_fma (p, p, s[0]);
-        s[1] = v_fma (q, q, s[1]);
-      } else {
-        s[0] = s[0] + p;
-        s[1] = s[1] + q;
-      }
-    }
-    total += v_sum (s[0] + s[1]);
-    for (; i < end; i++) {
-      double p = x[i] - offset;
-
-      total += square ? p * p : p;
-    }
-  }
-  return total;
-}
-
-/* out = (x - offset) * scale * gain [+ bias] */
-static ALWAYS_INLINE void
-scale_row (const float *x, size_t width, float offset, float scale,
-    const float *gain, const float *bias, float *out)
-{
-  vf o = v_set1 (offset), s = v_set1 (scale);
-
-  for (size_t i = 0; i < width; i += VW) {
-    size_t n = width - i;
-    vf y = (v_load_n (x + i, n) - o) * s;
-
-    if (bias)
-      y = v_fma (y, v_load_n (gain + i, n), v_load_n (bias + i, n));
-    else
-      y = y * v_load_n (gain + i, n);
-    v_store_n (out + i, n, y);
-  }
-}
+#include "norms.h"
 
 static void
 layer_norm_tile (const void *data, size_t tile, unsigned worker)
@@ -102,7 +33,71 @@ FN (layer_norm) (MblmQueue *queue, const MblmLayerNorm *a)
 {
   RowTiles tiles = row_tiles (a, a->rows, a->width);
 
-  run_rows (queue, &tiles, a->width, layer_norm_tile);
+  run_norm_rows (queue, &tiles, a->width, layer_norm_tile);
+}
+
+static void
+layer_norm_row_back (const MblmLayerNorm *f, NormRow *row)
+{
+  NormSums s = {0.0, 0.0, 0.0, 0.0};
+  double n = (double) f->width, rest, variance, scale, back;
+
+  row->offset = (float) (sum_row (row->x, f->width, 0.0f, false) / n);
+  norm_sums (&s, row, f->gain, f->width, true);
+  /* The offset is the rounded mean; `rest` is what it lacks. */
+  rest = s.p / n;
+  variance = s.pp / n - rest * rest;
+  scale = 1.0 / sqrt ((variance < 0.0 ? 0.0 : variance) + f->epsilon);
+  back = scale * scale * scale * (s.gp - rest * s.g) / n;
+  row->scale = (float) scale;
+  row->back = (float) back;
+  row->shift = (float) (scale * s.g / n - rest * back);
+}
+
+static void
+layer_norm_back_tile (const void *data, size_t tile, unsigned worker)
+{
+  const NormBack *self = data;
+  const MblmLayerNormBackward *a = self->args;
+  size_t end = norm_back_end (self, tile), w = self->width;
+  float *d_gain = self->sums + tile * w, *d_bias = self->more + tile * w;
+
+  memset (d_gain, 0, w * sizeof (*d_gain));
+  memset (d_bias, 0, w * sizeof (*d_bias));
+  for (size_t i = tile * self->block; i < end; i += 4) {
+    size_t count = min_size (4, end - i);
+    NormRow rows[4];
+
+    for (size_t r = 0; r < count; r++) {
+      size_t at = (i + r) * w;
+
+      rows[r] = (NormRow){.x = a->forward.x + at,
+          .d_out = a->d_out + at,
+          .d_x = a->d_x ? a->d_x + at : NULL};
+      layer_norm_row_back (&a->forward, &rows[r]);
+    }
+    norm_group_back (
+        rows, count, a->forward.gain, w, true, a->accumulate, d_gain, d_bias);
+  }
+}
+
+void
+FN (layer_norm_backward) (MblmQueue *queue, const MblmLayerNormBackward *a)
+{
+  NormBack self = {.args = a,
+      .rows = a->forward.rows,
+      .block = SUM_ROWS,
+      .width = a->forward.width};
+  size_t size = mblm_cpu_bytes (
+      divide_up (self.rows, SUM_ROWS) * 2, self.width * sizeof (float));
+
+  self.sums = mblm_cpu_scratch (queue, size, NULL, NULL);
+  if (!self.sums)
+    return;
+  self.more = self.sums + divide_up (self.rows, SUM_ROWS) * self.width;
+  run_norm_back (queue, &self, layer_norm_back_tile);
+  add_norm_sums (queue, &self, self.sums, a->d_gain);
+  add_norm_sums (queue, &self, self.more, a->d_bias);
 }
 
 static void
@@ -126,103 +121,64 @@ FN (rms_norm) (MblmQueue *queue, const MblmRmsNorm *a)
 {
   RowTiles tiles = row_tiles (a, a->rows, a->width);
 
-  run_rows (queue, &tiles, a->width, rms_norm_tile);
+  run_norm_rows (queue, &tiles, a->width, rms_norm_tile);
 }
 
 /* One row, whose first part is at x and second part at `before` (NULL: zeros).
  * Without a shift, `before` is the row's own second part. */
+
 static void
-shift_norm_row (
-    const MblmShiftNorm *a, const float *x, const float *before, float *out)
+rms_norm_row_back (const MblmRmsNorm *f, NormRow *row)
 {
-  size_t second = a->width / 2, first = a->width - second;
-  double sum = sum_row (x, first, 0.0f, true);
-  double r;
-  float scale;
+  NormSums s = {0.0, 0.0, 0.0, 0.0};
+  double n = (double) f->width, scale;
 
-  if (before)
-    sum += sum_row (before, second, 0.0f, true);
-  r = sqrt (sum) / sqrt ((double) a->width);
-  scale = (float) (1.0 / (r > a->epsilon ? r : a->epsilon));
-  scale_row (x, first, 0.0f, scale, a->gain, NULL, out);
-  if (before)
-    scale_row (before, second, 0.0f, scale, a->gain + first, NULL, out + first);
-  else
-    memset (out + first, 0, second * sizeof (*out));
-}
-
-/* The second part of the row before the first of sequence b, or NULL. */
-static const float *
-shift_carry (const MblmShiftNorm *a, size_t b)
-{
-  return a->carry.from ? a->carry.from[a->carry.shared ? 0 : b] : NULL;
+  norm_sums (&s, row, f->gain, f->width, false);
+  scale = 1.0 / sqrt (s.pp / n + f->epsilon);
+  row->scale = (float) scale;
+  row->back = (float) (scale * scale * scale * s.gp / n);
 }
 
 static void
-shift_norm_tile (const void *data, size_t tile, unsigned worker)
+rms_norm_back_tile (const void *data, size_t tile, unsigned worker)
 {
-  const RowTiles *tiles = data;
-  const MblmShiftNorm *a = tiles->args;
-  size_t end = row_tiles_end (tiles, tile), w = a->width, first = w - w / 2;
+  const NormBack *self = data;
+  const MblmRmsNormBackward *a = self->args;
+  size_t end = norm_back_end (self, tile), w = self->width;
+  float *d_gain = self->sums + tile * w;
 
-  for (size_t i = row_tiles_first (tiles, tile); i < end; i++) {
-    const float *x = a->x + i * w, *before = x + first;
+  memset (d_gain, 0, w * sizeof (*d_gain));
+  for (size_t i = tile * self->block; i < end; i += 4) {
+    size_t count = min_size (4, end - i);
+    NormRow rows[4];
 
-    if (a->shift)
-      before = i % a->rows > 0 ? before - w : shift_carry (a, i / a->rows);
-    shift_norm_row (a, x, before, a->out + i * w);
-  }
-}
+    for (size_t r = 0; r < count; r++) {
+      size_t at = (i + r) * w;
 
-void
-FN (shift_norm) (MblmQueue *queue, const MblmShiftNorm *a)
-{
-  RowTiles tiles = row_tiles (a, a->batch * a->rows, a->width);
-  size_t second = a->width / 2;
-
-  run_rows (queue, &tiles, a->width, shift_norm_tile);
-  if (!a->shift || !a->carry.to)
-    return;
-  for (size_t b = 0; b < a->batch; b++) {
-    const float *last = a->rows > 0
-        ? a->x + (b + 1) * a->rows * a->width - second
-        : shift_carry (a, b);
-
-    if (!last)
-      memset (a->carry.to[b], 0, second * sizeof (float));
-    else
-      memmove (a->carry.to[b], last, second * sizeof (float));
-  }
-}
-
-static void
-gated_norm_tile (const void *data, size_t tile, unsigned worker)
-{
-  const RowTiles *tiles = data;
-  const MblmGatedNorm *a = tiles->args;
-  size_t end = row_tiles_end (tiles, tile), w = a->width;
-
-  for (size_t i = row_tiles_first (tiles, tile); i < end; i++) {
-    const float *y = a->y + i * a->y_stride, *z = a->z + i * a->z_stride;
-    float *out = a->out + i * w;
-    double mean;
-
-    for (size_t j = 0; j < w; j += VW) {
-      size_t n = w - j;
-
-      v_store_n (
-          out + j, n, v_load_n (y + j, n) * v_silu (v_load_n (z + j, n)));
+      rows[r] = (NormRow){.x = a->forward.x + at,
+          .d_out = a->d_out + at,
+          .d_x = a->d_x ? a->d_x + at : NULL};
+      rms_norm_row_back (&a->forward, &rows[r]);
     }
-    mean = sum_row (out, w, 0.0f, true) / (double) w;
-    scale_row (out, w, 0.0f, (float) (1.0 / sqrt (mean + a->epsilon)), a->gain,
-        NULL, out);
+    norm_group_back (
+        rows, count, a->forward.gain, w, false, a->accumulate, d_gain, NULL);
   }
 }
 
 void
-FN (gated_norm) (MblmQueue *queue, const MblmGatedNorm *a)
+FN (rms_norm_backward) (MblmQueue *queue, const MblmRmsNormBackward *a)
 {
-  RowTiles tiles = row_tiles (a, a->rows, a->width);
+  NormBack self = {.args = a,
+      .rows = a->forward.rows,
+      .block = SUM_ROWS,
+      .width = a->forward.width};
 
-  run_rows (queue, &tiles, a->width, gated_norm_tile);
+  self.sums = mblm_cpu_scratch (queue,
+      mblm_cpu_bytes (
+          divide_up (self.rows, SUM_ROWS), self.width * sizeof (float)),
+      NULL, NULL);
+  if (!self.sums)
+    return;
+  run_norm_back (queue, &self, rms_norm_back_tile);
+  add_norm_sums (queue, &self, self.sums, a->d_gain);
 }

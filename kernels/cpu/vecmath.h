@@ -19,23 +19,32 @@ v_power_of_2 (vi n)
   return v_as_float ((n + 127) << 23);
 }
 
-/* Below -87.3, where floats become subnormal, the result is 2^-126; above 88.7
- * it is 2^127 sqrt 2: callers divide by 1 + that, or have arguments <= 0. */
+/* exp (x) = that times 2^n. */
 V_INLINE vf
-v_exp_bounded (vf x)
+v_exp_parts (vf x, vf *n)
 {
-  vf n, r, p;
+  vf r, p;
 
-  x = v_min (v_set1 (88.37f), v_max (v_set1 (-87.33f), x));
-  n = v_round (x * v_set1 (1.44269504f));
-  r = v_fnma (n, v_set1 (0.693145752f), x);
-  r = v_fnma (n, v_set1 (1.42860677e-6f), r);
+  *n = v_round (x * v_set1 (1.44269504f));
+  r = v_fnma (*n, v_set1 (0.693145752f), x);
+  r = v_fnma (*n, v_set1 (1.42860677e-6f), r);
   p = v_set1 (0.00138145557f);
   p = v_fma (p, r, v_set1 (0.00836873599f));
   p = v_fma (p, r, v_set1 (0.0416683899f));
   p = v_fma (p, r, v_set1 (0.166665205f));
   p = v_fma (p, r, v_set1 (0.499999934f));
-  p = v_fma (p, r * r, r) + v_set1 (1.0f);
+  return v_fma (p, r * r, r) + v_set1 (1.0f);
+}
+
+/* Below -87.3, where floats become subnormal, the result is 2^-126; above 88.7
+ * it is 2^127 sqrt 2: callers divide by 1 + that, or have arguments <= 0. */
+V_INLINE vf
+v_exp_bounded (vf x)
+{
+  vf n, p;
+
+  x = v_min (v_set1 (88.37f), v_max (v_set1 (-87.33f), x));
+  p = v_exp_parts (x, &n);
   return p * v_power_of_2 (v_to_int (n));
 }
 
@@ -43,7 +52,15 @@ v_exp_bounded (vf x)
 V_INLINE vf
 v_exp (vf x)
 {
+#if VW == 16
+  /* The same in fewer steps. */
+  __mmask16 normal = _mm512_cmp_ps_mask (x, v_set1 (-87.33f), _CMP_NLT_UQ);
+  vf n, p = v_exp_parts (v_max (v_set1 (-88.0f), x), &n);
+
+  return _mm512_maskz_scalef_ps (normal, p, n);
+#else
   return v_select_lt (x, v_set1 (-87.33f), v_zero (), v_exp_bounded (x));
+#endif
 }
 
 /* For normal x > 0. */
@@ -87,13 +104,12 @@ v_silu (vf x)
   return x * v_reciprocal (v_set1 (1.0f) + v_exp_bounded (v_zero () - x));
 }
 
-/* x times the normal distribution function of x. Its lower tail, for a = |x|, is
- * exp (-a^2 / 2) times a polynomial in 1 / (1 + 0.35 a), relatively accurate up
- * to where it is subnormal: nothing is lost by 1 + erf near -1. */
+/* The lower tail of the normal distribution, P (-a) for a >= 0, is this times
+ * exp (-a^2 / 2): a polynomial in 1 / (1 + 0.35 a), relatively accurate up to
+ * where the tail is subnormal: nothing is lost by 1 + erf near -1. */
 V_INLINE vf
-v_gelu (vf x)
+v_normal_tail (vf a)
 {
-  vf a = v_max (x, v_zero () - x);
   vf t = v_reciprocal (v_fma (v_set1 (0.35f), a, v_set1 (1.0f))), p;
 
   p = v_set1 (-0.0291260732f);
@@ -105,6 +121,27 @@ v_gelu (vf x)
   p = v_fma (p, t, v_set1 (0.119852308f));
   p = v_fma (p, t, v_set1 (0.139859098f));
   p = v_fma (p, t, v_set1 (0.139621569f));
-  p = p * t * v_exp (v_set1 (-0.5f) * a * a) * x;
+  return p * t;
+}
+
+/* x times the normal distribution function of x. */
+V_INLINE vf
+v_gelu (vf x)
+{
+  vf a = v_max (x, v_zero () - x);
+  vf p = v_normal_tail (a) * v_exp (v_set1 (-0.5f) * a * a) * x;
+
   return v_select_lt (x, v_zero (), p, x - p);
+}
+
+/* Its derivative P (x) + x p (x), p the density; beyond 14.5 the density is 0 in
+ * float32. */
+V_INLINE vf
+v_gelu_slope (vf x)
+{
+  vf a = v_min (v_set1 (14.5f), v_max (x, v_zero () - x));
+  vf p = v_fnma (v_set1 (0.39894228f), a, v_normal_tail (a));
+
+  p = p * v_exp (v_set1 (-0.5f) * a * a);
+  return v_select_lt (x, v_zero (), p, v_set1 (1.0f) - p);
 }

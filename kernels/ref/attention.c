@@ -1,4 +1,5 @@
-/* attention.c: softmax attention over a past and a sequence's own keys.
+/* attention.c: softmax attention over a past and a sequence's own keys, and its
+ * gradients.
  *
  * Copyright (C) 2026 The gst-mblm authors
  * SPDX-License-Identifier: LGPL-2.1-or-later
@@ -49,8 +50,9 @@ is_visible (const MblmAttention *a, const uint8_t *mask, size_t past, size_t i,
 }
 
 /* The weights of the keys of row i, softmax (q k^T / sqrt (head_dim)) over the
- * visible ones; mask [rows] or NULL; weight [past + rows]. */
-static void
+ * visible ones; mask [rows] or NULL; weight [past + rows]. Returns log (sum exp
+ * (score)), 0 where no key is visible. */
+static double
 weigh (const MblmAttention *a, size_t i, const float *query, const Rows *keys,
     const uint8_t *mask, double *weight)
 {
@@ -74,6 +76,7 @@ weigh (const MblmAttention *a, size_t i, const float *query, const Rows *keys,
   if (visible > 0 || !a->masked_is_zero)
     for (size_t j = 0; j < count; j++)
       weight[j] /= sum;
+  return visible > 0 ? max + log (sum) : 0.0;
 }
 
 /* out [head_dim] = weight [past + rows] . values. What has no weight is not
@@ -92,27 +95,51 @@ mix (const MblmAttention *a, const double *weight, const Rows *values,
   }
 }
 
+/* The keys (or values) of head h of sequence b. */
+static Rows
+rows_of (const MblmAttention *a, size_t b, size_t h, const float *own,
+    const float *const *past)
+{
+  size_t from = a->past_shared ? 0 : b, at = h * a->head_dim;
+  size_t count = a->past ? a->past[from] : 0;
+
+  return (Rows){count, count ? past[from] + at : NULL, a->heads * a->head_dim,
+      own + b * a->rows * a->key_stride + at, a->key_stride};
+}
+
+static const uint8_t *
+mask_of (const MblmAttention *a, size_t b)
+{
+  return a->key_mask ? a->key_mask + b * a->rows : NULL;
+}
+
+/* The most rows that a past has. */
+static size_t
+longest_past (const MblmAttention *a)
+{
+  size_t longest = 0;
+
+  for (size_t b = 0; a->past && b < (a->past_shared ? 1 : a->batch); b++)
+    if (a->past[b] > longest)
+      longest = a->past[b];
+  return longest;
+}
+
 static void
 attend_sequence (const MblmAttention *a, size_t b, double *weight)
 {
-  size_t width = a->heads * a->head_dim;
-  size_t from = a->past_shared ? 0 : b;
-  size_t past = a->past ? a->past[from] : 0;
-  const uint8_t *mask = a->key_mask ? a->key_mask + b * a->rows : NULL;
-
   for (size_t h = 0; h < a->heads; h++) {
-    size_t at = h * a->head_dim;
-    size_t own = b * a->rows * a->key_stride + at;
-    Rows keys = {past, past ? a->past_key[from] + at : NULL, width,
-        a->key + own, a->key_stride};
-    Rows values = {past, past ? a->past_value[from] + at : NULL, width,
-        a->value + own, a->key_stride};
+    Rows keys = rows_of (a, b, h, a->key, a->past_key);
+    Rows values = rows_of (a, b, h, a->value, a->past_value);
 
     for (size_t i = 0; i < a->rows; i++) {
-      size_t row = b * a->rows + i;
+      size_t row = b * a->rows + i, at = h * a->head_dim;
+      const float *query = a->query + row * a->query_stride + at;
+      double log_sum = weigh (a, i, query, &keys, mask_of (a, b), weight);
 
-      weigh (a, i, a->query + row * a->query_stride + at, &keys, mask, weight);
-      mix (a, weight, &values, a->out + row * width + at);
+      mix (a, weight, &values, a->out + row * a->heads * a->head_dim + at);
+      if (a->log_sum)
+        a->log_sum[row * a->heads + h] = (float) log_sum;
     }
   }
 }
@@ -120,18 +147,170 @@ attend_sequence (const MblmAttention *a, size_t b, double *weight)
 void
 ref_attention (MblmQueue *queue, const MblmAttention *a)
 {
-  size_t longest = 0;
   double *weight;
 
   if (queue->status != MBLM_STATUS_OK)
     return;
-  for (size_t b = 0; a->past && b < (a->past_shared ? 1 : a->batch); b++)
-    if (a->past[b] > longest)
-      longest = a->past[b];
-  weight = ref_scratch (queue, longest + a->rows);
+  weight = ref_scratch (queue, longest_past (a) + a->rows);
   if (!weight)
     return;
   for (size_t b = 0; b < a->batch; b++)
     attend_sequence (a, b, weight);
   free (weight);
+}
+
+/* ------------------------------------------------------------------------- */
+/* Gradients                                                                 */
+/* ------------------------------------------------------------------------- */
+
+/* Sums for one head: key j of the past and the own rows that follow it. */
+typedef struct {
+  double *weight;          /* [longest + rows], of a row */
+  double *d_score;         /* as weight */
+  double *d_query;         /* [head_dim], of a row */
+  double *d_key, *d_value; /* [longest + rows, head_dim] */
+} Sums;
+
+/* Row i: d_score[j] = weight[j] (d_weight[j] - sum over l of weight[l]
+ * d_weight[l]), where d_weight[j] = d_out . value[j]; zeros where no key is
+ * visible, and the weights are constants. What has no weight is not looked at. */
+static void
+weigh_backward (const MblmAttention *a, size_t i, const uint8_t *mask,
+    const Rows *values, const float *d_out, const Sums *sums)
+{
+  size_t past = values->past, count = past + a->rows, visible = 0;
+  double total = 0.0;
+
+  for (size_t j = 0; j < count; j++) {
+    sums->d_score[j] = 0.0;
+    if (!is_visible (a, mask, past, i, j))
+      continue;
+    visible++;
+    if (sums->weight[j] == 0.0)
+      continue;
+    sums->d_score[j] = dot (d_out, row_at (values, j), a->head_dim);
+    total += sums->weight[j] * sums->d_score[j];
+  }
+  for (size_t j = 0; j < count; j++)
+    if (visible > 0 && sums->weight[j] != 0.0)
+      sums->d_score[j] = sums->weight[j] * (sums->d_score[j] - total);
+}
+
+/* What row i adds to the gradients of its head. */
+static void
+add_row (const MblmAttention *a, const float *query, const Rows *keys,
+    const float *d_out, const Sums *sums)
+{
+  double scale = 1.0 / sqrt ((double) a->head_dim);
+
+  memset (sums->d_query, 0, a->head_dim * sizeof (double));
+  for (size_t j = 0; j < keys->past + a->rows; j++) {
+    double *d_key = sums->d_key + j * a->head_dim;
+    double *d_value = sums->d_value + j * a->head_dim;
+
+    if (sums->weight[j] == 0.0)
+      continue;
+    for (size_t d = 0; d < a->head_dim; d++)
+      d_value[d] += sums->weight[j] * d_out[d];
+    if (sums->d_score[j] == 0.0)
+      continue;
+    for (size_t d = 0; d < a->head_dim; d++) {
+      sums->d_query[d] += scale * sums->d_score[j] * row_at (keys, j)[d];
+      d_key[d] += scale * sums->d_score[j] * query[d];
+    }
+  }
+}
+
+static void
+sequence_backward (
+    const MblmAttentionBackward *g, size_t b, size_t h, const Sums *sums)
+{
+  const MblmAttention *a = &g->forward;
+  size_t width = a->heads * a->head_dim, at = h * a->head_dim;
+  Rows keys = rows_of (a, b, h, a->key, a->past_key);
+  Rows values = rows_of (a, b, h, a->value, a->past_value);
+
+  for (size_t i = 0; i < a->rows; i++) {
+    size_t row = b * a->rows + i;
+    const float *query = a->query + row * a->query_stride + at;
+    const float *d_out = g->d_out + row * width + at;
+
+    weigh (a, i, query, &keys, mask_of (a, b), sums->weight);
+    weigh_backward (a, i, mask_of (a, b), &values, d_out, sums);
+    add_row (a, query, &keys, d_out, sums);
+    for (size_t d = 0; g->d_query && d < a->head_dim; d++)
+      g->d_query[row * a->query_stride + at + d] = (float) sums->d_query[d];
+  }
+}
+
+/* Stores the sums of own rows [rows, head_dim], to [rows, stride]; NULL: to
+ * nowhere. */
+static void
+store_own (const MblmAttention *a, const double *sums, float *to)
+{
+  for (size_t i = 0; to && i < a->rows; i++)
+    for (size_t d = 0; d < a->head_dim; d++)
+      to[i * a->key_stride + d] = (float) sums[i * a->head_dim + d];
+}
+
+/* Adds those of a past [past, head_dim] at column `at` of to[from]. */
+static void
+add_past (const MblmAttention *a, const double *sums, float *const *to,
+    size_t from, size_t at)
+{
+  size_t past = a->past ? a->past[from] : 0;
+
+  for (size_t j = 0; to && j < past; j++)
+    for (size_t d = 0; d < a->head_dim; d++) {
+      float *x = to[from] + j * a->heads * a->head_dim + at + d;
+
+      *x = (float) (*x + sums[j * a->head_dim + d]);
+    }
+}
+
+/* A shared past gathers the sums of all sequences. */
+static void
+head_backward (const MblmAttentionBackward *g, size_t h, const Sums *sums)
+{
+  const MblmAttention *a = &g->forward;
+  size_t at = h * a->head_dim;
+
+  for (size_t b = 0; b < a->batch; b++) {
+    size_t from = a->past_shared ? 0 : b;
+    size_t past = (a->past ? a->past[from] : 0) * a->head_dim;
+    size_t kept = a->past_shared && b > 0 ? past : 0;
+    size_t own = b * a->rows * a->key_stride + at;
+    size_t bytes = (past + a->rows * a->head_dim - kept) * sizeof (double);
+
+    memset (sums->d_key + kept, 0, bytes);
+    memset (sums->d_value + kept, 0, bytes);
+    sequence_backward (g, b, h, sums);
+    store_own (a, sums->d_key + past, g->d_key ? g->d_key + own : NULL);
+    store_own (a, sums->d_value + past, g->d_value ? g->d_value + own : NULL);
+    if (a->past_shared && b + 1 < a->batch)
+      continue;
+    add_past (a, sums->d_key, g->d_past_key, from, at);
+    add_past (a, sums->d_value, g->d_past_value, from, at);
+  }
+}
+
+void
+ref_attention_backward (MblmQueue *queue, const MblmAttentionBackward *g)
+{
+  const MblmAttention *a = &g->forward;
+  size_t keys = longest_past (a) + a->rows;
+  Sums sums;
+
+  if (queue->status != MBLM_STATUS_OK)
+    return;
+  sums.weight = ref_scratch (queue, (2 * keys + 1) * (a->head_dim + 1));
+  if (!sums.weight)
+    return;
+  sums.d_score = sums.weight + keys;
+  sums.d_query = sums.d_score + keys;
+  sums.d_key = sums.d_query + a->head_dim;
+  sums.d_value = sums.d_key + keys * a->head_dim;
+  for (size_t h = 0; h < a->heads; h++)
+    head_backward (g, h, &sums);
+  free (sums.weight);
 }

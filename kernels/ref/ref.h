@@ -14,6 +14,7 @@
 #include "mblm-kernels.h"
 
 #include <math.h>
+#include <stdlib.h>
 #include <string.h>
 
 struct _MblmKernelDevice {
@@ -27,6 +28,23 @@ struct _MblmQueue {
 /* Scratch memory for `count` doubles, not initialised, from free () on. Never
  * NULL unless it also makes MBLM_STATUS_NO_MEMORY stick to the queue. */
 double *ref_scratch (MblmQueue *queue, size_t count);
+/* The same for [rows, width] zeros: sums over the rows of a batch. */
+double *ref_zeros (MblmQueue *queue, size_t rows, size_t width);
+
+/* out [count] += sums [count]; a NULL `out` isn't wanted. */
+static inline void
+ref_add_to (float *out, const double *sums, size_t count)
+{
+  for (size_t i = 0; i < count && out; i++)
+    out[i] = (float) (out[i] + sums[i]);
+}
+
+/* *out = value, or += with `add`. */
+static inline void
+ref_give (float *out, double value, bool add)
+{
+  *out = (float) (add ? *out + value : value);
+}
 
 /* The states of the sequences of a batch, one at a time, in double:
  *
@@ -82,11 +100,32 @@ ref_silu (double x)
   return x * ref_sigmoid (x);
 }
 
+/* The derivative of ref_silu. */
+static inline double
+ref_silu_slope (double x)
+{
+  return ref_sigmoid (x) * (1.0 + x * ref_sigmoid (-x));
+}
+
 /* log (1 + exp (x)), which is x where exp (x) would soon overflow. */
 static inline double
 ref_softplus (double x)
 {
   return x > 20.0 ? x : log1p (exp (x));
+}
+
+/* The derivative of ref_softplus. */
+static inline double
+ref_softplus_slope (double x)
+{
+  return x > 20.0 ? 1.0 : ref_sigmoid (x);
+}
+
+/* *to += x, rounded once. */
+static inline void
+ref_add_one (float *to, double x)
+{
+  *to = (float) (*to + x);
 }
 
 /* Every entry of the table; see mblm-kernels.h. */
@@ -103,19 +142,40 @@ MblmStatus ref_queue_wait (MblmQueue *queue);
 void ref_copy (MblmQueue *queue, void *to, const void *from, size_t bytes);
 void ref_zero (MblmQueue *queue, void *to, size_t bytes);
 void ref_embed (MblmQueue *queue, const MblmEmbed *a);
+void ref_embed_backward (MblmQueue *queue, const MblmEmbedBackward *a);
 void ref_add_position (MblmQueue *queue, const MblmAddPosition *a);
+void ref_add_position_backward (
+    MblmQueue *queue, const MblmAddPositionBackward *a);
 void ref_add (MblmQueue *queue, const MblmAdd *a);
 void ref_copy_rows (MblmQueue *queue, const MblmCopyRows *a);
+void ref_sum_rows (MblmQueue *queue, const MblmSumRows *a);
+void ref_dropout (MblmQueue *queue, const MblmDropout *a);
 void ref_linear (MblmQueue *queue, const MblmLinear *a);
+void ref_linear_backward (MblmQueue *queue, const MblmLinearBackward *a);
 void ref_layer_norm (MblmQueue *queue, const MblmLayerNorm *a);
+void ref_layer_norm_backward (MblmQueue *queue, const MblmLayerNormBackward *a);
 void ref_rms_norm (MblmQueue *queue, const MblmRmsNorm *a);
+void ref_rms_norm_backward (MblmQueue *queue, const MblmRmsNormBackward *a);
 void ref_shift_norm (MblmQueue *queue, const MblmShiftNorm *a);
+void ref_shift_norm_backward (MblmQueue *queue, const MblmShiftNormBackward *a);
 void ref_gated_norm (MblmQueue *queue, const MblmGatedNorm *a);
+void ref_gated_norm_backward (MblmQueue *queue, const MblmGatedNormBackward *a);
 void ref_rope_angles (MblmQueue *queue, const MblmRopeAngles *a);
 void ref_rope (MblmQueue *queue, const MblmRope *a);
+void ref_rope_backward (MblmQueue *queue, const MblmRope *a);
 void ref_attention (MblmQueue *queue, const MblmAttention *a);
+void ref_attention_backward (MblmQueue *queue, const MblmAttentionBackward *g);
 void ref_conv (MblmQueue *queue, const MblmConv *a);
+void ref_conv_backward (MblmQueue *queue, const MblmConvBackward *a);
 void ref_ssd_scan (MblmQueue *queue, const MblmSsdScan *a);
+void ref_ssd_scan_backward (MblmQueue *queue, const MblmSsdScanBackward *a);
 void ref_selective_scan (MblmQueue *queue, const MblmSelectiveScan *a);
+void ref_selective_scan_backward (
+    MblmQueue *queue, const MblmSelectiveScanBackward *a);
 void ref_cross_entropy (MblmQueue *queue, const MblmCrossEntropy *a);
+void ref_cross_entropy_backward (
+    MblmQueue *queue, const MblmCrossEntropyBackward *a);
 void ref_sample (MblmQueue *queue, const MblmSample *a);
+void ref_sum_squares (MblmQueue *queue, const MblmSumSquares *a);
+void ref_add_scaled (MblmQueue *queue, const MblmAddScaled *a);
+void ref_adam (MblmQueue *queue, const MblmAdam *a);

@@ -32,24 +32,25 @@ rotate (float *p, float *q, double cosine, double sine)
   *q = (float) (v * cosine + u * sine);
 }
 
-/* One head, x [2 * half], by the angles cosine and sine [half]. */
+/* One head, x [2 * half], by the angles cosine and sine [half]; `sign` -1 turns
+ * back. */
 static void
-rotate_head (
-    const MblmRope *a, float *x, const float *cosine, const float *sine)
+rotate_head (const MblmRope *a, float *x, const float *cosine,
+    const float *sine, double sign)
 {
   for (size_t j = 0; j < a->half; j++)
     switch (a->form) {
       case MBLM_ROPE_HALVES:
-        rotate (&x[j], &x[j + a->half], cosine[j], sine[j]);
+        rotate (&x[j], &x[j + a->half], cosine[j], sign * sine[j]);
         break;
       case MBLM_ROPE_PAIRS:
-        rotate (&x[2 * j], &x[2 * j + 1], cosine[j], sine[j]);
+        rotate (&x[2 * j], &x[2 * j + 1], cosine[j], sign * sine[j]);
         break;
     }
 }
 
-void
-ref_rope (MblmQueue *queue, const MblmRope *a)
+static void
+rotate_all (MblmQueue *queue, const MblmRope *a, double sign)
 {
   if (queue->status != MBLM_STATUS_OK)
     return;
@@ -60,6 +61,19 @@ ref_rope (MblmQueue *queue, const MblmRope *a)
 
       for (size_t h = 0; h < a->heads; h++)
         rotate_head (
-            a, x + h * 2 * a->half, a->cosine + angle, a->sine + angle);
+            a, x + h * 2 * a->half, a->cosine + angle, a->sine + angle, sign);
     }
+}
+
+void
+ref_rope (MblmQueue *queue, const MblmRope *a)
+{
+  rotate_all (queue, a, 1.0);
+}
+
+/* A rotation's transpose turns by the negated angle. */
+void
+ref_rope_backward (MblmQueue *queue, const MblmRope *a)
+{
+  rotate_all (queue, a, -1.0);
 }

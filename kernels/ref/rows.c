@@ -54,3 +54,65 @@ ref_copy_rows (MblmQueue *queue, const MblmCopyRows *a)
     for (size_t j = 0; j < a->width; j++)
       a->out[b * a->out_stride + j] = a->x[b * a->x_stride + j];
 }
+
+void
+ref_embed_backward (MblmQueue *queue, const MblmEmbedBackward *a)
+{
+  const MblmEmbed *f = &a->forward;
+  size_t width = f->table.cols;
+  double *sums; /* [vocabulary, width] */
+
+  if (queue->status != MBLM_STATUS_OK)
+    return;
+  sums = ref_zeros (queue, f->table.rows, width);
+  if (!sums)
+    return;
+  for (size_t i = 0; i < f->rows; i++)
+    for (size_t j = 0; j < width; j++)
+      sums[f->ids[i] * width + j] += a->d_out[i * width + j];
+  for (size_t id = 0; id < f->table.rows && a->d_table; id++)
+    if (!a->has_padding || a->padding < 0 || id != (size_t) a->padding)
+      ref_add_to (a->d_table + id * width, sums + id * width, width);
+  free (sums);
+}
+
+void
+ref_add_position_backward (MblmQueue *queue, const MblmAddPositionBackward *a)
+{
+  const MblmAddPosition *f = &a->forward;
+  size_t width = f->table.cols;
+  double *sums; /* [period, width] */
+
+  if (queue->status != MBLM_STATUS_OK)
+    return;
+  sums = ref_zeros (queue, f->table.rows, width);
+  if (!sums)
+    return;
+  for (size_t b = 0; b < f->batch; b++)
+    for (size_t i = 0; i < f->rows; i++) {
+      const float *x = f->x + (b * f->rows + i) * width; /* [width] */
+      size_t position = (f->first + i) % f->table.rows;
+
+      for (size_t j = 0; j < width; j++)
+        sums[position * width + j] += x[j];
+    }
+  ref_add_to (a->d_table, sums, f->table.rows * width);
+  free (sums);
+}
+
+void
+ref_sum_rows (MblmQueue *queue, const MblmSumRows *a)
+{
+  double *sums; /* [width] */
+
+  if (queue->status != MBLM_STATUS_OK)
+    return;
+  sums = ref_zeros (queue, 1, a->width);
+  if (!sums)
+    return;
+  for (size_t b = 0; b < a->batch; b++)
+    for (size_t j = 0; j < a->width; j++)
+      sums[j] += a->x[b * a->x_stride + j];
+  ref_add_to (a->out, sums, a->width);
+  free (sums);
+}

@@ -21,6 +21,20 @@ ref_scratch (MblmQueue *queue, size_t count)
   return memory;
 }
 
+double *
+ref_zeros (MblmQueue *queue, size_t rows, size_t width)
+{
+  size_t count;
+  double *memory;
+
+  if (__builtin_mul_overflow (rows, width, &count))
+    count = SIZE_MAX;
+  memory = ref_scratch (queue, count);
+  for (size_t i = 0; i < count && memory; i++)
+    memory[i] = 0.0;
+  return memory;
+}
+
 bool
 ref_state_open (RefState *self, MblmQueue *queue, const MblmCarry *carry,
     size_t batch, size_t size)

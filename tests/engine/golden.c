@@ -6,7 +6,6 @@
 
 #include "golden.h"
 
-#include <json-glib/json-glib.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -54,18 +53,19 @@ golden_distance (const float *x, const float *expected, gsize n)
   return distance / largest;
 }
 
-static char *
-input_path (const GoldenInput *input, const char *prefix)
+char *
+golden_input_path (
+    const GoldenInput *input, const char *prefix, const char *suffix)
 {
-  return g_strdup_printf (
-      "%s/%s-%" G_GSIZE_FORMAT ".npy", input->folder, prefix, input->length);
+  return g_strdup_printf ("%s/%s-%" G_GSIZE_FORMAT "%s", input->folder, prefix,
+      input->length, suffix);
 }
 
 void
 golden_load_floats (const GoldenInput *input, const char *prefix, MblmNpy *out)
 {
   g_autoptr (GError) error = NULL;
-  g_autofree char *path = input_path (input, prefix);
+  g_autofree char *path = golden_input_path (input, prefix, ".npy");
 
   mblm_npy_load_floats (path, out, &error);
   g_assert_no_error (error);
@@ -79,20 +79,21 @@ member (JsonObject *object, const char *name)
       : NAN;
 }
 
+typedef struct {
+  const char *device;
+  GoldenFunc func;
+} EachInput;
+
 static void
-run_folder (const char *folder, const char *device, GoldenFunc func)
+run_inputs (const char *folder, JsonObject *expected, gconstpointer data)
 {
+  const EachInput *each = data;
   g_autoptr (GError) error = NULL;
-  g_autoptr (JsonParser) parser = json_parser_new ();
-  g_autofree char *expected = g_build_filename (folder, "expected.json", NULL);
   g_autofree char *name = g_path_get_basename (folder);
-  g_autoptr (MblmModel) model = golden_load (folder, device, 0);
+  g_autoptr (MblmModel) model = golden_load (folder, each->device, 0);
+  JsonArray *inputs = json_object_get_array_member (expected, "inputs");
   guint n = 0;
 
-  json_parser_load_from_file (parser, expected, &error);
-  g_assert_no_error (error);
-  JsonArray *inputs = json_object_get_array_member (
-      json_node_get_object (json_parser_get_root (parser)), "inputs");
   for (guint i = 0; i < json_array_get_length (inputs); i++) {
     JsonObject *object = json_array_get_object_element (inputs, i);
     GoldenInput input = {.folder = folder,
@@ -101,7 +102,7 @@ run_folder (const char *folder, const char *device, GoldenFunc func)
         .batch = json_object_get_int_member (object, "batch"),
         .loss = member (object, "loss"),
         .masked_loss = member (object, "masked_loss")};
-    g_autofree char *path = input_path (&input, "ids");
+    g_autofree char *path = golden_input_path (&input, "ids", ".npy");
     /* The project's own selection leaves some lengths out. */
     if (!g_file_test (path, G_FILE_TEST_EXISTS))
       continue;
@@ -109,15 +110,28 @@ run_folder (const char *folder, const char *device, GoldenFunc func)
     mblm_npy_load_ids (path, &input.ids, &error);
     g_assert_no_error (error);
     g_assert_cmpuint (input.ids.n_elements, ==, input.batch * input.length);
-    func (model, &input);
+    each->func (model, &input);
     mblm_npy_clear (&input.ids);
   }
   g_assert_cmpuint (n, >, 0);
 }
 
+static void
+run_folder (const char *folder, GoldenFolderFunc func, gconstpointer data)
+{
+  g_autoptr (GError) error = NULL;
+  g_autoptr (JsonParser) parser = json_parser_new ();
+  g_autofree char *expected = g_build_filename (folder, "expected.json", NULL);
+
+  g_test_message ("%s", folder);
+  json_parser_load_from_file (parser, expected, &error);
+  g_assert_no_error (error);
+  func (folder, json_node_get_object (json_parser_get_root (parser)), data);
+}
+
 static guint
-run_set (const char *set, const char *device,
-    gboolean (*wanted) (const char *name), GoldenFunc func)
+run_set (const char *set, gboolean (*wanted) (const char *name),
+    GoldenFolderFunc func, gconstpointer data)
 {
   g_autoptr (GDir) dir = g_dir_open (set, 0, NULL);
   const char *name;
@@ -129,23 +143,29 @@ run_set (const char *set, const char *device,
         folder, "expected.json", NULL);
     if (!g_file_test (expected, G_FILE_TEST_EXISTS) || !wanted (name))
       continue;
-    g_test_message ("%s", folder);
-    run_folder (folder, device, func);
+    run_folder (folder, func, data);
     n++;
   }
   return n;
 }
 
 void
-golden_for_each (
-    const char *device, gboolean (*wanted) (const char *name), GoldenFunc func)
+golden_for_each_folder (gboolean (*wanted) (const char *name),
+    GoldenFolderFunc func, gconstpointer data)
 {
   const char *shared = g_getenv ("MBLM_TEST_SHARED");
 
   g_assert_cmpuint (
-      run_set (g_getenv ("MBLM_TEST_GOLDEN"), device, wanted, func), >, 0);
+      run_set (g_getenv ("MBLM_TEST_GOLDEN"), wanted, func, data), >, 0);
   if (shared != NULL) {
     g_autofree char *set = g_build_filename (shared, "golden", NULL);
-    run_set (set, device, wanted, func);
+    run_set (set, wanted, func, data);
   }
+}
+
+void
+golden_for_each (
+    const char *device, gboolean (*wanted) (const char *name), GoldenFunc func)
+{
+  golden_for_each_folder (wanted, run_inputs, &(EachInput){device, func});
 }

@@ -9,6 +9,7 @@
 
 #pragma once
 
+#include <json-glib/json-glib.h>
 #include <mblm.h>
 
 #include "npy.h"
@@ -29,9 +30,17 @@ MblmModel *golden_load (const char *path, const char *device, guint threads);
 /* Calls `func` for each input of each folder whose name `wanted` accepts. */
 void golden_for_each (
     const char *device, gboolean (*wanted) (const char *name), GoldenFunc func);
+/* Calls `func` with the path of each folder, and its expected.json. */
+typedef void (*GoldenFolderFunc) (
+    const char *folder, JsonObject *expected, gconstpointer data);
+void golden_for_each_folder (gboolean (*wanted) (const char *name),
+    GoldenFolderFunc func, gconstpointer data);
 /* Loads PREFIX-LENGTH.npy of an input. */
 void golden_load_floats (
     const GoldenInput *input, const char *prefix, MblmNpy *out);
+/* FOLDER/PREFIX-LENGTHsuffix. */
+char *golden_input_path (
+    const GoldenInput *input, const char *prefix, const char *suffix);
 /* Largest difference over the largest expected magnitude. */
 double golden_distance (const float *x, const float *expected, gsize n);
 

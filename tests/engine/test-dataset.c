@@ -463,8 +463,8 @@ test_registry (void)
   MblmDatasetOptions options = sets_options ("x", MBLM_SPLIT_TRAIN, 3, NULL);
   g_autoptr (GError) error = NULL;
 
-  sets_expect (
-      "constant", &options, MBLM_ERROR, MBLM_ERROR_CONFIG, "files, pg19");
+  sets_expect ("constant", &options, MBLM_ERROR, MBLM_ERROR_CONFIG,
+      "clevr, files, maskedPG19, pg19, pg19masked, qa");
   g_assert_true (mblm_dataset_register (&klass, &error));
   g_assert_false (mblm_dataset_register (&klass, &error));
   g_assert_error (error, MBLM_ERROR, MBLM_ERROR_INPUT);

@@ -165,7 +165,11 @@ fake_block_advance (
   FakeTime kind = find_kind (args);
   g_autofree const float **from = g_new (const float *, args->batch);
   g_autofree float **to = g_new (float *, args->batch);
-  MblmCarry carry = mblm_advance_carry (args, 0, from, to);
+  MblmCarry carry = mblm_layer_carry (&(MblmLayerPass){.batch = args->batch,
+                                          .rows = args->rows,
+                                          .shared = args->shared,
+                                          .states = args->states},
+      0, from, to);
   g_autofree char *text = fake_choose_text (self->text);
 
   if (!fake_work (run, kind, self->time[kind], error))

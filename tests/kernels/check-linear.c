@@ -1,4 +1,4 @@
-/* check-linear.c: the matrix product.
+/* check-linear.c: the matrix product and its gradients.
  *
  * Copyright (C) 2026 The gst-mblm authors
  * SPDX-License-Identifier: LGPL-2.1-or-later
@@ -17,9 +17,10 @@ typedef struct {
   MblmType type;
   size_t rows, n, k, x_stride, out_stride;
   MblmActivation activation;
-  bool bias, accumulate;
-  size_t first;                   /* the row to begin with */
-  size_t weight, bias_at, x, out; /* offsets */
+  bool bias, accumulate, keep; /* `keep`: what is before the activation */
+  MblmType product;
+  size_t first;                              /* the row to begin with */
+  size_t weight, bias_at, x, out, before_at; /* offsets */
 } Linear;
 
 static void
@@ -38,16 +39,19 @@ run_linear (const Target *t, char *memory, const void *data)
           .x_stride = s->x_stride,
           .out = AT (memory, s->out) + s->first * s->out_stride,
           .out_stride = s->out_stride,
+          .product = s->product,
+          .before = s->keep ? AT (memory, s->before_at) + s->first * s->n
+                            : NULL,
       });
 }
 
 static Case *
 linear_case (Check *check, Fill fill, Linear *s)
 {
-  Case *c = case_new (check, fill, "%s rows %zu, n %zu, k %zu%s%s%s",
+  Case *c = case_new (check, fill, "%s rows %zu, n %zu, k %zu%s%s%s%s",
       s->type == MBLM_TYPE_BF16 ? "bf16" : "f32", s->rows, s->n, s->k,
-      s->bias ? ", bias" : "", s->activation ? ", gelu" : "",
-      s->accumulate ? ", accumulate" : "");
+      s->product == MBLM_TYPE_BF16 ? ", in bf16" : "", s->bias ? ", bias" : "",
+      s->activation ? ", gelu" : "", s->accumulate ? ", accumulate" : "");
 
   s->weight = case_matrix (c, s->type, s->n, s->k, -LARGE, LARGE);
   if (s->bias)
@@ -55,10 +59,12 @@ linear_case (Check *check, Fill fill, Linear *s)
   s->x = case_input (c, s->rows, s->k, s->x_stride, -LARGE, LARGE);
   if (s->accumulate) {
     s->out = case_input (c, s->rows, s->n, s->out_stride, -LARGE, LARGE);
-    case_in_place (c, "out", s->out, s->rows, s->n, s->out_stride, s->k);
+    case_in_place (c, "out", s->out, s->rows, s->n, s->out_stride, s->k + 1);
   } else {
-    s->out = case_output (c, "out", s->rows, s->n, s->out_stride, s->k);
+    s->out = case_output (c, "out", s->rows, s->n, s->out_stride, s->k + 1);
   }
+  if (s->keep)
+    s->before_at = case_output (c, "before", s->rows, s->n, s->n, s->k + 1);
   return c;
 }
 
@@ -75,6 +81,8 @@ random_linear (Check *check, size_t rows, size_t n, size_t k)
       .activation = check_coin (check) ? MBLM_ACTIVATION_GELU : 0,
       .bias = check_coin (check),
       .accumulate = check_coin (check),
+      .keep = check_coin (check),
+      .product = check_coin (check) ? MBLM_TYPE_BF16 : MBLM_TYPE_F32,
   };
 }
 
@@ -135,6 +143,9 @@ check_linear (Check *check)
     for (int fill = 0; fill < FILL_KINDS; fill++)
       check_shape (check, fill, rows, check_size (check, 1, 200),
           check_size (check, 1, 300));
+  check_shape (check, FILL_RANDOM, 5, 3, 0);
+  check_shape (check, FILL_RANDOM, 50, 0, 3);
+  check_shape (check, FILL_RANDOM, 50, 3, 0);
   for (int i = 0; i < ROUNDS; i++)
     check_shape (check, i % FILL_KINDS, check_size (check, 1, 100),
         check_size (check, 1, 200), check_size (check, 1, 200));
@@ -143,6 +154,8 @@ check_linear (Check *check)
   check_shape (check, FILL_RANDOM, 3, 4096, 515);
   check_shape (check, FILL_RANDOM, 203, 259, 384);
   check_shape (check, FILL_RANDOM, 600, 96, 129);
+  for (int i = 0; i < 4; i++)
+    check_shape (check, FILL_RANDOM, 70, 65, 1100);
 
   for (int i = 0; i < 6; i++)
     check_few_rows (
@@ -151,13 +164,170 @@ check_linear (Check *check)
   check_few_rows (check, 257, 384);
 }
 
+/* ------------------------------------------------------------------------- */
+/* Backward                                                                  */
+/* ------------------------------------------------------------------------- */
+
+typedef struct {
+  Linear forward; /* of which `before_at` is an input */
+  size_t d_out_stride, d_x_stride;
+  bool accumulate, want_x, want_weight, want_bias;
+  size_t d_out, d_x, d_weight, d_bias; /* offsets */
+} Backward;
+
+static void
+run_backward (const Target *t, char *memory, const void *data)
+{
+  const Backward *s = data;
+  const Linear *f = &s->forward;
+
+  t->table->linear_backward (t->queue,
+      &(MblmLinearBackward){
+          .forward =
+              {
+                  .weight = matrix_at (memory, f->weight, f->type, f->n, f->k),
+                  .activation = f->activation,
+                  .rows = f->rows,
+                  .x = AT (memory, f->x),
+                  .x_stride = f->x_stride,
+                  .product = f->product,
+                  .before = f->activation ? AT (memory, f->before_at) : NULL,
+              },
+          .d_out = AT (memory, s->d_out),
+          .d_out_stride = s->d_out_stride,
+          .accumulate = s->accumulate,
+          .d_x = s->want_x ? AT (memory, s->d_x) : NULL,
+          .d_x_stride = s->d_x_stride,
+          .d_weight = s->want_weight ? AT (memory, s->d_weight) : NULL,
+          .d_bias = s->want_bias ? AT (memory, s->d_bias) : NULL,
+      });
+}
+
+static void
+gradient_buffers (Case *c, Backward *s)
+{
+  const Linear *f = &s->forward;
+
+  if (s->want_x && s->accumulate) {
+    s->d_x = case_input (c, f->rows, f->k, s->d_x_stride, -LARGE, LARGE);
+    case_in_place (c, "d_x", s->d_x, f->rows, f->k, s->d_x_stride, f->n);
+  } else if (s->want_x) {
+    s->d_x = case_output (c, "d_x", f->rows, f->k, s->d_x_stride, f->n);
+  }
+  if (s->want_weight) {
+    s->d_weight = case_input (c, f->n, f->k, f->k, -LARGE, LARGE);
+    case_in_place (c, "d_weight", s->d_weight, f->n, f->k, f->k, f->rows);
+  }
+  if (s->want_bias) {
+    s->d_bias = case_input (c, 1, f->n, f->n, -LARGE, LARGE);
+    case_in_place (c, "d_bias", s->d_bias, 1, f->n, f->n, f->rows);
+  }
+}
+
+static Case *
+backward_case (Check *check, Fill fill, Backward *s)
+{
+  Linear *f = &s->forward;
+  Case *c = case_new (check, fill, "%s rows %zu, n %zu, k %zu%s%s%s%s%s%s",
+      f->type == MBLM_TYPE_BF16 ? "bf16" : "f32", f->rows, f->n, f->k,
+      f->product == MBLM_TYPE_BF16 ? ", in bf16" : "",
+      f->activation ? ", gelu" : "", s->accumulate ? ", accumulate" : "",
+      s->want_x ? ", d_x" : "", s->want_weight ? ", d_weight" : "",
+      s->want_bias ? ", d_bias" : "");
+
+  f->weight = case_matrix (c, f->type, f->n, f->k, -LARGE, LARGE);
+  f->x = case_input (c, f->rows, f->k, f->x_stride, -LARGE, LARGE);
+  s->d_out = case_input (c, f->rows, f->n, s->d_out_stride, -LARGE, LARGE);
+  if (f->activation) {
+    f->before_at = case_input (c, f->rows, f->n, f->n, -LARGE, LARGE);
+    case_in_place (c, "d_out", s->d_out, f->rows, f->n, s->d_out_stride, 16);
+  }
+  gradient_buffers (c, s);
+  return c;
+}
+
+/* The gradient before an activation is rounded to float32 and then to bfloat16:
+ * a difference in its last place may become one of 2^-7 of a term. */
+static void
+magnitude_backward (const Case *c, const Output *output, const void *data,
+    char *after, double *magnitude)
+{
+  const Backward *s = data;
+
+  magnitude_absolute (c, output, data, after, magnitude);
+  if (s->forward.product != MBLM_TYPE_BF16 || !s->forward.activation ||
+      (strcmp (output->name, "d_x") != 0 &&
+          strcmp (output->name, "d_weight") != 0))
+    return;
+  for (size_t i = 0; i < output->rows * output->width; i++)
+    magnitude[i] *= 1.0 / 128.0 / 4.0 / FLT_EPSILON;
+}
+
+static void
+check_backward_shape (Check *check, Fill fill, size_t rows, size_t n, size_t k)
+{
+  Backward s = {
+      .forward = random_linear (check, rows, n, k),
+      .accumulate = check_coin (check),
+      .want_x = check_size (check, 0, 3) < 3,
+      .want_weight = check_size (check, 0, 3) < 3,
+      .want_bias = check_coin (check),
+  };
+  Case *c;
+
+  s.d_out_stride = s.forward.out_stride;
+  s.d_x_stride = k + (check_coin (check) ? check_size (check, 0, 40) : 0);
+  c = backward_case (check, fill, &s);
+  case_run (c, run_backward, &s, magnitude_backward);
+  case_free (c);
+}
+
+void
+check_linear_backward (Check *check)
+{
+  for (size_t rows = 0; rows <= 4; rows++)
+    for (int fill = 0; fill < FILL_KINDS; fill++)
+      check_backward_shape (check, fill, rows, check_size (check, 1, 100),
+          check_size (check, 1, 100));
+  for (int i = 0; i < 3; i++) {
+    check_backward_shape (check, FILL_RANDOM, 50, 0, 3);
+    check_backward_shape (check, FILL_RANDOM, 50, 3, 0);
+  }
+  for (int i = 0; i < ROUNDS; i++)
+    check_backward_shape (check, i % FILL_KINDS, check_size (check, 1, 200),
+        check_size (check, 1, 120), check_size (check, 1, 120));
+  /* Large enough for several threads, for parts of every sum, and for pieces of
+   * many rows. */
+  for (int i = 0; i < 4; i++) {
+    check_backward_shape (check, FILL_RANDOM, 203, 259, 384);
+    check_backward_shape (check, FILL_RANDOM, 67, 1100, 40);
+    check_backward_shape (check, i, 4500, 20, 23);
+    check_backward_shape (check, FILL_RANDOM, 9000, 8, 3);
+  }
+}
+
+/* ------------------------------------------------------------------------- */
+/* Time                                                                      */
+/* ------------------------------------------------------------------------- */
+
+typedef struct {
+  MblmType type, product;
+} Precision;
+
+static const Precision precisions[] = {
+    {MBLM_TYPE_F32, MBLM_TYPE_F32},
+    {MBLM_TYPE_BF16, MBLM_TYPE_F32},
+    {MBLM_TYPE_F32, MBLM_TYPE_BF16},
+};
+
 void
 bench_linear (Check *check)
 {
-  for (int type = MBLM_TYPE_F32; type <= MBLM_TYPE_BF16; type++)
+  for (size_t p = 0; p < G_N_ELEMENTS (precisions); p++)
     for (size_t i = 0; i < G_N_ELEMENTS (linear_shapes); i++) {
       LinearShape l = linear_shapes[i];
-      Linear s = {.type = type,
+      Linear s = {.type = precisions[p].type,
+          .product = precisions[p].product,
           .rows = l.rows,
           .n = l.n,
           .k = l.k,
@@ -165,10 +335,55 @@ bench_linear (Check *check)
           .out_stride = l.n,
           .bias = true};
       Case *c = linear_case (check, FILL_RANDOM, &s);
-      double weights = (type == MBLM_TYPE_BF16 ? 2.0 : 4.0) * l.n * l.k;
+      double weights = (s.type == MBLM_TYPE_BF16 ? 2.0 : 4.0) * l.n * l.k;
 
       case_bench (c, run_linear, &s, weights + 4.0 * l.rows * (l.n + l.k),
           2.0 * l.rows * l.n * l.k);
       case_free (c);
     }
+}
+
+/* One of the two products, or with `gelu` the step back through it alone. */
+static void
+bench_gradient (
+    Check *check, LinearShape l, MblmType product, bool gelu, bool weight)
+{
+  Backward s = {
+      .forward = {.rows = l.rows,
+          .n = l.n,
+          .k = l.k,
+          .x_stride = l.k,
+          .activation = gelu ? MBLM_ACTIVATION_GELU : MBLM_ACTIVATION_NONE,
+          .product = product},
+      .d_out_stride = l.n,
+      .d_x_stride = l.k,
+      .want_x = !gelu && !weight,
+      .want_weight = weight,
+      .want_bias = gelu,
+  };
+  Case *c = backward_case (check, FILL_RANDOM, &s);
+  double outputs = 4.0 * l.rows * l.n, inputs = 4.0 * l.rows * l.k;
+  double weights = 4.0 * l.n * l.k;
+
+  if (gelu)
+    case_bench (c, run_backward, &s, 3.0 * outputs, 0.0);
+  else
+    case_bench (c, run_backward, &s,
+        outputs + inputs + weights * (weight ? 2.0 : 1.0),
+        2.0 * l.rows * l.n * l.k);
+  case_free (c);
+}
+
+void
+bench_linear_backward (Check *check)
+{
+  for (size_t i = 0; i < G_N_ELEMENTS (linear_backward_shapes); i++) {
+    LinearShape l = linear_backward_shapes[i];
+
+    bench_gradient (check, l, MBLM_TYPE_F32, true, false);
+    for (int product = MBLM_TYPE_F32; product <= MBLM_TYPE_BF16; product++) {
+      bench_gradient (check, l, product, false, false);
+      bench_gradient (check, l, product, false, true);
+    }
+  }
 }

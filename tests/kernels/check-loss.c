@@ -114,6 +114,141 @@ bench_cross_entropy (Check *check)
 }
 
 /* ------------------------------------------------------------------------- */
+/* Cross entropy and its gradient                                            */
+/* ------------------------------------------------------------------------- */
+
+typedef struct {
+  Loss loss; /* its logits, targets and loss too */
+  bool has_weight, in_place;
+  size_t weight, d_logits; /* offsets */
+} LossBack;
+
+static void
+run_loss_back (const Target *t, char *memory, const void *data)
+{
+  const LossBack *s = data;
+
+  t->table->cross_entropy_backward (t->queue,
+      &(MblmCrossEntropyBackward){
+          .forward = {s->loss.rows, s->loss.vocabulary,
+              AT (memory, s->loss.logits),
+              (const int32_t *) (memory + s->loss.targets),
+              AT (memory, s->loss.loss)},
+          .weight = s->has_weight ? AT (memory, s->weight) : NULL,
+          .d_logits = AT (memory, s->d_logits),
+      });
+}
+
+static Case *
+loss_back_case (Check *check, Fill fill, LossBack *s)
+{
+  size_t rows = s->loss.rows, vocabulary = s->loss.vocabulary;
+  Case *c = loss_case (check, fill, &s->loss);
+
+  if (s->has_weight)
+    s->weight = case_input (c, 1, rows, rows, -4.f, 4.f);
+  s->d_logits = s->loss.logits;
+  if (s->in_place)
+    case_in_place (
+        c, "d_logits", s->d_logits, rows, vocabulary, vocabulary, vocabulary);
+  else
+    s->d_logits = case_output (
+        c, "d_logits", rows, vocabulary, vocabulary, vocabulary);
+  return c;
+}
+
+/* An exponential's argument is rounded. Near a loss of zero one may have found
+ * zero, and no gradient, and the other not. */
+static void
+magnitude_loss_back (const Case *c, const Output *output, const void *data,
+    char *after, double *magnitude)
+{
+  const LossBack *s = data;
+  size_t n = s->loss.vocabulary;
+
+  if (output->offset == s->loss.loss) {
+    magnitude_loss (c, output, &s->loss, after, magnitude);
+    return;
+  }
+  for (size_t i = 0; i < s->loss.rows; i++) {
+    const float *x = AT (case_image (c), s->loss.logits) + i * n;
+    int32_t target = ((int32_t *) (case_image (c) + s->loss.targets))[i];
+    double weight = s->has_weight ? AT (case_image (c), s->weight)[i] : 1.0;
+    double max = -HUGE_VAL, sum = 0.0;
+
+    for (size_t v = 0; v < n; v++)
+      max = fmax (max, x[v]);
+    for (size_t v = 0; v < n; v++)
+      sum += exp (x[v] - max);
+    for (size_t v = 0; v < n && target >= 0; v++) {
+      double p = exp (x[v] - max) / sum + UNDERFLOW_MAGNITUDE;
+      bool near_zero = AT (after, s->loss.loss)[i] < 1e-6f;
+
+      magnitude[i * n + v] = fabs (weight) *
+          (p * (1.0 + (max - x[v]) / 4.0) + (v == (size_t) target) + near_zero);
+    }
+  }
+}
+
+/* As check_gap: no gradient at all, whatever the weight. */
+static void
+check_gap_back (Check *check, size_t vocabulary, float gap)
+{
+  LossBack s = {.loss = {.rows = 9, .vocabulary = vocabulary}};
+  Case *c = loss_back_case (check, FILL_ZERO, &s);
+  const gint32 *targets = (const gint32 *) (case_image (c) + s.loss.targets);
+
+  for (size_t i = 0; i < s.loss.rows; i++)
+    if (targets[i] >= 0)
+      AT (case_image (c), s.loss.logits)[i * vocabulary + targets[i]] = gap;
+  for (guint i = 0; i < check->targets->len; i++) {
+    const Target *target = g_ptr_array_index (check->targets, i);
+    g_autofree char *result = case_result (c, target, run_loss_back, &s);
+
+    for (size_t j = 0; j < s.loss.rows * vocabulary; j++)
+      if (AT (result, s.d_logits)[j] != 0.0f)
+        check_failed (check, target, case_title (c),
+            "d_logits[%zu] is %g, not 0 for a gap of %g", j,
+            AT (result, s.d_logits)[j], gap);
+  }
+  case_free (c);
+}
+
+void
+check_cross_entropy_backward (Check *check)
+{
+  for (int i = 0; i < 2 * ROUNDS; i++) {
+    LossBack s = {
+        .loss = {.rows = check_size (check, 0, i % 8 ? 40 : 900),
+            .vocabulary = i % 4 ? check_size (check, 1, 300) : 257},
+        .has_weight = check_coin (check),
+        .in_place = check_coin (check),
+    };
+    Case *c = loss_back_case (check, i % FILL_KINDS, &s);
+
+    case_run (c, run_loss_back, &s, magnitude_loss_back);
+    case_free (c);
+  }
+  check_gap_back (check, 2, 17.f);
+  check_gap_back (check, 257, 23.f);
+}
+
+void
+bench_cross_entropy_backward (Check *check)
+{
+  static const RowsShape shapes[] = {{1024, 257}, {8192, 257}};
+
+  for (size_t i = 0; i < G_N_ELEMENTS (shapes); i++) {
+    RowsShape r = shapes[i];
+    LossBack s = {.loss = {.rows = r.rows, .vocabulary = r.width}};
+    Case *c = loss_back_case (check, FILL_RANDOM, &s);
+
+    case_bench (c, run_loss_back, &s, 8.0 * r.rows * r.width, 0.0);
+    case_free (c);
+  }
+}
+
+/* ------------------------------------------------------------------------- */
 /* Sampling                                                                  */
 /* ------------------------------------------------------------------------- */
 

@@ -97,24 +97,37 @@ typedef struct {
   size_t x, cosine, sine; /* offsets */
 } Rope;
 
+static MblmRope
+rope_at (char *memory, const Rope *s)
+{
+  return (MblmRope){
+      .form = s->form,
+      .batch = s->batch,
+      .rows = s->rows,
+      .heads = s->heads,
+      .half = s->half,
+      .x = AT (memory, s->x),
+      .x_stride = s->x_stride,
+      .cosine = AT (memory, s->cosine),
+      .sine = AT (memory, s->sine),
+      .angle_stride = s->angle_stride,
+  };
+}
+
 static void
 run_rope (const Target *t, char *memory, const void *data)
 {
-  const Rope *s = data;
+  MblmRope a = rope_at (memory, data);
 
-  t->table->rope (t->queue,
-      &(MblmRope){
-          .form = s->form,
-          .batch = s->batch,
-          .rows = s->rows,
-          .heads = s->heads,
-          .half = s->half,
-          .x = AT (memory, s->x),
-          .x_stride = s->x_stride,
-          .cosine = AT (memory, s->cosine),
-          .sine = AT (memory, s->sine),
-          .angle_stride = s->angle_stride,
-      });
+  t->table->rope (t->queue, &a);
+}
+
+static void
+run_rope_backward (const Target *t, char *memory, const void *data)
+{
+  MblmRope a = rope_at (memory, data);
+
+  t->table->rope_backward (t->queue, &a);
 }
 
 static Case *
@@ -159,8 +172,8 @@ magnitude_rope (const Case *c, const Output *output, const void *data,
   }
 }
 
-void
-check_rope (Check *check)
+static void
+check_rotation (Check *check, CaseRun run)
 {
   for (int i = 0; i < 2 * ROUNDS; i++) {
     Rope s = {
@@ -176,13 +189,25 @@ check_rope (Check *check)
     if (check_coin (check))
       s.angle_stride = check_size (check, 1, 30);
     c = rope_case (check, i % FILL_KINDS, &s);
-    case_run (c, run_rope, &s, magnitude_rope);
+    case_run (c, run, &s, magnitude_rope);
     case_free (c);
   }
 }
 
 void
-bench_rope (Check *check)
+check_rope (Check *check)
+{
+  check_rotation (check, run_rope);
+}
+
+void
+check_rope_backward (Check *check)
+{
+  check_rotation (check, run_rope_backward);
+}
+
+static void
+bench_rotation (Check *check, CaseRun run)
 {
   for (size_t i = 0; i < G_N_ELEMENTS (heads_shapes); i++) {
     HeadsShape h = heads_shapes[i];
@@ -193,8 +218,19 @@ bench_rope (Check *check)
         .x_stride = h.heads * h.head_dim};
     Case *c = rope_case (check, FILL_ZERO, &s);
 
-    case_bench (
-        c, run_rope, &s, 8.0 * h.batch * h.rows * h.heads * h.head_dim, 0.0);
+    case_bench (c, run, &s, 8.0 * h.batch * h.rows * h.heads * h.head_dim, 0.0);
     case_free (c);
   }
+}
+
+void
+bench_rope (Check *check)
+{
+  bench_rotation (check, run_rope);
+}
+
+void
+bench_rope_backward (Check *check)
+{
+  bench_rotation (check, run_rope_backward);
 }

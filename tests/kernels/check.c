@@ -14,27 +14,47 @@
 
 /* What the environment variable MBLM_CPU takes, in rising order. */
 static const char *const variants[] = {
-    "generic", "avx2", "avx512", "avx512bf16"};
+    "generic", "avx2", "avx512", "avx512bf16", "amx"};
 
 static const Operation operations[] = {
     {"memory", check_memory, NULL},
     {"embed", check_embed, bench_embed},
+    {"embed_backward", check_embed_backward, bench_embed_backward},
     {"add_position", check_add_position, bench_add_position},
+    {"add_position_backward", check_add_position_backward,
+        bench_add_position_backward},
     {"add", check_add, bench_add},
     {"copy_rows", check_copy_rows, bench_copy_rows},
+    {"sum_rows", check_sum_rows, bench_sum_rows},
+    {"dropout", check_dropout, bench_dropout},
     {"linear", check_linear, bench_linear},
+    {"linear_backward", check_linear_backward, bench_linear_backward},
     {"layer_norm", check_layer_norm, bench_layer_norm},
+    {"layer_norm_backward", check_layer_norm_backward,
+        bench_layer_norm_backward},
     {"rms_norm", check_rms_norm, bench_rms_norm},
+    {"rms_norm_backward", check_rms_norm_backward, bench_rms_norm_backward},
     {"shift_norm", check_shift_norm, bench_shift_norm},
+    {"shift_norm_backward", check_shift_norm_backward,
+        bench_shift_norm_backward},
     {"gated_norm", check_gated_norm, bench_gated_norm},
+    {"gated_norm_backward", check_gated_norm_backward,
+        bench_gated_norm_backward},
     {"rope_angles", check_rope_angles, bench_rope_angles},
     {"rope", check_rope, bench_rope},
+    {"rope_backward", check_rope_backward, bench_rope_backward},
     {"attention", check_attention, bench_attention},
+    {"attention_backward", check_attention_backward, bench_attention_backward},
     {"conv", check_conv, bench_conv},
     {"ssd_scan", check_ssd_scan, bench_ssd_scan},
     {"selective_scan", check_selective_scan, bench_selective_scan},
     {"cross_entropy", check_cross_entropy, bench_cross_entropy},
+    {"cross_entropy_backward", check_cross_entropy_backward,
+        bench_cross_entropy_backward},
     {"sample", check_sample, bench_sample},
+    {"sum_squares", check_sum_squares, bench_sum_squares},
+    {"add_scaled", check_add_scaled, bench_add_scaled},
+    {"adam", check_adam, bench_adam},
     {"queues", check_queues, NULL},
 };
 

@@ -24,6 +24,13 @@ gradient_floats (size_t count, float scale)
   return x;
 }
 
+void
+gradient_take (float *x, const float *before, size_t count)
+{
+  for (size_t i = 0; i < count; i++)
+    x[i] -= before[i];
+}
+
 double
 gradient_dot (const float *x, const float *y, size_t count)
 {

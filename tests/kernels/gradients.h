@@ -22,6 +22,8 @@ typedef double (*GradientLoss) (void *data);
 
 float *gradient_floats (
     size_t count, float scale); /* random, -scale .. scale */
+/* Takes what x [count] held before off it: the gradients that are added. */
+void gradient_take (float *x, const float *before, size_t count);
 double gradient_dot (const float *x, const float *y, size_t count);
 
 /* Each of x[0 .. count - 1] (spread over it where they are many) is varied by

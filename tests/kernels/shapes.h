@@ -36,6 +36,17 @@ static const LinearShape linear_shapes[] = {
     {1024, 768, 384},
     {1024, 384, 2048}, /* a patch embedding */
     {4096, 512, 256},
+    {1024, 768, 256},
+    {8192, 768, 256},
+};
+
+static const LinearShape linear_backward_shapes[] = {
+    {1024, 768, 256},  /* inner stages, a chunk of patches */
+    {8192, 512, 256},  /* and a larger one, into a feed-forward layer */
+    {8192, 256, 512},  /* and out of it */
+    {4096, 1152, 384}, /* an outer stage */
+    {8192, 257, 256},  /* logits */
+    {65536, 32, 48},   /* a small weight behind many rows */
 };
 
 /* Norms of any kind. */
@@ -68,3 +79,8 @@ static const ScanShape selective_shapes[] = {
 
 /* The logits of rows. */
 static const RowsShape logits_shapes[] = {{1, 257}, {1024, 257}};
+
+/* Rows of a step of training: a chunk of an inner stage, an outer stage, and
+ * what a Mamba-2 block of it has inside. */
+static const RowsShape training_rows_shapes[] = {
+    {8192, 256}, {8192, 384}, {4096, 768}};

@@ -1,0 +1,71 @@
+/* depth-first-private.h: what the files of the depth-first step share.
+ *
+ * Copyright (C) 2026 The gst-mblm authors
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ */
+
+#pragma once
+
+#include "depth-first.h"
+#include "stack.h"
+
+G_BEGIN_DECLS
+
+/* The columns of the sequences of a stage. */
+typedef struct {
+  gsize span;        /* tokens that a sequence stands for */
+  gsize tokens;      /* of them that are embedded: those whose column counts */
+  gboolean start;    /* the start token is the first column */
+  gsize columns;     /* tokens, and the start token */
+  gboolean constant; /* the column of the start token is a constant, not here */
+} StageForm;
+
+/* The column of an inner stage's start token: a constant of the weights, which
+ * all sequences go on from. */
+typedef struct {
+  MblmState *state, *d_state;
+  float *out, *d_out; /* [dim]; out is the stage's, before it the token's */
+  MblmStack stack;
+} StartColumn;
+
+typedef struct {
+  MblmDepthFirst args;
+  gboolean constant; /* start columns are */
+  gsize tokens;      /* of stage 0 in one sequence */
+  gsize n_ids;       /* of one sequence, padded to whole tokens */
+  StartColumn start[MBLM_MAX_STAGES];
+  guint64 n_stacks; /* so far, each drops by a seed of its own */
+
+  /* The group that is worked on; host memory. */
+  gsize first, group; /* sequences of the batch */
+  gint32 *ids;        /* [group, n_ids] */
+  guint8 *mask;       /* [group, n_ids], encoders; else NULL */
+
+  double sum;
+  guint64 count;
+} Step;
+
+StageForm step_form (const Step *self, guint k);
+/* For `batch` sequences of stage k; memory from the run. */
+void step_open_stack (Step *self, MblmStack *stack, guint k, gsize batch,
+    MblmKeep keep, const guint8 *mask);
+
+/* ---- start-column.c ----------------------------------------------------- */
+
+/* All of the inner stages; they live until the working memory is released. */
+gboolean step_start_forward (Step *self, GError **error);
+/* The first byte of every sequence, and the gradients of the columns. */
+gboolean step_start_backward (Step *self, GError **error);
+void step_start_clear (Step *self);
+
+/* ---- loss.c ------------------------------------------------------------- */
+
+/* The loss of the innermost stage's columns x [batch * columns, dim], those of
+ * sequences `first` and up of the group; d, like x, gets the gradient. */
+gboolean step_loss (Step *self, gsize first, gsize batch, const float *x,
+    float *d, GError **error);
+/* n rows x [n, dim] that predict byte 0 of the sequences of the batch. */
+gboolean step_first_byte_loss (
+    Step *self, const float *x, float *d, GError **error);
+
+G_END_DECLS

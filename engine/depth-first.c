@@ -1,0 +1,454 @@
+/* depth-first.c: the loss of a batch and its gradient.
+ *
+ * Copyright (C) 2026 The gst-mblm authors
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * mblm-math sections 2.3 and 2.5; docs/training.md draws the order of the work.
+ *
+ * A sequence of stage k has one column for each of its tokens, and one for the
+ * start token before them. What a column gives goes to one sequence of the stage
+ * below: column j of the stage's columns, start token first, to child j; the
+ * last column goes nowhere. In the innermost stage column j predicts byte j of
+ * the patch, and the last one byte 0 of the next patch, whose own start column
+ * is not used for it.
+ *
+ * In causal models without dropout the start column of an inner stage is the
+ * same everywhere: it is computed once (start-column.c), sequences go on from
+ * its state, and last columns that go nowhere are not computed. Elsewhere every
+ * sequence has all its columns. Encoders have no start token and drop nothing.
+ */
+
+#include "depth-first-private.h"
+
+#include <string.h>
+
+/* ------------------------------------------------------------------------- */
+/* Columns                                                                   */
+/* ------------------------------------------------------------------------- */
+
+StageForm
+step_form (const Step *self, guint k)
+{
+  MblmModel *model = self->args.model;
+  StageForm f = {
+      .span = k == 0 ? self->tokens : model->stage[k].seq_len,
+      .start = !model->encoder,
+  };
+
+  f.tokens = f.span;
+  if (self->constant && k == 0) {
+    f.tokens--;
+  } else if (self->constant) {
+    f.constant = TRUE;
+    f.start = FALSE;
+    if (k < model->last)
+      f.tokens--;
+  }
+  f.columns = f.tokens + (f.start ? 1 : 0);
+  return f;
+}
+
+static guint64
+mix (guint64 x)
+{
+  x += G_GUINT64_CONSTANT (0x9e3779b97f4a7c15);
+  x = (x ^ (x >> 30)) * G_GUINT64_CONSTANT (0xbf58476d1ce4e5b9);
+  x = (x ^ (x >> 27)) * G_GUINT64_CONSTANT (0x94d049bb133111eb);
+  return x ^ (x >> 31);
+}
+
+void
+step_open_stack (Step *self, MblmStack *stack, guint k, gsize batch,
+    MblmKeep keep, const guint8 *mask)
+{
+  MblmModel *model = self->args.model;
+  StageForm f = step_form (self, k);
+
+  *stack = (MblmStack){
+      .block = model->stage[k].block,
+      .pass = {.batch = batch,
+          .rows = f.columns,
+          .mask = mask,
+          .shared = f.constant ? self->start[k].state : NULL,
+          .d_shared = f.constant ? self->start[k].d_state : NULL,
+          .drops = self->args.drops,
+          .drop_seed = mix (self->args.drop_seed ^ mix (self->n_stacks++))},
+      .keep = self->args.gradient != NULL ? keep : MBLM_KEEP_NOTHING,
+  };
+  mblm_stack_open (stack, self->args.run);
+}
+
+/* ------------------------------------------------------------------------- */
+/* What goes into a stage                                                    */
+/* ------------------------------------------------------------------------- */
+
+/* Sequences first .. first + n of stage k, on their way through it. */
+typedef struct {
+  guint k;
+  gsize first, n;
+  StageForm form;
+  /* For each sequence the row of the stage above that it comes from, and its
+   * gradient; [n, dim of that stage], NULL in stage 0. */
+  const float *source;
+  float *d_source;
+  float *x; /* [n, columns, dim] */
+} Chunk;
+
+/* The ids of the tokens that are embedded, [n, tokens, patch]. */
+static const gint32 *
+chunk_ids (Step *self, const Chunk *c, gint32 **copy)
+{
+  gsize patch = self->args.model->stage[c->k].patch;
+  gsize all = c->form.span * patch, some = c->form.tokens * patch;
+  const gint32 *ids = self->ids + c->first * all;
+
+  if (all == some)
+    return ids;
+  *copy = g_new (gint32, c->n * some + 1);
+  for (gsize i = 0; i < c->n; i++)
+    memcpy (*copy + i * some, ids + i * all, some * sizeof (gint32));
+  return *copy;
+}
+
+/* Embedded tokens with positions, [n, tokens, dim]. */
+static void
+embed (Step *self, const Chunk *c, float *tokens)
+{
+  MblmModel *model = self->args.model;
+  g_autofree gint32 *copy = NULL;
+  const gint32 *ids = chunk_ids (self, c, &copy);
+
+  mblm_stage_embed (
+      model, self->args.run, c->k, ids, c->n * c->form.tokens, tokens);
+  mblm_stage_add_positions (
+      model, self->args.run, c->k, c->n, c->form.tokens, 0, tokens);
+}
+
+/* Adds what the stage above has for each token. */
+static void
+add_above (Step *self, const Chunk *c, float *tokens)
+{
+  MblmModel *model = self->args.model;
+  MblmRun *run = self->args.run;
+  gsize dim = model->stage[c->k].dim;
+  MblmRunMark mark = mblm_run_mark (run);
+
+  if (c->source == NULL)
+    return;
+  gsize width = mblm_stage_projection_width (model, c->k - 1);
+  float *above = mblm_run_floats (run, c->n * width);
+  mblm_stage_project (
+      model, run, c->k - 1, c->n, c->source, model->stage[c->k - 1].dim, above);
+  if (!run->failed)
+    run->k->add (run->q,
+        &(MblmAdd){.batch = c->n,
+            .width = c->form.tokens * dim,
+            .x = tokens,
+            .x_stride = c->form.tokens * dim,
+            .y = above,
+            .y_stride = width});
+  mblm_run_release (run, mark);
+}
+
+/* Copies tokens [n, tokens, dim] to or from the columns behind the start. */
+static void
+copy_tokens (Step *self, const Chunk *c, gboolean out, float *tokens, float *x)
+{
+  gsize dim = self->args.model->stage[c->k].dim;
+  gsize tokens_stride = c->form.tokens * dim;
+  gsize x_stride = c->form.columns * dim;
+
+  x += c->form.start ? dim : 0;
+  self->args.run->k->copy_rows (self->args.run->q,
+      &(MblmCopyRows){.batch = c->n,
+          .width = tokens_stride,
+          .x = out ? tokens : x,
+          .x_stride = out ? tokens_stride : x_stride,
+          .out = out ? x : tokens,
+          .out_stride = out ? x_stride : tokens_stride});
+}
+
+static void
+chunk_input (Step *self, Chunk *c)
+{
+  const MblmStage *stage = &self->args.model->stage[c->k];
+  MblmRun *run = self->args.run;
+  MblmRunMark mark = mblm_run_mark (run);
+  float *tokens = c->form.start
+      ? mblm_run_floats (run, c->n * c->form.tokens * stage->dim)
+      : c->x;
+
+  if (!run->failed) {
+    embed (self, c, tokens);
+    add_above (self, c, tokens);
+  }
+  if (!run->failed && c->form.start) {
+    copy_tokens (self, c, TRUE, tokens, c->x);
+    run->k->copy_rows (run->q,
+        &(MblmCopyRows){.batch = c->n,
+            .width = stage->dim,
+            .x = stage->start,
+            .out = c->x,
+            .out_stride = c->form.columns * stage->dim});
+  }
+  mblm_run_release (run, mark);
+}
+
+static void
+above_backward (Step *self, const Chunk *c, const float *d_tokens)
+{
+  MblmModel *model = self->args.model;
+  MblmRun *run = self->args.run;
+  MblmRunMark mark = mblm_run_mark (run);
+
+  if (c->source == NULL)
+    return;
+  gsize width = mblm_stage_projection_width (model, c->k - 1);
+  gsize used = c->form.tokens * model->stage[c->k].dim;
+  float *d_above = mblm_run_floats (run, c->n * width);
+  if (!run->failed) {
+    if (used < width)
+      run->k->zero (run->q, d_above, c->n * width * sizeof (float));
+    run->k->copy_rows (run->q,
+        &(MblmCopyRows){.batch = c->n,
+            .width = used,
+            .x = d_tokens,
+            .x_stride = used,
+            .out = d_above,
+            .out_stride = width});
+    mblm_stage_project_backward (model, self->args.gradient, run, c->k - 1,
+        c->n, c->source, d_above, c->d_source);
+  }
+  mblm_run_release (run, mark);
+}
+
+/* d [n, columns, dim] is the gradient by x. */
+static void
+chunk_input_backward (Step *self, const Chunk *c, float *d)
+{
+  MblmModel *model = self->args.model, *gradient = self->args.gradient;
+  const MblmStage *stage = &model->stage[c->k];
+  MblmRun *run = self->args.run;
+  MblmRunMark mark = mblm_run_mark (run);
+  gsize n = c->n * c->form.tokens;
+  float *tokens = c->form.start ? mblm_run_floats (run, n * stage->dim) : d;
+  g_autofree gint32 *copy = NULL;
+
+  if (!run->failed && c->form.start) {
+    copy_tokens (self, c, FALSE, tokens, d);
+    run->k->sum_rows (run->q,
+        &(MblmSumRows){.batch = c->n,
+            .width = stage->dim,
+            .x = d,
+            .x_stride = c->form.columns * stage->dim,
+            .out = gradient->stage[c->k].start});
+  }
+  if (!run->failed) {
+    above_backward (self, c, tokens);
+    mblm_stage_add_positions_backward (
+        model, gradient, run, c->k, c->n, c->form.tokens, tokens);
+    mblm_stage_embed_backward (
+        model, gradient, run, c->k, chunk_ids (self, c, &copy), n, tokens);
+  }
+  mblm_run_release (run, mark);
+}
+
+/* ------------------------------------------------------------------------- */
+/* What comes out of a stage                                                 */
+/* ------------------------------------------------------------------------- */
+
+/* The row that each child comes from, [n, span, dim]; child 0 of a stage whose
+ * start column is a constant comes from that. */
+static void
+gather_sources (Step *self, const Chunk *c, float *sources)
+{
+  gsize dim = self->args.model->stage[c->k].dim;
+  gsize constant = c->form.constant ? dim : 0;
+  MblmRun *run = self->args.run;
+
+  run->k->copy_rows (run->q,
+      &(MblmCopyRows){.batch = c->n,
+          .width = c->form.span * dim - constant,
+          .x = c->x,
+          .x_stride = c->form.columns * dim,
+          .out = sources + constant,
+          .out_stride = c->form.span * dim});
+  if (constant > 0)
+    run->k->copy_rows (run->q,
+        &(MblmCopyRows){.batch = c->n,
+            .width = dim,
+            .x = self->start[c->k].out,
+            .out = sources,
+            .out_stride = c->form.span * dim});
+}
+
+/* Back to the columns; what went nowhere has no gradient. */
+static void
+scatter_sources (Step *self, const Chunk *c, const float *d_sources, float *d)
+{
+  gsize dim = self->args.model->stage[c->k].dim;
+  gsize constant = c->form.constant ? dim : 0;
+  gsize used = c->form.span * dim - constant;
+  MblmRun *run = self->args.run;
+
+  if (used < c->form.columns * dim)
+    run->k->zero (run->q, d, c->n * c->form.columns * dim * sizeof (float));
+  run->k->copy_rows (run->q,
+      &(MblmCopyRows){.batch = c->n,
+          .width = used,
+          .x = d_sources + constant,
+          .x_stride = c->form.span * dim,
+          .out = d,
+          .out_stride = c->form.columns * dim});
+  if (constant > 0)
+    run->k->sum_rows (run->q,
+        &(MblmSumRows){.batch = c->n,
+            .width = dim,
+            .x = d_sources,
+            .x_stride = c->form.span * dim,
+            .out = self->start[c->k].d_out});
+}
+
+static gboolean run_chunk (Step *self, guint k, gsize first, gsize n,
+    const float *source, float *d_source, GError **error);
+
+/* All that is below a chunk; d [n, columns, dim] gets the gradient by what the
+ * chunk gives. */
+static gboolean
+run_children (Step *self, const Chunk *c, float *d, GError **error)
+{
+  gsize dim = self->args.model->stage[c->k].dim;
+  gsize children = c->n * c->form.span, step = self->args.plan->chunk[c->k + 1];
+  MblmRun *run = self->args.run;
+  MblmRunMark mark = mblm_run_mark (run);
+  float *sources = mblm_run_floats (run, children * dim);
+  float *d_sources = mblm_run_floats (run, children * dim);
+
+  if (!mblm_run_check (run, error))
+    return FALSE;
+  gather_sources (self, c, sources);
+  for (gsize i = 0; i < children; i += step)
+    if (!run_chunk (self, c->k + 1, c->first * c->form.span + i,
+            MIN (step, children - i), sources + i * dim, d_sources + i * dim,
+            error))
+      return FALSE;
+  if (self->args.gradient != NULL)
+    scatter_sources (self, c, d_sources, d);
+  mblm_run_release (run, mark);
+  return TRUE;
+}
+
+static gboolean
+run_below (Step *self, const Chunk *c, float *d, GError **error)
+{
+  if (c->k < self->args.model->last)
+    return run_children (self, c, d, error);
+  return step_loss (self, c->first, c->n, c->x, d, error);
+}
+
+/* Sequences first .. first + n of stage k and all that is below them: forward,
+ * loss, backward. */
+static gboolean
+run_chunk (Step *self, guint k, gsize first, gsize n, const float *source,
+    float *d_source, GError **error)
+{
+  MblmModel *model = self->args.model;
+  const MblmStage *stage = &model->stage[k];
+  MblmRun *run = self->args.run;
+  MblmRunMark mark = mblm_run_mark (run);
+  Chunk c = {.k = k,
+      .first = first,
+      .n = n,
+      .form = step_form (self, k),
+      .source = source,
+      .d_source = d_source};
+  gsize ids = c.form.span * stage->patch;
+  g_auto (MblmStack) stack = {0};
+
+  c.x = mblm_run_floats (run, n * c.form.columns * stage->dim);
+  const uint8_t *mask = mblm_stage_mask (model, run, k,
+      self->mask != NULL ? self->mask + first * ids : NULL, n * c.form.span);
+  step_open_stack (self, &stack, k, n,
+      k > 0 || self->args.plan->keep_all ? MBLM_KEEP_ALL : MBLM_KEEP_INPUTS,
+      mask);
+  chunk_input (self, &c);
+  if (!mblm_run_check (run, error) ||
+      !mblm_stack_forward (&stack, run, c.x, error))
+    return FALSE;
+  /* the innermost stage's gradient takes the place of what it gave */
+  float *d = k < model->last
+      ? mblm_run_floats (run, n * c.form.columns * stage->dim)
+      : c.x;
+  if (!mblm_run_check (run, error) || !run_below (self, &c, d, error))
+    return FALSE;
+  if (self->args.gradient != NULL) {
+    if (!mblm_stack_backward (
+            &stack, self->args.gradient->stage[k].block, run, d, error))
+      return FALSE;
+    chunk_input_backward (self, &c, d);
+  }
+  mblm_run_release (run, mark);
+  return mblm_run_check (run, error) && mblm_run_wait (run, error);
+}
+
+/* ------------------------------------------------------------------------- */
+/* A batch                                                                   */
+/* ------------------------------------------------------------------------- */
+
+/* Ids and masks of the group, padded to whole tokens of stage 0. */
+static void
+take_group (Step *self, gsize first, gsize n)
+{
+  const MblmLearnerBatch *b = self->args.batch;
+  gint32 pad_id = mblm_config_get_pad_id (self->args.model->config);
+
+  self->first = first;
+  self->group = n;
+  for (gsize s = 0; s < n; s++)
+    for (gsize i = 0; i < self->n_ids; i++) {
+      gsize from = (first + s) * b->length + i, to = s * self->n_ids + i;
+      self->ids[to] = i < b->length ? b->ids[from] : pad_id;
+      if (self->mask != NULL)
+        self->mask[to] = i < b->length &&
+            (b->attention_mask == NULL || b->attention_mask[from] != 0);
+    }
+}
+
+static gboolean
+run_groups (Step *self, GError **error)
+{
+  gsize batch = self->args.batch->batch, step = self->args.plan->group;
+
+  for (gsize i = 0; i < batch; i += step) {
+    gsize n = MIN (step, batch - i);
+    take_group (self, i, n);
+    if (!run_chunk (self, 0, 0, n, NULL, NULL, error))
+      return FALSE;
+  }
+  return TRUE;
+}
+
+gboolean
+mblm_depth_first_run (
+    const MblmDepthFirst *args, double *sum, guint64 *count, GError **error)
+{
+  MblmModel *model = args->model;
+  gsize patch = model->stage[0].patch, length = args->batch->length;
+  Step step = {.args = *args, .constant = model->causal && !args->drops};
+  MblmRunMark mark = mblm_run_mark (args->run);
+
+  step.tokens = (length + patch - 1) / patch;
+  step.n_ids = step.tokens * patch;
+  gsize n = MIN (args->plan->group, args->batch->batch) * step.n_ids;
+  step.ids = g_new (gint32, n);
+  step.mask = model->encoder ? g_new (guint8, n) : NULL;
+  gboolean ok = step_start_forward (&step, error) &&
+      run_groups (&step, error) && step_start_backward (&step, error);
+  step_start_clear (&step);
+  mblm_run_release (args->run, mark);
+  g_free (step.ids);
+  g_free (step.mask);
+  *sum = step.sum;
+  *count = step.count;
+  return ok;
+}

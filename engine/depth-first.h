@@ -1,0 +1,48 @@
+/* depth-first.h: the loss of a batch and its gradient.
+ *
+ * Copyright (C) 2026 The gst-mblm authors
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * Outer stages run forward first; then the sequences of the stage below them go,
+ * a chunk at a time, forward, into the stages below and backward, before the
+ * next chunk starts. What exists of an inner stage is therefore one chunk, and
+ * of logits and projections never more. Sums over the batch are left unscaled:
+ * the loss is a mean over entries whose number is known at the end only.
+ * Private to the engine.
+ */
+
+#pragma once
+
+#include "learner.h"
+#include "model-private.h"
+
+G_BEGIN_DECLS
+
+/* How the work is cut; see mblm_plan_make. */
+typedef struct {
+  gsize group;                  /* sequences of stage 0 at a time */
+  gsize chunk[MBLM_MAX_STAGES]; /* sequences of an inner stage */
+  gboolean keep_all;            /* of stage 0: nothing is done twice */
+  guint64 bytes;                /* of working memory, estimated */
+} MblmPlan;
+
+/* For batches of `batch` sequences of `length` ids in about `memory` bytes. */
+void mblm_plan_make (MblmPlan *self, MblmModel *model, gsize batch,
+    gsize length, guint64 memory);
+
+typedef struct {
+  MblmModel *model;
+  MblmModel *gradient; /* its weights are added to; NULL: the loss alone */
+  MblmRun *run;
+  const MblmPlan *plan;
+  const MblmLearnerBatch *batch;
+  gboolean drops; /* dropout, drawn by drop_seed */
+  guint64 drop_seed;
+} MblmDepthFirst;
+
+/* `sum` of the losses times their mask, and the `count` of those that are not
+ * exactly zero: the loss is sum / count, its gradient that added / count. */
+gboolean mblm_depth_first_run (
+    const MblmDepthFirst *self, double *sum, guint64 *count, GError **error);
+
+G_END_DECLS

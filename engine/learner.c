@@ -1,0 +1,453 @@
+/* learner.c: weights that change: loss, gradient, optimiser.
+ *
+ * Copyright (C) 2026 The gst-mblm authors
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * The gradient of a model is a model of the same shape: whatever declares its
+ * weights has declared their gradients too.
+ */
+
+#include "learner-private.h"
+
+#include <math.h>
+
+#define DEFAULT_MEMORY ((guint64) 768 << 20)
+
+#define BETA1 0.9
+#define BETA2 0.95
+#define EPSILON 1e-8
+
+/* ------------------------------------------------------------------------- */
+/* Making                                                                    */
+/* ------------------------------------------------------------------------- */
+
+const MblmParameter *
+learner_parameter (MblmModel *model, guint i)
+{
+  const MblmParameter *p = g_ptr_array_index (model->parameters->list, i);
+
+  return p->optional ? NULL : p;
+}
+
+guint
+learner_n_parameters (MblmLearner *self)
+{
+  return self->model->parameters->list->len;
+}
+
+static gboolean
+check_blocks (MblmLearner *self, GError **error)
+{
+  for (guint k = 0; k < self->model->n_stages; k++) {
+    MblmBlock *block = self->model->stage[k].block;
+    gboolean drops;
+
+    if (block->klass->layer_backward == NULL) {
+      g_set_error (error, MBLM_ERROR, MBLM_ERROR_CONFIG,
+          "stage %u: blocks of type %s can't be trained: they have no backward "
+          "pass; use another block_type",
+          k, block->klass->type);
+      return FALSE;
+    }
+    if (!block->klass->check_training (block, &drops, error)) {
+      g_prefix_error (error, "stage %u: ", k);
+      return FALSE;
+    }
+    self->drops |= drops;
+  }
+  return TRUE;
+}
+
+static void *
+allocate (MblmLearner *self, gsize bytes, GError **error)
+{
+  void *memory = self->run.k->alloc (self->run.memory, bytes);
+
+  if (memory == NULL) {
+    g_set_error (error, MBLM_ERROR, MBLM_ERROR_MEMORY,
+        "%s: not enough memory for the optimiser: training this model takes "
+        "%.1f GiB without activations; use a smaller model",
+        mblm_device_get_name (self->run.device),
+        16.0 * self->model->n_parameters / (1 << 30));
+    return NULL;
+  }
+  self->run.k->zero (self->run.q, memory, bytes);
+  return memory;
+}
+
+static gboolean
+make_moments (MblmLearner *self, GError **error)
+{
+  guint n = learner_n_parameters (self);
+
+  self->m = g_new0 (float *, n);
+  self->v = g_new0 (float *, n);
+  for (guint i = 0; i < n; i++) {
+    const MblmParameter *p = learner_parameter (self->model, i);
+    gsize bytes = p != NULL ? p->n_elements * sizeof (float) : 0;
+
+    if (p != NULL &&
+        ((self->m[i] = allocate (self, bytes, error)) == NULL ||
+            (self->v[i] = allocate (self, bytes, error)) == NULL))
+      return FALSE;
+  }
+  self->sum = allocate (self, sizeof (double), error);
+  return self->sum != NULL;
+}
+
+/* A model of the shape of ours, all zeros. */
+static MblmModel *
+make_twin (MblmLearner *self, GError **error)
+{
+  g_autoptr (MblmModel) twin = mblm_model_new_like (self->model, error);
+
+  if (twin == NULL)
+    return NULL;
+  twin->device = g_object_ref (self->model->device);
+  twin->precision = MBLM_PRECISION_F32;
+  return mblm_parameters_allocate (twin->parameters, &self->run, error)
+      ? g_steal_pointer (&twin)
+      : NULL;
+}
+
+/* Takes `model`, whose weights are in `file` or, without one, are drawn. */
+static MblmLearner *
+make (MblmModel *model, MblmTensorFile *file, guint64 weight_seed,
+    MblmDevice *device, const MblmLearnerOptions *options, GError **error)
+{
+  g_autoptr (MblmLearner) self = g_new0 (MblmLearner, 1);
+  MblmRun *run = &self->run;
+
+  self->options = *options;
+  if (self->options.memory == 0)
+    self->options.memory = DEFAULT_MEMORY;
+  self->model = model;
+  model->device = g_object_ref (device);
+  model->precision = MBLM_PRECISION_F32;
+  if (!check_blocks (self, error) || !mblm_run_init (run, device, error))
+    return NULL;
+  run->product = options->precision == MBLM_PRECISION_BF16 ? MBLM_TYPE_BF16
+                                                           : MBLM_TYPE_F32;
+  if (file != NULL
+          ? !mblm_parameters_load (
+                model->parameters, file, MBLM_TYPE_F32, run, error)
+          : !mblm_parameters_allocate (model->parameters, run, error) ||
+              !mblm_parameters_refresh (
+                  model->parameters, weight_seed, run, error))
+    return NULL;
+  mblm_model_make_frequencies (model, run);
+  if (!mblm_run_check (run, error))
+    return NULL;
+  self->gradient = make_twin (self, error);
+  if (self->gradient == NULL || !make_moments (self, error) ||
+      !mblm_run_wait (run, error))
+    return NULL;
+  mblm_model_make_frequencies (self->gradient, run);
+  return mblm_run_check (run, error) ? g_steal_pointer (&self) : NULL;
+}
+
+MblmLearner *
+mblm_learner_new_from_folder (const char *folder, MblmDevice *device,
+    const MblmLearnerOptions *options, GError **error)
+{
+  g_autoptr (MblmTensorFile) file = NULL;
+  MblmModel *model = mblm_model_open (folder, &file, error);
+  MblmLearner *self;
+
+  if (model == NULL)
+    return NULL;
+  self = make (model, file, 0, device, options, error);
+  if (self == NULL && error != NULL && (*error)->domain == MBLM_ERROR)
+    g_prefix_error (error, "%s: ", folder);
+  return self;
+}
+
+MblmLearner *
+mblm_learner_new_fresh (MblmConfig *config, MblmInfo *info, guint64 weight_seed,
+    MblmDevice *device, const MblmLearnerOptions *options, GError **error)
+{
+  MblmModel *model = mblm_model_new_bare (config, NULL, error);
+
+  if (model == NULL)
+    return NULL;
+  model->info = info != NULL
+      ? g_object_ref (info)
+      : mblm_info_new_default ("model", mblm_config_get_pad_id (config));
+  return make (model, NULL, weight_seed, device, options, error);
+}
+
+void
+mblm_learner_free (MblmLearner *self)
+{
+  guint n = learner_n_parameters (self);
+
+  for (guint i = 0; self->m != NULL && i < n; i++)
+    if (self->m[i] != NULL)
+      self->run.k->free (self->run.memory, self->m[i]);
+  for (guint i = 0; self->v != NULL && i < n; i++)
+    if (self->v[i] != NULL)
+      self->run.k->free (self->run.memory, self->v[i]);
+  if (self->sum != NULL)
+    self->run.k->free (self->run.memory, self->sum);
+  g_free (self->m);
+  g_free (self->v);
+  mblm_run_clear (&self->run);
+  g_clear_object (&self->total);
+  g_clear_object (&self->gradient);
+  g_clear_object (&self->model);
+  g_free (self);
+}
+
+MblmModel *
+mblm_learner_get_model (MblmLearner *self)
+{
+  return self->model;
+}
+
+guint64
+mblm_learner_estimate_bytes (MblmConfig *config,
+    const MblmLearnerOptions *options, gsize batch, gsize length,
+    gboolean accumulates, GError **error)
+{
+  g_autoptr (MblmModel) model = mblm_model_new_bare (config, NULL, error);
+  MblmPlan plan;
+
+  if (model == NULL)
+    return 0;
+  for (guint k = 0; k < model->n_stages; k++)
+    if (model->stage[k].block->klass->kept_size == NULL)
+      return 0;
+  mblm_plan_make (&plan, model, batch, length,
+      options->memory > 0 ? options->memory : DEFAULT_MEMORY);
+  return plan.bytes + model->n_parameters * (accumulates ? 20 : 16);
+}
+
+/* ------------------------------------------------------------------------- */
+/* Loss and gradient                                                         */
+/* ------------------------------------------------------------------------- */
+
+static gboolean
+check_batch (MblmLearner *self, const MblmLearnerBatch *b, GError **error)
+{
+  MblmModel *model = self->model;
+  gsize n;
+
+  if (!g_size_checked_mul (&n, b->batch, b->length) || n == 0 ||
+      (model->encoder && b->labels == NULL) ||
+      (model->stage[0].position == MBLM_POSITION_FIXED &&
+          b->length > mblm_config_get_context (model->config))) {
+    g_set_error (error, MBLM_ERROR, MBLM_ERROR_INPUT,
+        "a batch of %" G_GSIZE_FORMAT " sequences of %" G_GSIZE_FORMAT
+        " ids is none for this model: it needs at least one id, at most its "
+        "context of %" G_GUINT64_FORMAT " where positions are fixed, and "
+        "labels in an encoder",
+        b->batch, b->length, mblm_config_get_context (model->config));
+    return FALSE;
+  }
+  return mblm_model_check_ids (model, b->ids, n, error) &&
+      (!model->encoder || mblm_model_check_ids (model, b->labels, n, error));
+}
+
+static void
+make_plan (MblmLearner *self, const MblmLearnerBatch *batch)
+{
+  if (self->plan_batch == batch->batch && self->plan_length == batch->length)
+    return;
+  mblm_plan_make (&self->plan, self->model, batch->batch, batch->length,
+      self->options.memory);
+  self->plan_batch = batch->batch;
+  self->plan_length = batch->length;
+}
+
+/* `to` += scale * `from`; `from` = 0. */
+static void
+move_gradient (MblmLearner *self, MblmModel *to, MblmModel *from, double scale)
+{
+  for (guint i = 0; i < learner_n_parameters (self); i++) {
+    const MblmParameter *p = learner_parameter (from, i);
+    if (p == NULL)
+      continue;
+    self->run.k->add_scaled (self->run.q,
+        &(MblmAddScaled){.count = p->n_elements,
+            .x = mblm_parameter_get_data (learner_parameter (to, i)),
+            .y = mblm_parameter_get_data (p),
+            .scale = scale});
+    self->run.k->zero (self->run.q, mblm_parameter_get_data (p),
+        p->n_elements * sizeof (float));
+  }
+}
+
+gboolean
+learner_make_total (MblmLearner *self, GError **error)
+{
+  if (self->total == NULL)
+    self->total = make_twin (self, error);
+  return self->total != NULL;
+}
+
+gboolean
+learner_put_away (MblmLearner *self, GError **error)
+{
+  if (self->scale == 0)
+    return TRUE;
+  if (!learner_make_total (self, error))
+    return FALSE;
+  move_gradient (self, self->total, self->gradient, self->scale);
+  self->scale = 0;
+  self->total_used = TRUE;
+  return mblm_run_wait (&self->run, error);
+}
+
+static gboolean
+zero_gradient (MblmLearner *self, MblmModel *gradient, GError **error)
+{
+  for (guint i = 0; i < learner_n_parameters (self); i++) {
+    const MblmParameter *p = learner_parameter (gradient, i);
+    if (p != NULL)
+      self->run.k->zero (self->run.q, mblm_parameter_get_data (p),
+          p->n_elements * sizeof (float));
+  }
+  return mblm_run_wait (&self->run, error);
+}
+
+static gboolean
+run_batch (MblmLearner *self, const MblmLearnerBatch *batch, gboolean learn,
+    guint64 dropout, double *loss, guint64 *count, GCancellable *cancellable,
+    GError **error)
+{
+  MblmDepthFirst step = {.model = self->model,
+      .gradient = learn ? self->gradient : NULL,
+      .run = &self->run,
+      .plan = &self->plan,
+      .batch = batch,
+      .drops = learn && self->drops,
+      .drop_seed = self->options.seed + dropout * 0x9e3779b97f4a7c15u};
+  double sum;
+
+  if (!check_batch (self, batch, error))
+    return FALSE;
+  make_plan (self, batch);
+  self->run.cancellable = cancellable;
+  gboolean ok = mblm_depth_first_run (&step, &sum, count, error);
+  self->run.cancellable = NULL;
+  *loss = ok && *count > 0 ? sum / *count : 0.0;
+  return ok;
+}
+
+gboolean
+mblm_learner_accumulate (MblmLearner *self, const MblmLearnerBatch *batch,
+    double share, guint64 dropout, double *loss, GCancellable *cancellable,
+    GError **error)
+{
+  guint64 count;
+
+  if (!learner_put_away (self, error))
+    return FALSE;
+  if (!run_batch (
+          self, batch, TRUE, dropout, loss, &count, cancellable, error)) {
+    zero_gradient (self, self->gradient, NULL);
+    return FALSE;
+  }
+  if (!isfinite (*loss) || count == 0)
+    return zero_gradient (self, self->gradient, error);
+  self->scale = share / count;
+  return TRUE;
+}
+
+gboolean
+mblm_learner_evaluate (MblmLearner *self, const MblmLearnerBatch *batch,
+    double *loss, GCancellable *cancellable, GError **error)
+{
+  guint64 count;
+
+  return run_batch (self, batch, FALSE, 0, loss, &count, cancellable, error);
+}
+
+/* ------------------------------------------------------------------------- */
+/* Steps                                                                     */
+/* ------------------------------------------------------------------------- */
+
+/* A gradient of several batches is in `total`, after the last of them has been
+ * moved there. */
+MblmModel *
+learner_gradient (MblmLearner *self, double *scale)
+{
+  if (!self->total_used) {
+    *scale = self->scale;
+    return self->gradient;
+  }
+  if (self->scale != 0)
+    move_gradient (self, self->total, self->gradient, self->scale);
+  self->scale = 0;
+  *scale = 1;
+  return self->total;
+}
+
+gboolean
+mblm_learner_get_norm (MblmLearner *self, double *norm, GError **error)
+{
+  double scale, sum;
+  MblmModel *gradient = learner_gradient (self, &scale);
+  MblmRun *run = &self->run;
+
+  run->k->zero (run->q, self->sum, sizeof (double));
+  for (guint i = 0; i < learner_n_parameters (self); i++) {
+    const MblmParameter *p = learner_parameter (gradient, i);
+    if (p != NULL)
+      run->k->sum_squares (run->q,
+          &(MblmSumSquares){.count = p->n_elements,
+              .x = mblm_parameter_get_data (p),
+              .sum = self->sum});
+  }
+  run->k->download (run->q, &sum, self->sum, sizeof sum);
+  *norm = fabs (scale) * sqrt (sum);
+  return mblm_run_wait (run, error);
+}
+
+gboolean
+mblm_learner_step (
+    MblmLearner *self, double rate, double clip, double norm, GError **error)
+{
+  double scale;
+  MblmModel *gradient = learner_gradient (self, &scale);
+  double t = ++self->steps;
+  MblmAdam adam = {.rate = rate,
+      .beta1 = BETA1,
+      .beta2 = BETA2,
+      .correction1 = 1 - pow (BETA1, t),
+      .correction2 = 1 - pow (BETA2, t),
+      .epsilon = EPSILON};
+
+  if (clip > 0)
+    scale *= MIN (1.0, clip / (norm + 1e-6));
+  adam.scale = scale;
+  for (guint i = 0; i < learner_n_parameters (self); i++) {
+    const MblmParameter *p = learner_parameter (self->model, i);
+    if (p == NULL)
+      continue;
+    adam.count = p->n_elements;
+    adam.weight = mblm_parameter_get_data (p);
+    adam.m = self->m[i];
+    adam.v = self->v[i];
+    adam.gradient = mblm_parameter_get_data (learner_parameter (gradient, i));
+    self->run.k->adam (self->run.q, &adam);
+  }
+  return mblm_learner_drop_gradient (self, error);
+}
+
+gboolean
+mblm_learner_drop_gradient (MblmLearner *self, GError **error)
+{
+  gboolean ok = zero_gradient (self, self->gradient, error) &&
+      (!self->total_used || zero_gradient (self, self->total, error));
+
+  self->scale = 0;
+  self->total_used = FALSE;
+  return ok;
+}
+
+guint64
+mblm_learner_get_steps (MblmLearner *self)
+{
+  return self->steps;
+}

@@ -1,0 +1,75 @@
+/* plan.c: how a training step is cut to fit into memory.
+ *
+ * Copyright (C) 2026 The gst-mblm authors
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * Larger chunks make larger products; beyond CHUNK_ROWS rows they gain nothing
+ * more, and what a chunk keeps falls out of the caches.
+ */
+
+#include "depth-first.h"
+#include "stack.h"
+
+#define CHUNK_ROWS 1024
+/* Rows of stage 0 that are worth working on together. */
+#define GROUP_ROWS 4096
+/* Working memory that doesn't depend on the plan: pieces of the embedding and of
+ * the loss. */
+#define FIXED_FLOATS ((guint64) 16 << 20)
+
+/* Floats that `n` sequences of stage k take while they are worked on. */
+static guint64
+chunk_floats (MblmModel *model, guint k, MblmKeep keep, gsize n, gsize span)
+{
+  const MblmStage *stage = &model->stage[k];
+  gsize columns = span + (model->encoder ? 0 : 1);
+  guint64 rows = (guint64) n * columns;
+  guint64 layer = stage->block->klass->kept_size (stage->block, 0, n, columns);
+  /* what is kept, what a layer's backward pass works with, the residual
+   * stream, its gradient and what goes to the stage below */
+  guint64 floats = mblm_stack_size (stage->block, keep, n, columns) + layer +
+      4 * rows * stage->dim;
+
+  if (k > 0)
+    floats += 2 * (guint64) n * span * stage->dim; /* projections */
+  return floats;
+}
+
+static gsize
+choose_chunk (MblmModel *model, guint k, guint64 floats)
+{
+  gsize span = model->stage[k].seq_len;
+  gsize n = MAX (CHUNK_ROWS / span, 1);
+
+  while (n > 1 && chunk_floats (model, k, MBLM_KEEP_ALL, n, span) > floats)
+    n /= 2;
+  return n;
+}
+
+void
+mblm_plan_make (
+    MblmPlan *self, MblmModel *model, gsize batch, gsize length, guint64 memory)
+{
+  gsize patch = model->stage[0].patch;
+  gsize span = MAX ((length + patch - 1) / patch, 1);
+  guint64 floats = memory / sizeof (float);
+  guint64 inner = 0;
+
+  *self = (MblmPlan){.group = 1};
+  for (guint k = 1; k < model->n_stages; k++) {
+    self->chunk[k] = choose_chunk (model, k, floats / 4);
+    inner += chunk_floats (
+        model, k, MBLM_KEEP_ALL, self->chunk[k], model->stage[k].seq_len);
+  }
+  guint64 outer = floats > inner + FIXED_FLOATS ? floats - inner - FIXED_FLOATS
+                                                : 0;
+  gsize most = MIN (batch, MAX (GROUP_ROWS / span, 1));
+  self->keep_all = chunk_floats (model, 0, MBLM_KEEP_ALL, 1, span) <= outer;
+  MblmKeep keep = self->keep_all ? MBLM_KEEP_ALL : MBLM_KEEP_INPUTS;
+  while (self->group < most &&
+      chunk_floats (model, 0, keep, self->group + 1, span) <= outer)
+    self->group++;
+  self->bytes = (chunk_floats (model, 0, keep, self->group, span) + inner +
+                    FIXED_FLOATS) *
+      sizeof (float);
+}

@@ -1,0 +1,572 @@
+/* transformer-pass.c: a Transformer's layers forward and backward.
+ *
+ * Copyright (C) 2026 The gst-mblm authors
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * mblm-math section 1. Forward is one code for playing and for training: what a
+ * layer needs for its gradient is what its operations leave behind, so training
+ * only gives each layer memory of its own for it, and copies of the residual.
+ */
+
+#include "transformer.h"
+
+#define EPSILON 1e-8f
+
+/* What one pass over some rows works with. `normed` and `wide` serve both halves
+ * of a layer in turn while playing. */
+typedef struct {
+  const Transformer *t;
+  MblmRun *run;
+  const MblmLayerPass *args;
+  gsize n;              /* batch * rows */
+  float *x;             /* [n, dim], the residual stream */
+  float *normed;        /* [n, dim] */
+  float *qkv;           /* [n, 3 * inner] */
+  float *attended;      /* [n, inner] */
+  float *ff_normed;     /* [n, dim] */
+  float *wide;          /* [n, wide] */
+  float *cosine, *sine; /* [rows or n, head_dim / 2] */
+  gsize angle_stride;
+  gsize *past;        /* host [batch] */
+  const float **from; /* host scratch [batch], as the next ones */
+  float **to;
+  const float **past_value;
+  /* Kept while training, else NULL. */
+  float *input, *middle; /* [n, dim]: x before and between the halves */
+  float *log_sum;        /* [n, heads] */
+  float *before;         /* [n, wide]: before GELU */
+} Pass;
+
+/* ------------------------------------------------------------------------- */
+/* Working memory                                                            */
+/* ------------------------------------------------------------------------- */
+
+/* Memory of run->floats for what is not NULL already. */
+static void
+pass_allocate (Pass *p)
+{
+  const Transformer *t = p->t;
+
+  p->normed = mblm_run_floats (p->run, p->n * t->parent.dim);
+  p->qkv = mblm_run_floats (p->run, p->n * 3 * t->inner);
+  p->attended = mblm_run_floats (p->run, p->n * t->inner);
+  p->wide = mblm_run_floats (p->run, p->n * t->wide);
+  p->ff_normed = p->normed;
+}
+
+/* The parts of what a layer keeps, in the order of their use. */
+static void
+pass_place (Pass *p, float *kept)
+{
+  const Transformer *t = p->t;
+  gsize dim = t->parent.dim;
+  struct {
+    float **part;
+    gsize width;
+  } parts[] = {
+      {&p->input, dim},
+      {&p->normed, dim},
+      {&p->qkv, 3 * t->inner},
+      {&p->attended, t->inner},
+      {&p->log_sum, t->heads},
+      {&p->middle, dim},
+      {&p->ff_normed, dim},
+      {&p->before, t->wide},
+      {&p->wide, t->wide},
+  };
+
+  for (guint i = 0; i < G_N_ELEMENTS (parts); i++) {
+    *parts[i].part = kept;
+    kept += p->n * parts[i].width;
+  }
+}
+
+gsize
+mblm_transformer_kept_size (
+    MblmBlock *block, gsize layer, gsize batch, gsize rows)
+{
+  const Transformer *t = (Transformer *) block;
+  gsize width = layer == block->layers
+      ? block->dim
+      : 4 * block->dim + 4 * t->inner + t->heads + 2 * t->wide;
+
+  return batch * rows * width;
+}
+
+/* Angles, and room for the pointers of states. */
+static void
+pass_open (Pass *p)
+{
+  const Transformer *t = p->t;
+  const MblmLayerPass *a = p->args;
+  gsize half = t->head_dim / 2;
+  gboolean own = a->states != NULL && a->batch > 1;
+  gsize hosts = a->states != NULL ? a->batch : 1;
+
+  p->past = g_new0 (gsize, hosts);
+  p->from = g_new0 (const float *, hosts);
+  p->to = g_new0 (float *, hosts);
+  p->past_value = g_new0 (const float *, hosts);
+  for (gsize b = 0; b < hosts; b++)
+    p->past[b] = a->states != NULL ? a->states[b]->rows
+        : a->shared != NULL        ? a->shared->rows
+                                   : 0;
+  p->angle_stride = own ? a->rows : 0;
+  p->cosine = mblm_run_floats (p->run, (own ? p->n : a->rows) * half);
+  p->sine = mblm_run_floats (p->run, (own ? p->n : a->rows) * half);
+  for (gsize b = 0; t->rotary && !p->run->failed && b < (own ? a->batch : 1);
+       b++)
+    p->run->k->rope_angles (p->run->q,
+        &(MblmRopeAngles){.frequency = t->frequency,
+            .half = half,
+            .first = p->past[b],
+            .rows = a->rows,
+            .cosine = p->cosine + b * a->rows * half,
+            .sine = p->sine + b * a->rows * half});
+}
+
+static void
+pass_close (Pass *p)
+{
+  g_free (p->past);
+  g_free (p->from);
+  g_free (p->to);
+  g_free (p->past_value);
+}
+
+/* ------------------------------------------------------------------------- */
+/* The operations, as forward and backward both describe them                */
+/* ------------------------------------------------------------------------- */
+
+static MblmShiftNorm
+norm (Pass *p, const float *gain, const float *x, float *out, guint shift_part)
+{
+  return (MblmShiftNorm){.batch = p->args->batch,
+      .rows = p->args->rows,
+      .width = p->t->parent.dim,
+      .x = x,
+      .shift = p->t->causal,
+      .carry = p->t->causal
+          ? mblm_layer_carry (p->args, shift_part, p->from, p->to)
+          : (MblmCarry){0},
+      .gain = gain,
+      .epsilon = EPSILON,
+      .out = out};
+}
+
+static MblmLinear
+linear (Pass *p, MblmMatrix weight, const float *x, float *out)
+{
+  return (MblmLinear){.weight = weight,
+      .rows = p->n,
+      .x = x,
+      .x_stride = weight.cols,
+      .out = out,
+      .out_stride = weight.rows,
+      .product = p->run->product};
+}
+
+static MblmRope
+rope (Pass *p, float *qkv)
+{
+  return (MblmRope){.form = MBLM_ROPE_HALVES,
+      .batch = p->args->batch,
+      .rows = p->args->rows,
+      .heads = 2 * p->t->heads, /* queries and keys lie side by side */
+      .half = p->t->head_dim / 2,
+      .x = qkv,
+      .x_stride = 3 * p->t->inner,
+      .cosine = p->cosine,
+      .sine = p->sine,
+      .angle_stride = p->angle_stride};
+}
+
+static MblmAttention
+attention (Pass *p, guint parts)
+{
+  const Transformer *t = p->t;
+  const MblmLayerPass *a = p->args;
+  gboolean has_past = a->states != NULL || a->shared != NULL;
+  gsize hosts = a->states != NULL ? a->batch : 1;
+
+  for (gsize b = 0; has_past && b < hosts; b++) {
+    float **part = a->states != NULL ? a->states[b]->part : a->shared->part;
+    p->from[b] = part[parts + TRANSFORMER_KEY];
+    p->past_value[b] = part[parts + TRANSFORMER_VALUE];
+  }
+  return (MblmAttention){.batch = a->batch,
+      .rows = a->rows,
+      .heads = t->heads,
+      .head_dim = t->head_dim,
+      .query = p->qkv,
+      .query_stride = 3 * t->inner,
+      .key = p->qkv + t->inner,
+      .value = p->qkv + 2 * t->inner,
+      .key_stride = 3 * t->inner,
+      .causal = t->causal,
+      .past_key = has_past ? p->from : NULL,
+      .past_value = has_past ? p->past_value : NULL,
+      .past = has_past ? p->past : NULL,
+      .past_shared = a->shared != NULL,
+      .key_mask = a->mask,
+      .masked_is_zero = t->masked_is_zero,
+      .out = p->attended,
+      .product = p->run->product,
+      .log_sum = p->log_sum};
+}
+
+static MblmLinear
+up (Pass *p, const TransformerLayer *l)
+{
+  MblmLinear args = linear (p, l->up, p->ff_normed, p->wide);
+
+  args.bias = l->up_bias;
+  args.activation = MBLM_ACTIVATION_GELU;
+  args.before = p->before;
+  return args;
+}
+
+static void
+drop (Pass *p, gsize layer, float *wide)
+{
+  if (p->args->drops && p->t->ff_dropout > 0)
+    p->run->k->dropout (p->run->q,
+        &(MblmDropout){.count = p->n * p->t->wide,
+            .x = wide,
+            .probability = p->t->ff_dropout,
+            .seed = p->args->drop_seed,
+            .first = p->args->drop_first});
+}
+
+/* ------------------------------------------------------------------------- */
+/* Forward                                                                   */
+/* ------------------------------------------------------------------------- */
+
+static void
+keep (Pass *p, float *to)
+{
+  if (to != NULL)
+    p->run->k->copy (
+        p->run->q, to, p->x, p->n * p->t->parent.dim * sizeof (float));
+}
+
+/* Appends the new keys and values to the states. */
+static void
+remember (Pass *p, guint parts)
+{
+  const Transformer *t = p->t;
+  const MblmLayerPass *a = p->args;
+  MblmState *const *states = a->left != NULL ? &a->left : a->states;
+
+  for (gsize b = 0; states != NULL && b < a->batch; b++)
+    for (guint i = 0; i < 2; i++)
+      p->run->k->copy_rows (p->run->q,
+          &(MblmCopyRows){.batch = a->rows,
+              .width = t->inner,
+              .x = p->qkv + b * a->rows * 3 * t->inner + (1 + i) * t->inner,
+              .x_stride = 3 * t->inner,
+              .out = states[b]->part[parts + TRANSFORMER_KEY + i] +
+                  p->past[b] * t->inner,
+              .out_stride = t->inner});
+}
+
+static void
+attention_forward (Pass *p, const TransformerLayer *l, guint parts)
+{
+  const MblmKernels *k = p->run->k;
+  MblmQueue *q = p->run->q;
+  MblmShiftNorm normed = norm (p, l->attention_gain, p->x, p->normed,
+      parts + TRANSFORMER_ATTENTION_SHIFT);
+  MblmLinear product = linear (p, l->qkv, p->normed, p->qkv);
+
+  keep (p, p->input);
+  k->shift_norm (q, &normed);
+  k->linear (q, &product);
+  if (p->t->rotary) {
+    MblmRope turn = rope (p, p->qkv);
+    k->rope (q, &turn);
+  }
+  MblmAttention attend = attention (p, parts);
+  k->attention (q, &attend);
+  remember (p, parts);
+  product = linear (p, l->out, p->attended, p->x);
+  product.accumulate = true;
+  k->linear (q, &product);
+}
+
+static void
+feed_forward (Pass *p, const TransformerLayer *l, gsize layer, guint parts)
+{
+  const MblmKernels *k = p->run->k;
+  MblmQueue *q = p->run->q;
+  MblmShiftNorm normed = norm (
+      p, l->ff_gain, p->x, p->ff_normed, parts + TRANSFORMER_FF_SHIFT);
+  MblmLinear product = up (p, l);
+
+  keep (p, p->middle);
+  k->shift_norm (q, &normed);
+  k->linear (q, &product);
+  drop (p, layer, p->wide);
+  if (p->args->again)
+    return;
+  product = linear (p, l->down, p->wide, p->x);
+  product.bias = l->down_bias;
+  product.accumulate = true;
+  k->linear (q, &product);
+}
+
+static void
+last_norm (const Transformer *t, MblmRun *run, gsize batch, gsize rows,
+    const float *x, float *out)
+{
+  run->k->shift_norm (run->q,
+      &(MblmShiftNorm){.batch = batch,
+          .rows = rows,
+          .width = t->parent.dim,
+          .x = x,
+          .gain = t->gain,
+          .epsilon = EPSILON,
+          .out = out});
+}
+
+/* All layers, nothing kept. */
+static gboolean
+play (const Transformer *t, MblmRun *run, const MblmLayerPass *args, float *x,
+    float *out, GError **error)
+{
+  MblmRunMark mark = mblm_run_mark (run);
+  Pass p = {
+      .t = t, .run = run, .args = args, .n = args->batch * args->rows, .x = x};
+
+  pass_allocate (&p);
+  pass_open (&p);
+  gboolean ok = mblm_run_check (run, error);
+  for (gsize i = 0; ok && i < t->parent.layers; i++) {
+    attention_forward (&p, &t->layer[i], i * TRANSFORMER_N_PARTS);
+    feed_forward (&p, &t->layer[i], i, i * TRANSFORMER_N_PARTS);
+    ok = mblm_run_check (run, error);
+  }
+  if (ok)
+    last_norm (t, run, args->batch, args->rows, x, out);
+  pass_close (&p);
+  mblm_run_release (run, mark);
+  return ok;
+}
+
+gboolean
+mblm_transformer_advance (
+    MblmBlock *block, MblmRun *run, const MblmAdvance *args, GError **error)
+{
+  MblmLayerPass pass = {.batch = args->batch,
+      .rows = args->rows,
+      .shared = args->shared,
+      .states = args->states};
+
+  return play ((Transformer *) block, run, &pass, args->x, args->out, error);
+}
+
+gboolean
+mblm_transformer_encode (MblmBlock *block, MblmRun *run, gsize batch,
+    gsize rows, float *x, float *out, const guint8 *mask, GError **error)
+{
+  MblmLayerPass pass = {.batch = batch, .rows = rows, .mask = mask};
+
+  return play ((Transformer *) block, run, &pass, x, out, error);
+}
+
+void
+mblm_transformer_layer_forward (MblmBlock *block, MblmRun *run,
+    const MblmLayerPass *args, gsize layer, float *x, float *kept)
+{
+  const Transformer *t = (Transformer *) block;
+  MblmRunMark mark = mblm_run_mark (run);
+  Pass p = {
+      .t = t, .run = run, .args = args, .n = args->batch * args->rows, .x = x};
+
+  if (layer == block->layers) {
+    keep (&p, kept);
+    last_norm (t, run, args->batch, args->rows, kept, x);
+    return;
+  }
+  pass_place (&p, kept);
+  pass_open (&p);
+  if (!run->failed) {
+    attention_forward (&p, &t->layer[layer], layer * TRANSFORMER_N_PARTS);
+    feed_forward (&p, &t->layer[layer], layer, layer * TRANSFORMER_N_PARTS);
+  }
+  pass_close (&p);
+  mblm_run_release (run, mark);
+}
+
+/* ------------------------------------------------------------------------- */
+/* Backward                                                                  */
+/* ------------------------------------------------------------------------- */
+
+/* `d` [n, dim] += gradient through the norm, whose output has `d_normed`. */
+static void
+norm_backward (Pass *p, const float *gain, float *d_gain, const float *x,
+    guint shift_part, const float *d_normed, float *d)
+{
+  const float *d_to[1];
+  float *d_from[1];
+  MblmShiftNormBackward args = {.forward = norm (p, gain, x, NULL, shift_part),
+      .d_out = d_normed,
+      .accumulate = true,
+      .d_x = d,
+      .d_gain = d_gain};
+
+  if (p->t->causal)
+    args.d_carry = mblm_layer_carry_gradient (
+        p->args, shift_part, d_to, d_from);
+  p->run->k->shift_norm_backward (p->run->q, &args);
+}
+
+static void
+linear_backward (
+    Pass *p, MblmLinear forward, MblmMatrix d_weight, float *d_out, float *d_x)
+{
+  p->run->k->linear_backward (p->run->q,
+      &(MblmLinearBackward){.forward = forward,
+          .d_out = d_out,
+          .d_out_stride = forward.weight.rows,
+          .d_x = d_x,
+          .d_x_stride = forward.weight.cols,
+          .d_weight = (float *) d_weight.data});
+}
+
+static void
+feed_forward_backward (Pass *p, const TransformerLayer *l,
+    const TransformerLayer *g, gsize layer, guint parts, float *d)
+{
+  MblmRunMark mark = mblm_run_mark (p->run);
+  gsize dim = p->t->parent.dim;
+  float *d_wide = mblm_run_floats (p->run, p->n * p->t->wide);
+  float *d_normed = mblm_run_floats (p->run, p->n * dim);
+
+  if (!p->run->failed) {
+    p->run->k->linear_backward (p->run->q,
+        &(MblmLinearBackward){.forward = linear (p, l->down, p->wide, NULL),
+            .d_out = d,
+            .d_out_stride = dim,
+            .d_x = d_wide,
+            .d_x_stride = p->t->wide,
+            .d_weight = (float *) g->down.data,
+            .d_bias = g->down_bias});
+    drop (p, layer, d_wide);
+    p->run->k->linear_backward (p->run->q,
+        &(MblmLinearBackward){.forward = up (p, l),
+            .d_out = d_wide,
+            .d_out_stride = p->t->wide,
+            .d_x = d_normed,
+            .d_x_stride = dim,
+            .d_weight = (float *) g->up.data,
+            .d_bias = g->up_bias});
+    norm_backward (p, l->ff_gain, g->ff_gain, p->middle,
+        parts + TRANSFORMER_FF_SHIFT, d_normed, d);
+  }
+  mblm_run_release (p->run, mark);
+}
+
+/* From `d_attended` [n, inner] to `d_qkv` [n, 3 * inner], before the rotation. */
+static void
+attend_backward (Pass *p, guint parts, const float *d_attended, float *d_qkv)
+{
+  const Transformer *t = p->t;
+  const MblmLayerPass *a = p->args;
+  float *d_key[1], *d_value[1];
+  MblmAttentionBackward args = {.forward = attention (p, parts),
+      .d_out = d_attended,
+      .d_query = d_qkv,
+      .d_key = d_qkv + t->inner,
+      .d_value = d_qkv + 2 * t->inner};
+
+  if (a->d_shared != NULL) {
+    d_key[0] = a->d_shared->part[parts + TRANSFORMER_KEY];
+    d_value[0] = a->d_shared->part[parts + TRANSFORMER_VALUE];
+    args.d_past_key = d_key;
+    args.d_past_value = d_value;
+  }
+  p->run->k->attention_backward (p->run->q, &args);
+  for (guint i = 0; a->d_left != NULL && i < 2; i++)
+    p->run->k->add (p->run->q,
+        &(MblmAdd){.batch = a->rows,
+            .width = t->inner,
+            .x = d_qkv + (1 + i) * t->inner,
+            .x_stride = 3 * t->inner,
+            .y = a->d_left->part[parts + TRANSFORMER_KEY + i],
+            .y_stride = t->inner});
+}
+
+static void
+attention_backward (Pass *p, const TransformerLayer *l,
+    const TransformerLayer *g, guint parts, float *d)
+{
+  const Transformer *t = p->t;
+  MblmRunMark mark = mblm_run_mark (p->run);
+  float *d_attended = mblm_run_floats (p->run, p->n * t->inner);
+  float *d_qkv = mblm_run_floats (p->run, p->n * 3 * t->inner);
+  float *d_normed = mblm_run_floats (p->run, p->n * t->parent.dim);
+
+  if (!p->run->failed) {
+    linear_backward (
+        p, linear (p, l->out, p->attended, NULL), g->out, d, d_attended);
+    attend_backward (p, parts, d_attended, d_qkv);
+    if (t->rotary) {
+      MblmRope turn = rope (p, d_qkv);
+      p->run->k->rope_backward (p->run->q, &turn);
+    }
+    linear_backward (
+        p, linear (p, l->qkv, p->normed, NULL), g->qkv, d_qkv, d_normed);
+    norm_backward (p, l->attention_gain, g->attention_gain, p->input,
+        parts + TRANSFORMER_ATTENTION_SHIFT, d_normed, d);
+  }
+  mblm_run_release (p->run, mark);
+}
+
+static void
+last_norm_backward (Pass *p, float *d_gain, const float *x, float *d)
+{
+  gsize n = p->n * p->t->parent.dim;
+  MblmRunMark mark = mblm_run_mark (p->run);
+  float *d_x = mblm_run_floats (p->run, n);
+
+  if (!p->run->failed) {
+    p->run->k->shift_norm_backward (p->run->q,
+        &(MblmShiftNormBackward){.forward = {.batch = p->args->batch,
+                                     .rows = p->args->rows,
+                                     .width = p->t->parent.dim,
+                                     .x = x,
+                                     .gain = p->t->gain,
+                                     .epsilon = EPSILON},
+            .d_out = d,
+            .d_x = d_x,
+            .d_gain = d_gain});
+    p->run->k->copy (p->run->q, d, d_x, n * sizeof (float));
+  }
+  mblm_run_release (p->run, mark);
+}
+
+void
+mblm_transformer_layer_backward (MblmBlock *block, MblmBlock *gradient,
+    MblmRun *run, const MblmLayerPass *args, gsize layer, float *d, float *kept)
+{
+  const Transformer *t = (Transformer *) block;
+  const Transformer *g = (Transformer *) gradient;
+  MblmRunMark mark = mblm_run_mark (run);
+  Pass p = {.t = t, .run = run, .args = args, .n = args->batch * args->rows};
+  guint parts = layer * TRANSFORMER_N_PARTS;
+
+  if (layer == block->layers) {
+    last_norm_backward (&p, g->gain, kept, d);
+    return;
+  }
+  pass_place (&p, kept);
+  pass_open (&p);
+  if (!run->failed) {
+    feed_forward_backward (
+        &p, &t->layer[layer], &g->layer[layer], layer, parts, d);
+    attention_backward (&p, &t->layer[layer], &g->layer[layer], parts, d);
+  }
+  pass_close (&p);
+  mblm_run_release (run, mark);
+}

@@ -1,0 +1,328 @@
+/* product.c: products of two matrices, by many threads.
+ *
+ * Copyright (C) 2026 The gst-mblm authors
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * Whichever operand has fewer rows is packed, a chunk of it at a time, which then
+ * stays in the second level cache while the strips of the other pass by. Both
+ * steps are tiles for the threads. What follows the product is done on a block
+ * while it is in the first level cache.
+ *
+ * The gradient of a small weight has few tiles and a depth without bound. Its
+ * depth is cut into pieces, each a tile; their sums are added in order.
+ */
+
+#include "product.h"
+#include "linear.h"
+#include "tile.h"
+
+/* Bytes of a chunk. */
+#define CHUNK ((size_t) 1 << 20)
+
+/* Panels of a tile of packing; at most so many strips of a tile of products. */
+#define PACK_TILE 2
+#define MAX_TILE_STRIPS 4
+
+/* With fewer strips the depth is cut, into at most so many pieces, none smaller
+ * than this. */
+#define FEW_STRIPS 8
+#define MAX_PIECES 16
+#define MIN_PIECE (4 * PART_DEPTH)
+
+/* Nanoseconds for an element that is packed. */
+#define PACK_WORK 0.25
+
+/* A matrix of results. */
+typedef struct {
+  float *data;
+  size_t stride;
+} Result;
+
+typedef struct {
+  const Product *product;
+  const MblmBlocks *blocks;
+  ProductOperand packed, other;
+  bool transposed;     /* rows of the result are those of `packed` */
+  Result sums;         /* what has been added up of each so far */
+  bool begun;          /* they hold something */
+  bool last;           /* this part of the depth completes them */
+  char *panels;        /* of the chunk */
+  size_t first, chunk; /* rows of `packed` */
+  size_t col, depth;   /* this part of it */
+  size_t tile_rows;    /* of `other`, of a tile */
+} Job;
+
+static size_t
+panel_bytes (const MblmBlocks *blocks, size_t depth)
+{
+  size_t steps = divide_up (max_size (1, depth), PANEL_DEPTH_STEP);
+
+  return steps * PANEL_DEPTH_STEP * blocks->lanes * blocks->size;
+}
+
+/* Panels [panel, end) of the chunk. */
+static void
+pack_panels (const Job *self, size_t panel, size_t end)
+{
+  const MblmBlocks *blocks = self->blocks;
+
+  for (; panel < end; panel++) {
+    size_t at = panel * blocks->lanes;
+
+    blocks->pack_panel (
+        self->panels + panel * panel_bytes (blocks, self->depth), &self->packed,
+        self->first + at, min_size (blocks->lanes, self->chunk - at), self->col,
+        self->depth);
+  }
+}
+
+/* A block of sums, `rows` rows of `count`, BLOCK_MOST apart, to the rows from
+ * `row` and columns from `col` on of the result. */
+static void
+store_block (const Job *self, float *sums, size_t rows, size_t count,
+    size_t row, size_t col)
+{
+  const Product *p = self->product;
+  const MblmLinear *a = self->last ? p->finish : NULL;
+
+  for (size_t i = 0; i < rows; i++, sums += BLOCK_MOST) {
+    float *so_far = self->sums.data + (row + i) * self->sums.stride + col;
+
+    if (self->begun)
+      for (size_t j = 0; j < count; j += VW)
+        v_store (
+            sums + j, v_load_n (so_far + j, count - j) + v_load (sums + j));
+    if (a)
+      finish_row (a, row + i, sums, col, count,
+          p->out + (row + i) * p->out_stride + col);
+    else
+      for (size_t j = 0; j < count; j += VW)
+        v_store_n (so_far + j, count - j, v_load (sums + j));
+  }
+}
+
+/* Rows [row, row + count) of the other operand with all panels of the chunk. */
+static void
+multiply_strip (const Job *self, size_t row, size_t count)
+{
+  _Alignas(64) char strip[STRIP_BYTES];
+  _Alignas(64) float sums[BLOCK_SUMS];
+  const MblmBlocks *blocks = self->blocks;
+  const char *panel = self->panels;
+
+  blocks->pack_strip (strip, &self->other, row, count, self->col, self->depth);
+  for (size_t i = 0; i < self->chunk; i += blocks->lanes) {
+    size_t lanes = min_size (blocks->lanes, self->chunk - i);
+
+    if (self->transposed) {
+      blocks->block_transposed (strip, count, panel, lanes, self->depth, sums);
+      store_block (self, sums, lanes, count, self->first + i, row);
+    } else {
+      blocks->block (strip, count, panel, lanes, self->depth, sums);
+      store_block (self, sums, count, lanes, row, self->first + i);
+    }
+    panel += panel_bytes (blocks, self->depth);
+  }
+}
+
+static void
+multiply_rows (const Job *self, size_t row, size_t end)
+{
+  size_t step = self->blocks->rows;
+
+  if (self->blocks->begin)
+    self->blocks->begin ();
+  for (; row < end; row += step)
+    multiply_strip (self, row, min_size (step, end - row));
+  if (self->blocks->end)
+    self->blocks->end ();
+}
+
+/* ------------------------------------------------------------------------- */
+/* Tiles of the result                                                       */
+/* ------------------------------------------------------------------------- */
+
+static void
+pack_tile (const void *data, size_t tile, unsigned worker)
+{
+  const Job *self = data;
+  size_t panels = divide_up (self->chunk, self->blocks->lanes);
+
+  pack_panels (
+      self, tile * PACK_TILE, min_size (panels, (tile + 1) * PACK_TILE));
+}
+
+static void
+multiply_tile (const void *data, size_t tile, unsigned worker)
+{
+  const Job *self = data;
+  size_t first = tile * self->tile_rows;
+
+  multiply_rows (
+      self, first, min_size (self->other.rows, first + self->tile_rows));
+}
+
+static void
+multiply_chunk (MblmQueue *queue, const Job *self)
+{
+  double size = (double) self->chunk * (double) self->depth;
+
+  mblm_cpu_run (queue, divide_up (self->chunk, self->blocks->lanes * PACK_TILE),
+      size * PACK_WORK, pack_tile, self);
+  mblm_cpu_run (queue, divide_up (self->other.rows, self->tile_rows),
+      size * (double) self->other.rows * MULTIPLY_WORK, multiply_tile, self);
+}
+
+/* Rows of `packed` in a chunk. */
+static size_t
+chunk_rows (const Job *self, size_t depth)
+{
+  size_t lanes = self->blocks->lanes;
+
+  return min_size (CHUNK / panel_bytes (self->blocks, depth),
+             divide_up (self->packed.rows, lanes)) *
+      lanes;
+}
+
+static void
+multiply_in_chunks (MblmQueue *queue, Job *self)
+{
+  const Product *p = self->product;
+  size_t depth = min_size (p->depth, PART_DEPTH);
+  size_t chunk = chunk_rows (self, depth), panels, apart = 0;
+  bool split = p->depth > PART_DEPTH;
+  char *scratch;
+
+  panels = chunk / self->blocks->lanes * panel_bytes (self->blocks, depth);
+  /* What is added to `out` can't pass through it on the way to the activation. */
+  if (split && p->finish && p->finish->accumulate)
+    apart = mblm_cpu_bytes (p->a.rows, sizeof (float) * p->b.rows);
+  if (__builtin_add_overflow (panels, apart, &apart))
+    apart = SIZE_MAX;
+  scratch = mblm_cpu_scratch (queue, apart, NULL, NULL);
+  if (!scratch)
+    return;
+  self->panels = scratch;
+  if (apart > panels)
+    self->sums = (Result){(float *) (scratch + panels), p->b.rows};
+
+  for (; self->first < self->packed.rows; self->first += chunk) {
+    self->chunk = min_size (chunk, self->packed.rows - self->first);
+    self->begun = p->add;
+    self->col = 0;
+    do { /* once where there is no depth: sums of nothing */
+      self->depth = min_size (PART_DEPTH, p->depth - self->col);
+      self->last = self->col + self->depth == p->depth;
+      multiply_chunk (queue, self);
+      self->begun = true;
+      self->col += self->depth;
+    } while (self->col < p->depth);
+  }
+}
+
+/* ------------------------------------------------------------------------- */
+/* Pieces of the depth                                                       */
+/* ------------------------------------------------------------------------- */
+
+typedef struct {
+  Job job;
+  size_t count, length; /* of the depth */
+  size_t size;          /* results of a piece, [a.rows, b.rows] */
+  float *sums;          /* [count, size] */
+  char *panels;         /* of each worker */
+  size_t each;
+} Pieces;
+
+static void
+piece_tile (const void *data, size_t tile, unsigned worker)
+{
+  const Pieces *self = data;
+  Job job = self->job;
+  size_t end = min_size (job.product->depth, (tile + 1) * self->length);
+
+  job.panels = self->panels + worker * self->each;
+  job.sums = (Result){self->sums + tile * self->size, job.product->b.rows};
+  job.chunk = job.packed.rows;
+  for (job.col = tile * self->length; job.col < end; job.col += job.depth) {
+    job.depth = min_size (PART_DEPTH, end - job.col);
+    pack_panels (&job, 0, divide_up (job.chunk, job.blocks->lanes));
+    multiply_rows (&job, 0, job.other.rows);
+    job.begun = true;
+  }
+}
+
+static void
+add_pieces_tile (const void *data, size_t tile, unsigned worker)
+{
+  const Pieces *self = data;
+  const Product *p = self->job.product;
+  float *out = p->out + tile * p->out_stride;
+  size_t width = p->b.rows;
+
+  for (size_t j = 0; j < width; j += VW) {
+    size_t n = width - j;
+    vf sum = p->add ? v_load_n (out + j, n) : v_zero ();
+
+    for (size_t i = 0; i < self->count; i++)
+      sum = sum + v_load_n (self->sums + i * self->size + tile * width + j, n);
+    v_store_n (out + j, n, sum);
+  }
+}
+
+static bool
+is_worth_pieces (const Job *self)
+{
+  return divide_up (self->other.rows, self->blocks->rows) < FEW_STRIPS &&
+      self->product->depth >= 2 * MIN_PIECE && !self->product->finish;
+}
+
+static void
+multiply_in_pieces (MblmQueue *queue, const Job *job)
+{
+  const Product *p = job->product;
+  Pieces self = {.job = *job, .size = p->a.rows * p->b.rows};
+  double work = (double) p->depth * (double) job->packed.rows;
+
+  self.count = min_size (MAX_PIECES, p->depth / MIN_PIECE);
+  self.length = divide_up (divide_up (p->depth, self.count), PART_DEPTH) *
+      PART_DEPTH;
+  self.count = divide_up (p->depth, self.length);
+  self.each = divide_up (job->packed.rows, job->blocks->lanes) *
+      panel_bytes (job->blocks, PART_DEPTH);
+  self.sums = mblm_cpu_scratch (queue,
+      mblm_cpu_bytes (self.count * self.size, sizeof (float)), &self.each,
+      &self.panels);
+  if (!self.sums)
+    return;
+  mblm_cpu_run (queue, self.count,
+      work * (PACK_WORK + MULTIPLY_WORK * (double) job->other.rows), piece_tile,
+      &self);
+  mblm_cpu_run (queue, p->a.rows,
+      (double) self.count * (double) self.size * READ_WORK, add_pieces_tile,
+      &self);
+}
+
+void
+FN (product) (MblmQueue *queue, const Product *product)
+{
+  Job self = {
+      .product = product, .transposed = product->a.rows < product->b.rows};
+  size_t strips;
+
+  if (product->a.rows == 0 || product->b.rows == 0)
+    return;
+  self.blocks = product->product == MBLM_TYPE_BF16
+      ? queue->device->ops.blocks_bf16
+      : &FN (blocks_f32);
+  self.packed = self.transposed ? product->a : product->b;
+  self.other = self.transposed ? product->b : product->a;
+  self.sums = (Result){product->out, product->out_stride};
+  if (is_worth_pieces (&self)) {
+    multiply_in_pieces (queue, &self);
+    return;
+  }
+  strips = divide_up (self.other.rows, self.blocks->rows) / 16;
+  self.tile_rows = self.blocks->rows *
+      max_size (1, min_size (strips, MAX_TILE_STRIPS));
+  multiply_in_chunks (queue, &self);
+}
