@@ -51,12 +51,13 @@ block_transposed (const void *strip, size_t rows, const void *panel,
   (strip, rows, panel, lanes, divide_up (depth, 2), false, sums, BLOCK_MOST);
 }
 
-_Static_assert(SQUARE *GEMM_ROW_STRIDE *WORD <= STRIP_BYTES,
+_Static_assert (SQUARE *GEMM_ROW_STRIDE *WORD <= STRIP_BYTES,
     "strips are large enough for whole squares");
 
 static const MblmBlocks blocks = {
     .rows = GEMM_ROWS,
     .lanes = GEMM_LANES,
+    .depth = GEMM_DEPTH,
     .size = sizeof (uint16_t),
     .pack_strip = pack_strip,
     .pack_panel = pack_panel,
