@@ -51,7 +51,7 @@ block_transposed (const void *strip, size_t rows, const void *panel,
   (strip, rows, panel, lanes, divide_up (depth, 2), false, sums, BLOCK_MOST);
 }
 
-_Static_assert (SQUARE *GEMM_ROW_STRIDE *WORD <= STRIP_BYTES,
+_Static_assert(SQUARE *GEMM_ROW_STRIDE *WORD <= STRIP_BYTES,
     "strips are large enough for whole squares");
 
 static const MblmBlocks blocks = {
