@@ -208,6 +208,9 @@ void gst_mblm_base_check_load (GstMblmBase *self, const GstMblmLoad *load);
 void gst_mblm_base_set_up_sink (GstMblmBase *self, GstPad *pad);
 /* Queues an item (taken): WORK or SKIP. Waits for room, or drops. */
 GstFlowReturn gst_mblm_base_submit (GstMblmBase *self, GstMblmItem *item);
+/* Says that a unit, which was counted as dropped, was. Of the item only the times
+ * are looked at. Any thread. */
+void gst_mblm_base_post_qos (GstMblmBase *self, const GstMblmItem *times);
 /* The model that the next unit is for; a new reference, or NULL. */
 GstMblmLoad *gst_mblm_base_get_load (GstMblmBase *self);
 

@@ -233,6 +233,7 @@ give_up (GstMblmScore *self)
   g_mutex_unlock (&base->lock);
   if (!hurried)
     return FALSE;
+  gst_mblm_base_post_qos (base, self->item);
   g_clear_error (&self->error);
   mblm_scorer_reset (self->scorer);
   if (self->now.per == GST_MBLM_SCORE_PER_BUFFER ||

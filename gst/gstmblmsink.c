@@ -43,9 +43,8 @@ find_liveness (GstMblmBase *self)
   GST_DEBUG_OBJECT (self, "upstream is %slive", live ? "" : "not ");
 }
 
-/* Says that a unit was dropped. */
-static void
-post_qos (GstMblmBase *self, const GstMblmItem *times)
+void
+gst_mblm_base_post_qos (GstMblmBase *self, const GstMblmItem *times)
 {
   GstMessage *message;
   guint64 units, dropped;
@@ -247,7 +246,7 @@ gst_mblm_base_submit (GstMblmBase *self, GstMblmItem *item)
 
   g_clear_pointer (&item, gst_mblm_item_free);
   while ((old = g_queue_pop_head (&dropped))) {
-    post_qos (self, old);
+    gst_mblm_base_post_qos (self, old);
     gst_mblm_item_free (old);
   }
   return ret;

@@ -285,8 +285,10 @@ do_work (GstMblmBase *self, GstMblmItem *item, GCancellable *cancellable)
 
   if (ret != GST_FLOW_OK)
     return ret;
-  if (hurried)
+  if (hurried) {
+    gst_mblm_base_post_qos (self, item);
     return klass->skip (self, item);
+  }
   if (GST_CLOCK_TIME_IS_VALID (item->stream_time))
     gst_object_sync_values (GST_OBJECT (self), item->stream_time);
   waited = find_wait (self, item);
