@@ -256,28 +256,37 @@ warn_unmappable (GstMblmScore *self)
           NULL));
 }
 
+/* How raw video lies, or NULL. */
+static const GstVideoInfo *
+get_video (const GstMblmScore *self)
+{
+  return self->is_video ? &self->video : NULL;
+}
+
 static GstFlowReturn
 gst_mblm_score_work (
     GstMblmBase *base, GstMblmItem *item, GCancellable *cancellable)
 {
   GstMblmScore *self = GST_MBLM_SCORE (base);
-  guint64 begin = self->offset, end = self->offset + item->size;
+  const GstVideoInfo *video = get_video (self);
+  guint64 begin = self->offset;
+  gboolean whole;
 
   settings_take (self);
   self->item = item;
   self->cancellable = cancellable;
-  if (!gst_mblm_buffer_foreach (item->buffer,
-          self->is_video ? &self->video : NULL, score_bytes, self))
+  whole = gst_mblm_buffer_foreach (item->buffer, video, score_bytes, self);
+  if (!whole)
     warn_unmappable (self);
+  whole = whole && !self->error;
   if (self->error &&
       !(g_error_matches (self->error, G_IO_ERROR, G_IO_ERROR_CANCELLED) &&
           give_up (self)))
     return gst_mblm_base_failure (base, g_steal_pointer (&self->error));
 
   gst_mblm_base_count_scored (base, self->offset - begin);
-  /* The bytes that were counted are those of the rows. */
-  if (!self->is_video)
-    self->offset = end;
+  if (!whole)
+    self->offset = begin + gst_mblm_buffer_count (item->buffer, video);
   if (self->now.per == GST_MBLM_SCORE_PER_BUFFER)
     end_unit (self);
   return pass (self, g_steal_pointer (&item->buffer));
@@ -288,7 +297,7 @@ gst_mblm_score_skip (GstMblmBase *base, GstMblmItem *item)
 {
   GstMblmScore *self = GST_MBLM_SCORE (base);
 
-  self->offset += item->size;
+  self->offset += gst_mblm_buffer_count (item->buffer, get_video (self));
   return pass (self, g_steal_pointer (&item->buffer));
 }
 

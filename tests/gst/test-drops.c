@@ -10,9 +10,13 @@
 #include "tap.h"
 
 #include "fake.h"
+#include "locked.h"
 
 #define OCTETS "application/octet-stream"
 #define TIME GST_SECOND
+/* Rows of 15 bytes, each with one of padding; or several planes. */
+#define RGB "video/x-raw,format=RGB,width=5,height=4,framerate=1/1"
+#define I420 "video/x-raw,format=I420,width=6,height=4,framerate=1/1"
 
 /* A queue of one that drops the oldest, and a model that takes its time: a second
  * for each piece of work, and so long until it is there. */
@@ -82,10 +86,57 @@ test_qos (void)
   }
 }
 
+static void
+check_offset (HelperLine *line, guint64 wanted)
+{
+  GstMessage *message = helper_wait_named (line->element, "mblmscore");
+  const GstStructure *structure;
+  guint64 offset;
+
+  g_assert_nonnull (message);
+  structure = gst_message_get_structure (message);
+  g_assert_true (gst_structure_get_uint64 (structure, "offset", &offset));
+  g_assert_cmpuint (offset, ==, wanted);
+  gst_message_unref (message);
+}
+
+/* Frames that pass without a score count like those that have one: one that was
+ * given up at work, one that waited, one that nobody may read. */
+static void
+test_offset (void)
+{
+  static const struct {
+    const char *caps;
+    gsize size, bytes;
+  } cases[] = {{RGB, 64, 60}, {I420, 32 + 2 * 8, 24 + 2 * 6}, {OCTETS, 64, 64}};
+
+  for (guint i = 0; i < G_N_ELEMENTS (cases); i++) {
+    gsize size = cases[i].size, bytes = cases[i].bytes;
+    HelperLine line;
+
+    line_new (&line, cases[i].caps, -1);
+    push (&line, gst_buffer_new_allocate (NULL, size, NULL), 0);
+    g_assert_true (fake_wait_busy ());
+    push (&line, gst_buffer_new_allocate (NULL, size, NULL), 1);
+    push (&line, gst_buffer_new_allocate (NULL, size, NULL), 2);
+    g_assert_true (helper_tap_wait (line.tap, "buffer@1000000000+1000000000"));
+    fake_start_clock ();
+    fake_set_speed (0, 0, -1);
+    check_offset (&line, 2 * bytes);
+    g_object_set (line.element, "max-size-buffers", 0, NULL);
+    push (&line, locked_buffer (size), 3);
+    push (&line, gst_buffer_new_allocate (NULL, size, NULL), 4);
+    check_offset (&line, 4 * bytes);
+    helper_line_done (&line);
+    fake_reset ();
+  }
+}
+
 int
 main (int argc, char **argv)
 {
   helper_begin (&argc, &argv);
   g_test_add_func ("/drops/qos", test_qos);
+  g_test_add_func ("/drops/offset", test_offset);
   return helper_end ();
 }
