@@ -118,6 +118,7 @@ struct _GstMblmBase {
   gboolean own_time;                     /* copy of input.own */
   gboolean arrival;                      /* how the output is timed now */
   guint segments_waiting;                /* SEGMENT events in the queue */
+  GstSegment newest_segment;             /* the last of them */
   GstClockTime newest_start, newest_end; /* of the input taken so far */
   GstClockTime advanced; /* newest_end that the task has answered to */
   gboolean back;         /* input has come that lies before that */
@@ -155,8 +156,7 @@ struct _GstMblmBaseClass {
   GstFlowReturn (*work) (
       GstMblmBase *self, GstMblmItem *item, GCancellable *cancellable);
   GstFlowReturn (*skip) (GstMblmBase *self, GstMblmItem *item);
-  GstFlowReturn (*advance) (
-      GstMblmBase *self, GstClockTime start, GstClockTime end);
+  GstFlowReturn (*advance) (GstMblmBase *self, const GstMblmNewest *newest);
   GstFlowReturn (*finish) (GstMblmBase *self, GCancellable *cancellable);
   GstFlowReturn (*event) (GstMblmBase *self, GstEvent *event);
   /* An event for source pads that are neither `src` nor text pads (taken): a
@@ -244,6 +244,8 @@ void gst_mblm_base_breathe (GstMblmBase *self, GCancellable *cancellable);
 GstFlowReturn gst_mblm_base_failure (GstMblmBase *self, GError *error);
 /* How the output is timed: arrival, else frame. */
 gboolean gst_mblm_base_is_arrival (GstMblmBase *self);
+/* The newest input; the lock is held. */
+GstMblmNewest gst_mblm_base_get_newest (GstMblmBase *self);
 /* The position in a text pad's segment that stands for the running time now. */
 GstClockTime gst_mblm_base_now (GstMblmBase *self, GstMblmTextPad *pad);
 /* Counts text that was sent, and bytes that were scored. */

@@ -412,7 +412,10 @@ take_segment (GstMblmBase *self)
 {
   self->own_time = self->input.own;
   self->segments_waiting++;
+  self->newest_segment = self->input.segment;
   self->newest_start = self->newest_end = GST_CLOCK_TIME_NONE;
+  self->advanced = GST_CLOCK_TIME_NONE;
+  self->back = FALSE;
 }
 
 static gboolean

@@ -55,8 +55,6 @@ change_segment (GstMblmBase *self, GstEvent *event)
   g_mutex_lock (&self->lock);
   if (self->segments_waiting > 0)
     self->segments_waiting--;
-  self->advanced = GST_CLOCK_TIME_NONE;
-  self->back = FALSE;
   g_mutex_unlock (&self->lock);
   gst_event_unref (event);
   return GST_FLOW_OK;
