@@ -323,12 +323,6 @@ gst_mblm_ask_advance (GstMblmBase *base, const GstMblmNewest *newest)
   return flows_result (&flows);
 }
 
-static void
-gst_mblm_ask_reset_task (GstMblmBase *base)
-{
-  /* The askers keep the states of their questions. */
-}
-
 void
 gst_mblm_ask_class_init_work (GstMblmBaseClass *klass)
 {
@@ -336,7 +330,7 @@ gst_mblm_ask_class_init_work (GstMblmBaseClass *klass)
   klass->work = gst_mblm_ask_work;
   klass->skip = gst_mblm_ask_skip;
   klass->advance = gst_mblm_ask_advance;
-  klass->reset_task = gst_mblm_ask_reset_task;
+  /* No `reset_task`: the askers keep the states of their questions. */
 }
 
 void

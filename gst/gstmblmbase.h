@@ -158,11 +158,11 @@ struct _GstMblmBaseClass {
   GstFlowReturn (*skip) (GstMblmBase *self, GstMblmItem *item);
   GstFlowReturn (*advance) (GstMblmBase *self, const GstMblmNewest *newest);
   GstFlowReturn (*finish) (GstMblmBase *self, GCancellable *cancellable);
-  GstFlowReturn (*event) (GstMblmBase *self, GstEvent *event);
+  void (*event) (GstMblmBase *self, GstEvent *event);
   /* An event for source pads that are neither `src` nor text pads (taken): a
    * flush, in upstream's thread, or the EOS that follows an error. */
   void (*spread) (GstMblmBase *self, GstEvent *event);
-  /* Forget the stream, not the model; the task doesn't run. */
+  /* Forget the stream, not the model; the task doesn't run. NULL: nothing to do. */
   void (*reset_task) (GstMblmBase *self);
 };
 
@@ -224,7 +224,7 @@ void gst_mblm_base_set_up_src (GstMblmBase *self, GstPad *pad);
 gboolean gst_mblm_base_start_task (GstMblmBase *self);
 /* What a serialized event of upstream's (taken) means for every text pad
  * (gstmblmtextevent.c). */
-GstFlowReturn gst_mblm_base_text_event (GstMblmBase *self, GstEvent *event);
+void gst_mblm_base_text_event (GstMblmBase *self, GstEvent *event);
 /* Ends what is at work and keeps the task from going on; doesn't wait. */
 void gst_mblm_base_set_flushing (GstMblmBase *self);
 /* One answer of the unit at work begins, and with it the time of `deadline`. */

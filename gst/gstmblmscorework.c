@@ -369,7 +369,7 @@ set_caps (GstMblmScore *self, GstEvent *event)
       gst_mblm_video_info_from_caps (&self->video, caps);
 }
 
-static GstFlowReturn
+static void
 gst_mblm_score_event (GstMblmBase *base, GstEvent *event)
 {
   GstMblmScore *self = GST_MBLM_SCORE (base);
@@ -383,7 +383,6 @@ gst_mblm_score_event (GstMblmBase *base, GstEvent *event)
       GST_EVENT_TYPE (event) == GST_EVENT_EOS)
     gst_mblm_lines_push_event (&self->lines, gst_event_ref (event));
   gst_pad_push_event (base->srcpad, event);
-  return GST_FLOW_OK;
 }
 
 static void

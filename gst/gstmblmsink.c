@@ -342,7 +342,8 @@ flush_stop (GstMblmBase *self, GstEvent *event)
 
   gst_mblm_input_reset (&self->input);
   klass->reset_input (self);
-  klass->reset_task (self);
+  if (klass->reset_task)
+    klass->reset_task (self);
   pads = gst_mblm_base_list_text_pads (self);
   for (guint i = 0; i < pads->len; i++)
     gst_mblm_text_pad_flush (pads->pdata[i]);

@@ -388,34 +388,32 @@ do_event (GstMblmBase *self, GstMblmItem *item, GCancellable *cancellable)
 {
   GstMblmBaseClass *klass = GST_MBLM_BASE_GET_CLASS (self);
   GstEvent *event = g_steal_pointer (&item->event);
-  gboolean is_eos = GST_EVENT_TYPE (event) == GST_EVENT_EOS;
-  gboolean is_plain = !klass->passthrough;
-  GstFlowReturn ret = GST_FLOW_OK;
+  GstEventType type = GST_EVENT_TYPE (event);
 
-  if (is_eos && klass->finish) {
-    ret = do_finish (self, cancellable);
+  if (type == GST_EVENT_EOS && klass->finish) {
+    GstFlowReturn ret = do_finish (self, cancellable);
+
     if (ret != GST_FLOW_OK) {
       gst_event_unref (event);
       return ret;
     }
   }
   if (klass->event)
-    ret = klass->event (self, gst_event_ref (event));
-  if (ret == GST_FLOW_OK &&
-      (is_plain || is_eos || GST_EVENT_TYPE (event) == GST_EVENT_SEGMENT ||
-          GST_EVENT_TYPE (event) == GST_EVENT_STREAM_START))
-    ret = gst_mblm_base_text_event (self, gst_event_ref (event));
-  gst_event_unref (event);
-  if (is_eos && ret == GST_FLOW_OK) {
-    /* Unless another stream waits behind this one, nothing is taken until it
-     * comes. */
-    g_mutex_lock (&self->lock);
+    klass->event (self, event);
+  else
+    gst_mblm_base_text_event (self, event);
+
+  g_mutex_lock (&self->lock);
+  if (type == GST_EVENT_SEGMENT && self->segments_waiting > 0)
+    self->segments_waiting--;
+  /* Unless another stream waits behind this one, nothing is taken until it comes. */
+  if (type == GST_EVENT_EOS) {
     if (is_last_eos (self))
       self->srcresult = GST_FLOW_EOS;
     gst_mblm_base_wake (self);
-    g_mutex_unlock (&self->lock);
   }
-  return ret;
+  g_mutex_unlock (&self->lock);
+  return GST_FLOW_OK;
 }
 
 /* --- the loop --- */
