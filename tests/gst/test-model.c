@@ -5,6 +5,7 @@
  */
 
 #include "fake.h"
+#include "kinds.h"
 #include "tap.h"
 
 #include <glib/gstdio.h>
@@ -14,27 +15,23 @@
 #include <unistd.h>
 #endif
 
-#define OCTETS "application/octet-stream"
-#define TEXT "text/x-raw, format=(string)utf8"
-#define RGB "video/x-raw,format=RGB,width=16,height=12,framerate=10/1"
-
-typedef struct {
-  const char *factory, *caps, *other; /* a model by name that it can use */
-  const char *users;                  /* of models for the other task */
-} Kind;
-
-static const Kind kinds[] = {{"mblmgenerate", TEXT, "text", "mblmask"},
-    {"mblmscore", OCTETS, "text", "mblmask"},
-    {"mblmask", RGB, "scenes", "mblmgenerate"}};
-
-#define FOR_EACH(kind)                                                         \
-  for (const Kind *kind = kinds; kind < kinds + G_N_ELEMENTS (kinds); kind++)
+static gboolean
+is_ask (const Kind *kind)
+{
+  return g_str_equal (kind->factory, "mblmask");
+}
 
 static const char *
 model_of (const Kind *kind)
 {
-  return g_str_equal (kind->factory, "mblmask") ? helper_qa_model ()
-                                                : helper_text_model ();
+  return is_ask (kind) ? helper_qa_model () : helper_text_model ();
+}
+
+/* A model by name that it can use. */
+static const char *
+other_of (const Kind *kind)
+{
+  return is_ask (kind) ? "scenes" : "text";
 }
 
 /* Sets the model and waits for what comes of it: a warning, or that it is there. */
@@ -118,9 +115,9 @@ test_other_task (void)
 {
   FOR_EACH (kind)
   {
-    const char *model = g_str_equal (kind->factory, "mblmask")
-        ? helper_text_model ()
-        : helper_qa_model ();
+    const char *model = is_ask (kind) ? helper_text_model ()
+                                      : helper_qa_model ();
+    const char *user = is_ask (kind) ? "mblmgenerate" : "mblmask";
     HelperLine line;
     GstMessage *message;
     g_autoptr (GError) error = NULL;
@@ -131,7 +128,7 @@ test_other_task (void)
     g_assert_nonnull (message);
     gst_message_parse_warning (message, &error, NULL);
     g_assert_error (error, GST_RESOURCE_ERROR, GST_RESOURCE_ERROR_SETTINGS);
-    g_assert_nonnull (strstr (error->message, kind->users));
+    g_assert_nonnull (strstr (error->message, user));
     gst_message_unref (message);
     wait_model (&line, model_of (kind));
     g_assert_cmpint (helper_line_push (&line, 1), ==, GST_FLOW_OK);
@@ -151,12 +148,12 @@ test_good (void)
     begin (&line, kind);
     for (guint round = 0; round < 4; round++) {
       g_object_set (line.element, "model",
-          round % 2 ? model_of (kind) : kind->other, NULL);
+          round % 2 ? model_of (kind) : other_of (kind), NULL);
       for (guint n = 0; n < 10; n++)
         g_assert_cmpint (
             helper_line_push (&line, 10 * round + n + 1), ==, GST_FLOW_OK);
     }
-    set_model (&line, kind->other, TRUE);
+    set_model (&line, other_of (kind), TRUE);
     g_assert_cmpint (helper_line_push (&line, 41), ==, GST_FLOW_OK);
     gst_pad_push_event (line.feed, gst_event_new_eos ());
     g_assert_true (helper_tap_wait (line.tap, "buffer@0+10 buffer@410+10 eos"));
@@ -433,7 +430,7 @@ test_null_while_loading (void)
     helper_line (&line, kind->factory);
     gst_element_set_state (line.element, GST_STATE_NULL);
     helper_count (line.element, GST_MESSAGE_ANY);
-    g_object_set (line.element, "model", kind->other, NULL);
+    g_object_set (line.element, "model", other_of (kind), NULL);
     for (guint i = 0; i < 30; i++) {
       g_assert_cmpint (gst_element_set_state (line.element, states[i % 3]), ==,
           GST_STATE_CHANGE_SUCCESS);
@@ -447,7 +444,7 @@ test_null_while_loading (void)
         g_object_set (line.element, "model", model_of (kind), NULL);
       g_assert_cmpint (gst_element_set_state (line.element, GST_STATE_NULL), ==,
           GST_STATE_CHANGE_SUCCESS);
-      g_object_set (line.element, "model", kind->other, NULL);
+      g_object_set (line.element, "model", other_of (kind), NULL);
     }
     helper_check_messages (line.element, 0, 0);
     helper_feed_free (line.feed);
