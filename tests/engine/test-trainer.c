@@ -496,7 +496,7 @@ start_values (
   float *values;
 
   place_init_with (&place, params, "", "", rest);
-  g_assert_false (run_part (&place, FALSE, 1, &output));
+  g_assert_false (run_part (&place, FALSE, 2, &output));
   weights = g_build_filename (output, "state", "model.safetensors", NULL);
   start = g_build_filename (output, "start", NULL);
   losses = read_losses (output);
