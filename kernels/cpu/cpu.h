@@ -43,6 +43,7 @@ typedef struct {
   void (*attention) (MblmQueue *queue, const MblmAttention *a);
   void (*conv) (MblmQueue *queue, const MblmConv *a);
   void (*ssd_scan) (MblmQueue *queue, const MblmSsdScan *a);
+  void (*ssd_scan_backward) (MblmQueue *queue, const MblmSsdScanBackward *a);
   void (*selective_scan) (MblmQueue *queue, const MblmSelectiveScan *a);
   void (*cross_entropy) (MblmQueue *queue, const MblmCrossEntropy *a);
 } MblmCpuOps;

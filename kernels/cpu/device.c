@@ -314,6 +314,7 @@ FORWARD (rope, MblmRope)
 FORWARD (attention, MblmAttention)
 FORWARD (conv, MblmConv)
 FORWARD (ssd_scan, MblmSsdScan)
+FORWARD (ssd_scan_backward, MblmSsdScanBackward)
 FORWARD (selective_scan, MblmSelectiveScan)
 FORWARD (cross_entropy, MblmCrossEntropy)
 
@@ -350,6 +351,7 @@ mblm_kernels_cpu (void)
       .attention = cpu_attention,
       .conv = cpu_conv,
       .ssd_scan = cpu_ssd_scan,
+      .ssd_scan_backward = cpu_ssd_scan_backward,
       .selective_scan = cpu_selective_scan,
       .cross_entropy = cpu_cross_entropy,
       .sample = cpu_sample,

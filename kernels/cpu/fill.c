@@ -23,6 +23,7 @@ FN (fill) (MblmCpuOps *ops)
       .attention = FN (attention),
       .conv = FN (conv),
       .ssd_scan = FN (ssd_scan),
+      .ssd_scan_backward = FN (ssd_scan_backward),
       .selective_scan = FN (selective_scan),
       .cross_entropy = FN (cross_entropy),
   };

@@ -39,5 +39,6 @@ void FN (rope) (MblmQueue *queue, const MblmRope *a);
 void FN (attention) (MblmQueue *queue, const MblmAttention *a);
 void FN (conv) (MblmQueue *queue, const MblmConv *a);
 void FN (ssd_scan) (MblmQueue *queue, const MblmSsdScan *a);
+void FN (ssd_scan_backward) (MblmQueue *queue, const MblmSsdScanBackward *a);
 void FN (selective_scan) (MblmQueue *queue, const MblmSelectiveScan *a);
 void FN (cross_entropy) (MblmQueue *queue, const MblmCrossEntropy *a);

@@ -32,6 +32,7 @@ static const Operation operations[] = {
     {"attention", check_attention, bench_attention},
     {"conv", check_conv, bench_conv},
     {"ssd_scan", check_ssd_scan, bench_ssd_scan},
+    {"ssd_scan_backward", check_ssd_scan_backward, bench_ssd_scan_backward},
     {"selective_scan", check_selective_scan, bench_selective_scan},
     {"cross_entropy", check_cross_entropy, bench_cross_entropy},
     {"sample", check_sample, bench_sample},
