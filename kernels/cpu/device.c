@@ -313,9 +313,11 @@ FORWARD (gated_norm, MblmGatedNorm)
 FORWARD (rope, MblmRope)
 FORWARD (attention, MblmAttention)
 FORWARD (conv, MblmConv)
+FORWARD (conv_backward, MblmConvBackward)
 FORWARD (ssd_scan, MblmSsdScan)
 FORWARD (ssd_scan_backward, MblmSsdScanBackward)
 FORWARD (selective_scan, MblmSelectiveScan)
+FORWARD (selective_scan_backward, MblmSelectiveScanBackward)
 FORWARD (cross_entropy, MblmCrossEntropy)
 
 const MblmKernels *
@@ -350,9 +352,11 @@ mblm_kernels_cpu (void)
       .rope = cpu_rope,
       .attention = cpu_attention,
       .conv = cpu_conv,
+      .conv_backward = cpu_conv_backward,
       .ssd_scan = cpu_ssd_scan,
       .ssd_scan_backward = cpu_ssd_scan_backward,
       .selective_scan = cpu_selective_scan,
+      .selective_scan_backward = cpu_selective_scan_backward,
       .cross_entropy = cpu_cross_entropy,
       .sample = cpu_sample,
   };

@@ -22,9 +22,11 @@ FN (fill) (MblmCpuOps *ops)
       .rope = FN (rope),
       .attention = FN (attention),
       .conv = FN (conv),
+      .conv_backward = FN (conv_backward),
       .ssd_scan = FN (ssd_scan),
       .ssd_scan_backward = FN (ssd_scan_backward),
       .selective_scan = FN (selective_scan),
+      .selective_scan_backward = FN (selective_scan_backward),
       .cross_entropy = FN (cross_entropy),
   };
 }

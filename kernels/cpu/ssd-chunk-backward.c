@@ -325,20 +325,6 @@ add_row (const Chunk *k, size_t i, float *columns)
   return v_sum (sum);
 }
 
-/* 1 / (1 + exp (-x)), 1 above 20: the slope of the softplus. */
-static void
-softplus_slopes (const SsdSteps *steps, float *slopes)
-{
-  vf one = v_set1 (1.0f);
-
-  for (size_t i = 0; i < steps->count; i += VW) {
-    vf x = v_load (steps->raw + i);
-    vf y = one / (one + v_exp_bounded (v_zero () - x));
-
-    v_store (slopes + i, v_select_lt (v_set1 (20.0f), x, one, y));
-  }
-}
-
 /* d_delta, and the gradients of what makes dt and the decays. */
 static void
 finish_steps (Chunk *k, SsdSums *sums)
@@ -350,7 +336,8 @@ finish_steps (Chunk *k, SsdSums *sums)
   float columns[SSD_CHUNK] = {0.0f}; /* of M, from i down */
   float after = 0.0f;                /* sum of u */
 
-  softplus_slopes (&k->steps, slopes);
+  for (size_t i = 0; i < k->steps.count; i += VW)
+    v_store (slopes + i, v_softplus_slope (v_load (k->steps.raw + i)));
   before[0] = 0.0f;
   for (size_t j = 1; j < k->steps.count; j++)
     before[j] = before[j - 1] + k->v[j - 1];

@@ -1,238 +1,15 @@
-/* check-scans-backward.c: the gradients of the scans of the Mamba blocks.
+/* check-ssd-backward.c: the gradient of Mamba-2's scan.
  *
  * Copyright (C) 2026 The gst-mblm authors
  * SPDX-License-Identifier: LGPL-2.1-or-later
- *
- * A *line* is the part of a state, [state], of one channel; lines don't touch
- * each other. The magnitudes of all gradients follow from the recurrences of a
- * line and of its gradient, in absolute values, line by line.
  */
 
-#include "check.h"
+#include "backward.h"
 #include "shapes.h"
 
 #include <math.h>
-#include <string.h>
 
-#define ROUNDS 100 /* random shapes of each */
-
-/* ------------------------------------------------------------------------- */
-/* Errors of a line                                                          */
-/* ------------------------------------------------------------------------- */
-
-/* An entry of a state or of its gradient. */
-typedef struct {
-  double size;  /* of the sum of the absolute values of all that went in */
-  double error; /* more than that is in doubt, through dt and the decays */
-  double fresh; /* as size, without decay: of decays some may be flushed */
-} Entry;
-
-static double
-doubt (const Entry *entry)
-{
-  return entry->size + entry->error + UNDERFLOW_MAGNITUDE * entry->fresh;
-}
-
-/* A step's dt and decay, from the number before the softplus. */
-typedef struct {
-  double dt, decay, rate;
-  double slope;       /* of the softplus */
-  double dt_error;    /* relative, of dt and of the slope */
-  double decay_error; /* relative; in units of the rounding error */
-} Step;
-
-static Step
-step_of (double raw, double a_log)
-{
-  double dt = raw > 20.0 ? raw : log1p (exp (raw)), rate = exp (a_log);
-  double error = 1.0 + (raw < 0.0 ? -raw : 1.0);
-
-  return (Step){
-      .dt = dt + UNDERFLOW_MAGNITUDE,
-      .decay = exp (-rate * dt),
-      .rate = rate,
-      .slope = (raw > 20.0 ? 1.0 : 1.0 / (1.0 + exp (-raw))) +
-          UNDERFLOW_MAGNITUDE,
-      .dt_error = error,
-      .decay_error = rate * dt * (error + 2.0),
-  };
-}
-
-static void
-decay (Entry *entry, const Step *k)
-{
-  entry->error = k->decay * (entry->error + k->decay_error * entry->size);
-  entry->size *= k->decay;
-}
-
-static void
-put_in (Entry *entry, double input, double error)
-{
-  entry->size += input;
-  entry->fresh += input;
-  entry->error += error * input;
-}
-
-/* The inputs of a line of one sequence and where the magnitudes go; of arrays
- * of rows, row t is at [t * stride]. */
-typedef struct {
-  size_t rows, state;
-  const float *x, *b, *c; /* b and c [rows, state] */
-  size_t x_stride, bc_stride;
-  const double *g;   /* [rows]: of the sum over the state */
-  const Step *steps; /* [rows, state] */
-  const float *from; /* [state] or NULL */
-  const float *d_to; /* [state] or NULL */
-  double *d_input;   /* [rows]: of dt x */
-  double *d_dt;      /* [rows], += */
-  double *d_b, *d_c; /* [rows, state], += */
-  double *d_a_log;   /* [state], += */
-  double *sum;       /* [rows]: the state times c */
-  double *d_from;    /* [state], += */
-} Line;
-
-/* The states before each row, and after the last: [1 + rows, state]. */
-static Entry *
-line_forward (const Line *l)
-{
-  Entry *states = g_new0 (Entry, (1 + l->rows) * l->state);
-
-  for (size_t n = 0; n < l->state && l->from; n++)
-    put_in (&states[n], fabs (l->from[n]), 0.0);
-  for (size_t t = 0; t < l->rows; t++)
-    for (size_t n = 0; n < l->state; n++) {
-      const Step *k = &l->steps[t * l->state + n];
-      Entry *next = &states[(t + 1) * l->state + n];
-
-      *next = states[t * l->state + n];
-      decay (next, k);
-      put_in (next,
-          k->dt * fabs (l->x[t * l->x_stride] * l->b[t * l->bc_stride + n]),
-          k->dt_error);
-    }
-  return states;
-}
-
-/* Entry n at row t: `d` is the gradient of the state after the row. */
-static void
-entry_backward (const Line *l, size_t t, size_t n, const Entry *before,
-    const Entry *after, Entry *d)
-{
-  const Step *k = &l->steps[t * l->state + n];
-  double x = fabs (l->x[t * l->x_stride]), g = fabs (l->g[t]), d_log;
-  double b = fabs (l->b[t * l->bc_stride + n]);
-  double c = fabs (l->c[t * l->bc_stride + n]);
-  Entry passed;
-
-  l->sum[t] += doubt (after) * c;
-  put_in (d, g * c, 0.0);
-  passed = *d;
-  decay (&passed, k);
-  l->d_c[t * l->state + n] += g * doubt (after);
-  l->d_b[t * l->state + n] += doubt (d) * k->dt * (1.0 + k->dt_error) * x;
-  l->d_input[t] += doubt (d) * b;
-  d_log = doubt (&passed) * doubt (before) * k->rate;
-  l->d_dt[t] += d_log;
-  l->d_a_log[n] += d_log * k->dt * (1.0 + k->dt_error);
-  *d = passed;
-}
-
-static void
-line_backward (const Line *l)
-{
-  g_autofree Entry *states = line_forward (l);
-  g_autofree Entry *d = g_new0 (Entry, l->state);
-
-  for (size_t n = 0; n < l->state && l->d_to; n++)
-    put_in (&d[n], fabs (l->d_to[n]), 0.0);
-  for (size_t t = l->rows; t-- > 0;)
-    for (size_t n = 0; n < l->state; n++)
-      entry_backward (l, t, n, &states[t * l->state + n],
-          &states[(t + 1) * l->state + n], &d[n]);
-  for (size_t n = 0; n < l->state; n++)
-    l->d_from[n] += doubt (&d[n]);
-}
-
-/* ------------------------------------------------------------------------- */
-/* What sequences carry                                                      */
-/* ------------------------------------------------------------------------- */
-
-/* The gradient of what is carried on is given for the kinds that carry on. */
-typedef struct {
-  CarryBuffers forward;
-  bool has_to, has_from;
-  size_t batch;
-  size_t d_to[CARRY_MOST], d_from[CARRY_MOST]; /* offsets */
-} CarryGradients;
-
-typedef struct {
-  CarryPointers forward;
-  MblmCarryGradient gradient;
-  const float *to[CARRY_MOST];
-  float *from[CARRY_MOST];
-} GradientPointers;
-
-static bool
-is_shared (const CarryGradients *carry)
-{
-  return carry->forward.kind == CARRY_SHARED ||
-      carry->forward.kind == CARRY_BACK;
-}
-
-/* Kinds with a memory of both ends would be outputs of the forward; a backward
- * only reads them. */
-static void
-add_carry (Case *c, CarryGradients *carry, CarryKind kind, size_t batch,
-    size_t size, float high, size_t terms)
-{
-  static const CarryKind reads[CARRY_KINDS] = {
-      [CARRY_NONE] = CARRY_NONE,
-      [CARRY_FRESH] = CARRY_NONE,
-      [CARRY_ON] = CARRY_END,
-      [CARRY_IN_PLACE] = CARRY_END,
-      [CARRY_SHARED] = CARRY_SHARED,
-      [CARRY_BACK] = CARRY_SHARED,
-      [CARRY_END] = CARRY_END,
-  };
-  bool shared = reads[kind] == CARRY_SHARED;
-
-  carry->forward.kind = reads[kind];
-  carry->batch = batch;
-  carry->forward.batch = shared ? MIN (batch, 1) : batch;
-  carry->has_to = kind == CARRY_FRESH || kind == CARRY_ON || kind == CARRY_BACK;
-  carry->has_from = reads[kind] != CARRY_NONE && kind != CARRY_END;
-  for (size_t b = 0; b < batch && carry->has_to; b++)
-    carry->d_to[b] = case_input (c, 1, size, size, -high, high);
-  for (size_t b = 0; b < carry->forward.batch; b++) {
-    if (reads[kind] != CARRY_NONE)
-      carry->forward.from[b] = case_input (c, 1, size, size, -high, high);
-    if (carry->has_from) {
-      carry->d_from[b] = case_input (c, 1, size, size, -high, high);
-      case_in_place (c, "d_carry", carry->d_from[b], 1, size, size, terms);
-    }
-  }
-}
-
-static GradientPointers *
-carry_pointers (
-    char *memory, const CarryGradients *carry, GradientPointers *pointers)
-{
-  carry_at (memory, &carry->forward, &pointers->forward);
-  pointers->forward.carry.to = NULL;
-  for (size_t b = 0; b < carry->batch && carry->has_to; b++)
-    pointers->to[b] = AT (memory, carry->d_to[b]);
-  for (size_t b = 0; b < carry->forward.batch; b++)
-    pointers->from[b] = AT (memory, carry->d_from[b]);
-  pointers->gradient = (MblmCarryGradient){
-      .to = carry->has_to ? pointers->to : NULL,
-      .from = carry->has_from ? pointers->from : NULL,
-  };
-  return pointers;
-}
-
-/* ------------------------------------------------------------------------- */
-/* Mamba-2                                                                   */
-/* ------------------------------------------------------------------------- */
+#define ROUNDS 100 /* random shapes */
 
 /* All magnitudes of a call. */
 typedef struct {
@@ -266,7 +43,7 @@ run_ssd (const Target *t, char *memory, const void *data)
   const float *x = AT (memory, s->xbc);
 
 #define WANTED(i, name) s->wanted[i] ? AT (memory, s->name) : NULL
-  carry_pointers (memory, &s->carry, &carry);
+  carry_gradients_at (memory, &s->carry, &carry);
   t->table->ssd_scan_backward (t->queue,
       &(MblmSsdScanBackward){
           .forward =
@@ -301,16 +78,6 @@ run_ssd (const Target *t, char *memory, const void *data)
       });
 }
 
-/* Weights' gradients begin with numbers, to which theirs are added. */
-static size_t
-case_added (Case *c, const char *name, size_t rows, size_t width, size_t terms)
-{
-  size_t offset = case_input (c, rows, width, width, -1e3f, 1e3f);
-
-  case_in_place (c, name, offset, rows, width, width, terms);
-  return offset;
-}
-
 static Case *
 ssd_case (Check *check, Fill fill, CarryKind kind, Ssd *s)
 {
@@ -338,12 +105,12 @@ ssd_case (Check *check, Fill fill, CarryKind kind, Ssd *s)
     s->d_delta = case_output (
         c, "d_delta", rows, s->heads, s->d_delta_stride, 2 * terms);
   if (s->wanted[4]) {
-    s->d_delta_bias = case_added (c, "d_delta_bias", 1, s->heads, 2 * terms);
-    s->d_a_log = case_added (c, "d_a_log", 1, s->heads, 2 * terms);
+    s->d_delta_bias = case_added_to (c, "d_delta_bias", 1, s->heads, 2 * terms);
+    s->d_a_log = case_added_to (c, "d_a_log", 1, s->heads, 2 * terms);
   }
   if (s->wanted[5])
-    s->d_skip = case_added (c, "d_skip", 1, s->heads, terms);
-  add_carry (
+    s->d_skip = case_added_to (c, "d_skip", 1, s->heads, terms);
+  case_carry_gradients (
       c, &s->carry, kind, s->batch, width * s->state, 1e3f, s->rows + s->batch);
   return c;
 }
@@ -376,7 +143,7 @@ ssd_line (const Ssd *s, char *image, size_t b, size_t h, size_t p,
   g_autofree double *d_dt = g_new0 (double, s->rows + 1);
   g_autofree double *sum = g_new0 (double, s->rows + 1);
   g_autofree double *d_a_log = g_new0 (double, s->state);
-  size_t from = is_shared (&s->carry) ? 0 : b;
+  size_t from = carry_is_shared (&s->carry) ? 0 : b;
   Line line = {
       .rows = s->rows,
       .state = s->state,
@@ -446,26 +213,6 @@ ssd_magnitudes (Ssd *s, char *image)
     }
 }
 
-/* What is added to is part of the sum. */
-static void
-take (const Output *output, size_t offset, const double *from, char *before,
-    double *magnitude)
-{
-  if (output->offset != offset)
-    return;
-  for (size_t i = 0; i < output->rows * output->width; i++)
-    magnitude[i] = from[i] + (before ? fabs (AT (before, offset)[i]) : 0.0);
-}
-
-static void
-take_carry (const CarryGradients *carry, const Output *output, size_t size,
-    const double *from, char *before, double *magnitude)
-{
-  for (size_t b = 0; b < carry->forward.batch; b++)
-    if (carry->has_from)
-      take (output, carry->d_from[b], from + b * size, before, magnitude);
-}
-
 static void
 magnitude_ssd (const Case *c, const Output *output, const void *data,
     char *after, double *magnitude)
@@ -474,21 +221,22 @@ magnitude_ssd (const Case *c, const Output *output, const void *data,
   char *image = case_image (c);
 
   if (s->wanted[0])
-    take (output, s->d_x, s->m.d_x, NULL, magnitude);
+    take_magnitude (output, s->d_x, s->m.d_x, NULL, magnitude);
   if (s->wanted[1])
-    take (output, s->d_b, s->m.d_b, NULL, magnitude);
+    take_magnitude (output, s->d_b, s->m.d_b, NULL, magnitude);
   if (s->wanted[2])
-    take (output, s->d_c, s->m.d_c, NULL, magnitude);
+    take_magnitude (output, s->d_c, s->m.d_c, NULL, magnitude);
   if (s->wanted[3])
-    take (output, s->d_delta, s->m.d_delta, NULL, magnitude);
+    take_magnitude (output, s->d_delta, s->m.d_delta, NULL, magnitude);
   if (s->wanted[4]) {
-    take (output, s->d_delta_bias, s->m.d_delta_bias, image, magnitude);
-    take (output, s->d_a_log, s->m.d_a_log, image, magnitude);
+    take_magnitude (
+        output, s->d_delta_bias, s->m.d_delta_bias, image, magnitude);
+    take_magnitude (output, s->d_a_log, s->m.d_a_log, image, magnitude);
   }
   if (s->wanted[5])
-    take (output, s->d_skip, s->m.d_skip, image, magnitude);
-  take_carry (&s->carry, output, ssd_width (s) * s->state, s->m.d_from, image,
-      magnitude);
+    take_magnitude (output, s->d_skip, s->m.d_skip, image, magnitude);
+  take_carry_magnitude (&s->carry, output, ssd_width (s) * s->state,
+      s->m.d_from, image, magnitude);
 }
 
 void
