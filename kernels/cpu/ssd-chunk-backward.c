@@ -86,6 +86,15 @@ find_state (Chunk *k, size_t u, size_t tile, float *copy)
   }
 }
 
+/* Has a state on its way while other things are done: panels of it are read in
+ * an order that no processor foresees. */
+static void
+prefetch (const float *state, size_t count)
+{
+  for (size_t i = 0; state && i < count; i += 16)
+    __builtin_prefetch (state + i, 0, 2);
+}
+
 static void
 load_rows (Chunk *k)
 {
@@ -383,6 +392,8 @@ FN (ssd_chunk_backward) (const void *data, size_t tile, unsigned worker)
   k.has_gradient = self->a->d_carry.to || self->chunk + 1 < self->chunks;
   find_state (&k, self->first + u, tile, k.cbl + SSD_CHUNK * SSD_CHUNK);
 
+  prefetch (k.state, self->matrix);
+  prefetch (k.head.d_state, self->matrix);
   load_rows (&k);
   multiply_inside (&k);
   decay_inside (&k);
