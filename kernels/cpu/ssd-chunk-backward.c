@@ -13,7 +13,9 @@ typedef struct {
   size_t h, row, channel; /* the first of each */
   SsdSteps steps;
   SsdCommon common;
-  SsdHead head;
+  SsdPart part;
+  bool adds;           /* to the part, which holds other heads' sums */
+  float *d_state;      /* [head_dim, n]: of the one after, then before */
   const float *state;  /* [head_dim, n] before the chunk, or NULL: zeros */
   bool has_gradient;   /* of the state after the chunk */
   float *x, *g;        /* [SSD_CHUNK, p] */
@@ -21,7 +23,9 @@ typedef struct {
   float *pre_g;        /* [SSD_CHUNK, p] */
   float *w, *more;     /* [SSD_CHUNK, p] */
   float *transposed;   /* [p, SSD_CHUNK] */
+  float *k;            /* [SSD_CHUNK, SSD_CHUNK] */
   float *cbl;          /* [SSD_CHUNK, SSD_CHUNK]: (C_i . B_j) L[i, j] */
+  float *product;      /* [SSD_CHUNK, n] */
   float u[SSD_CHUNK];  /* (pre[i] S^T g_i) . C_i */
   float v[SSD_CHUNK];  /* (post[j] dt_j G^T x_j) . B_j */
   float xw[SSD_CHUNK]; /* x_j . w_j */
@@ -86,13 +90,36 @@ find_state (Chunk *k, size_t u, size_t tile, float *copy)
   }
 }
 
-/* Has a state on its way while other things are done: panels of it are read in
- * an order that no processor foresees. */
-static void
-prefetch (const float *state, size_t count)
+/* The next head's part of row i of x and d_y, and row i of the states before and
+ * after, on their way while this head is worked on: they come from far away, and
+ * in an order that no processor foresees. */
+static ALWAYS_INLINE void
+prefetch_inputs (const Chunk *k, size_t i)
 {
-  for (size_t i = 0; state && i < count; i += 16)
-    __builtin_prefetch (state + i, 0, 2);
+  const MblmSsdScan *f = &k->self->a->forward;
+  size_t width = f->heads * f->head_dim, row = k->row + i;
+  const float *x = f->x + row * f->xbc_stride + k->channel + f->head_dim;
+  const float *g = k->self->a->d_y + row * width + k->channel + f->head_dim;
+
+  for (size_t j = 0; k->h + 1 < f->heads && j < f->head_dim; j += 16) {
+    __builtin_prefetch (x + j, 0, 2);
+    __builtin_prefetch (g + j, 0, 2);
+  }
+}
+
+static ALWAYS_INLINE void
+prefetch_states (const Chunk *k, size_t i)
+{
+  const SsdBackward *self = k->self;
+  size_t at = self->matrix + i * self->n;
+
+  if (k->h + 1 == self->a->forward.heads || i >= self->a->forward.head_dim)
+    return;
+  for (size_t j = 0; j < self->n; j += 16) {
+    if (k->state)
+      __builtin_prefetch (k->state + at + j, 0, 2);
+    __builtin_prefetch (k->d_state + at + j, 0, 2);
+  }
 }
 
 static void
@@ -141,7 +168,7 @@ multiply_inside (Chunk *k)
       .a_depth = 1,
       .b = k->transposed,
       .b_stride = SSD_CHUNK,
-      .out = k->head.k + i * SSD_CHUNK,
+      .out = k->k + i * SSD_CHUNK,
       .out_stride = SSD_CHUNK,
   });
 }
@@ -154,11 +181,13 @@ decay_inside (Chunk *k)
   _Alignas(64) float l[SSD_CHUNK] = {0.0f};
 
   for (size_t i = 0; i < k->steps.count; i++) {
-    float *row = k->head.k + i * SSD_CHUNK, *cbl = k->cbl + i * SSD_CHUNK;
+    float *row = k->k + i * SSD_CHUNK, *cbl = k->cbl + i * SSD_CHUNK;
+    float *sum = k->part.k + i * SSD_CHUNK;
     const float *cb = k->common.cb + i * SSD_CHUNK;
     vf link = v_set1 (k->steps.link[i]), least = v_set1 (1.17549435e-38f);
     size_t end = blocks_end (i + 1);
 
+    prefetch_inputs (k, i);
     for (size_t j = 0; j < i; j += VW) {
       vf next = v_load (l + j) * link;
 
@@ -169,7 +198,11 @@ decay_inside (Chunk *k)
       vf lj = v_load (l + j);
 
       v_store (cbl + j, v_load (cb + j) * lj);
-      v_store (row + j, v_load (row + j) * lj * v_load (k->steps.dt + j));
+      lj = v_load (row + j) * lj * v_load (k->steps.dt + j);
+      v_store (row + j, lj);
+      if (k->adds)
+        lj = v_load (sum + j) + lj;
+      v_store (sum + j, lj);
     }
   }
 }
@@ -214,7 +247,7 @@ weigh_outside (Chunk *k)
       .rows = head_dim,
       .width = blocks_end (count),
       .depth = self->n,
-      .a = k->head.d_state,
+      .a = k->d_state,
       .a_row = self->n,
       .a_depth = 1,
       .b = k->common.b_transposed,
@@ -234,17 +267,19 @@ weigh_outside (Chunk *k)
     }
 }
 
-/* out [count, n] = rows [count, head_dim] of `rows` times a state, and dots[i] =
- * row i of that . `other` [count, n]. */
+/* sum [count, n] = (or +=) rows [count, head_dim] of `rows` times a state, and
+ * dots[i] = row i of that . `other` [count, n]. */
 static void
 multiply_state (const Chunk *k, const float *rows, const float *state,
-    const float *other, float *out, float *dots)
+    const float *other, float *sum, float *dots)
 {
   const SsdBackward *self = k->self;
+  size_t size = k->steps.count * self->n;
 
   if (!state) {
-    memset (out, 0, k->steps.count * self->n * sizeof (float));
-    memset (dots, 0, k->steps.count * sizeof (float));
+    if (!k->adds)
+      memset (sum, 0, size * sizeof (*sum));
+    memset (dots, 0, k->steps.count * sizeof (*dots));
     return;
   }
   FN (product)
@@ -257,11 +292,18 @@ multiply_state (const Chunk *k, const float *rows, const float *state,
       .a_depth = 1,
       .b = state,
       .b_stride = self->n,
-      .out = out,
+      .out = k->product,
       .out_stride = self->n,
   });
   for (size_t i = 0; i < k->steps.count; i++)
-    dots[i] = dot (out + i * self->n, other + i * self->n, self->n);
+    dots[i] = dot (k->product + i * self->n, other + i * self->n, self->n);
+  for (size_t i = 0; i < size; i += VW) {
+    vf x = v_load (k->product + i);
+
+    if (k->adds)
+      x = v_load (sum + i) + x;
+    v_store (sum + i, x);
+  }
 }
 
 /* From the gradient of the state after the chunk to that of the one before. */
@@ -282,7 +324,7 @@ carry_gradient (const Chunk *k)
       .b_stride = self->n,
       .add = k->has_gradient,
       .scale = k->steps.pre[k->steps.count - 1],
-      .out = k->head.d_state,
+      .out = k->d_state,
       .out_stride = self->n,
   });
 }
@@ -305,6 +347,7 @@ finish_rows (Chunk *k, SsdSums *sums)
     const float *w = k->w + j * self->p;
     vf dt = v_set1 (k->steps.dt[j]);
 
+    prefetch_states (k, j);
     k->xw[j] = dot (x, w, self->p);
     sums->skip += dot (x, g, self->p);
     if (a->d_x) {
@@ -321,7 +364,7 @@ finish_rows (Chunk *k, SsdSums *sums)
 static float
 add_row (const Chunk *k, size_t i, float *columns)
 {
-  const float *row = k->head.k + i * SSD_CHUNK;
+  const float *row = k->k + i * SSD_CHUNK;
   const float *cb = k->common.cb + i * SSD_CHUNK;
   vf sum = v_zero ();
 
@@ -365,50 +408,64 @@ finish_steps (Chunk *k, SsdSums *sums)
   }
 }
 
+/* Head h of unit u of the group. */
+static void
+head_backward (Chunk *k, size_t u, size_t h, float *copy)
+{
+  const SsdBackward *self = k->self;
+  const MblmSsdScan *f = &self->a->forward;
+  size_t tile = u * f->heads + h;
+
+  k->h = h;
+  k->channel = h * f->head_dim;
+  k->d_state = ssd_d_state (self, u, h);
+  k->row = ssd_steps (self, self->first + u, h, self->chunk, &k->steps);
+  find_state (k, self->first + u, tile, copy);
+  load_rows (k);
+  multiply_inside (k);
+  decay_inside (k);
+  weigh_inside (k);
+  if (k->has_gradient)
+    weigh_outside (k);
+  multiply_state (k, k->post_x, k->has_gradient ? k->d_state : NULL,
+      k->common.b, k->part.d_b, k->v);
+  multiply_state (k, k->pre_g, k->state, k->common.c, k->part.d_c, k->u);
+  k->through = 0.0f;
+  if (k->has_gradient && k->state)
+    k->through = k->steps.pre[k->steps.count - 1] *
+        dot_rows (k->state, k->d_state, f->head_dim, self->n);
+  if (self->chunk > 0 || self->a->d_carry.from)
+    carry_gradient (k);
+  finish_rows (k, &self->sums[tile]);
+  finish_steps (k, &self->sums[tile]);
+}
+
 void
 FN (ssd_chunk_backward) (const void *data, size_t tile, unsigned worker)
 {
   const SsdBackward *self = data;
-  const MblmSsdScan *f = &self->a->forward;
-  size_t u = tile / f->heads, part = SSD_CHUNK * self->p;
+  size_t u = tile / self->parts, piece = SSD_CHUNK * self->p;
+  size_t first = tile % self->parts * self->together;
+  size_t end = min_size (self->a->forward.heads, first + self->together);
   float *at = (float *) (self->workers + worker * self->each);
-  SsdSums *sums = &self->sums[tile];
   Chunk k;
 
   k.self = self;
-  k.h = tile % f->heads;
-  k.channel = k.h * f->head_dim;
   k.common = ssd_common (self, u);
-  k.head = ssd_head (self, tile);
-  k.x = at;
-  k.g = at + part;
-  k.post_x = at + 2 * part;
-  k.pre_g = at + 3 * part;
-  k.w = at + 4 * part;
-  k.more = at + 5 * part;
-  k.transposed = at + 6 * part;
-  k.cbl = at + 7 * part;
-  k.row = ssd_steps (self, self->first + u, k.h, self->chunk, &k.steps);
+  k.part = ssd_part (self, tile);
   k.has_gradient = self->a->d_carry.to || self->chunk + 1 < self->chunks;
-  find_state (&k, self->first + u, tile, k.cbl + SSD_CHUNK * SSD_CHUNK);
-
-  prefetch (k.state, self->matrix);
-  prefetch (k.head.d_state, self->matrix);
-  load_rows (&k);
-  multiply_inside (&k);
-  decay_inside (&k);
-  weigh_inside (&k);
-  if (k.has_gradient)
-    weigh_outside (&k);
-  multiply_state (&k, k.post_x, k.has_gradient ? k.head.d_state : NULL,
-      k.common.b, k.head.d_b, k.v);
-  multiply_state (&k, k.pre_g, k.state, k.common.c, k.head.d_c, k.u);
-  k.through = 0.0f;
-  if (k.has_gradient && k.state)
-    k.through = k.steps.pre[k.steps.count - 1] *
-        dot_rows (k.state, k.head.d_state, f->head_dim, self->n);
-  if (self->chunk > 0 || self->a->d_carry.from)
-    carry_gradient (&k);
-  finish_rows (&k, sums);
-  finish_steps (&k, sums);
+  k.x = at;
+  k.g = at + piece;
+  k.post_x = at + 2 * piece;
+  k.pre_g = at + 3 * piece;
+  k.w = at + 4 * piece;
+  k.more = at + 5 * piece;
+  k.transposed = at + 6 * piece;
+  k.k = at + 7 * piece;
+  k.cbl = k.k + SSD_CHUNK * SSD_CHUNK;
+  k.product = k.cbl + SSD_CHUNK * SSD_CHUNK;
+  for (size_t h = first; h < end; h++) {
+    k.adds = h > first;
+    head_backward (&k, u, h, k.product + SSD_CHUNK * self->n);
+  }
 }

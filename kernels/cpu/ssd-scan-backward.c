@@ -33,7 +33,7 @@
 #include "ssd-scan-backward.h"
 
 /* Units times heads of a group. */
-#define GROUP_TILES 32
+#define GROUP_HEADS 32
 /* States of a head of a unit that are kept by the forward pass. */
 #define KEPT_STATES 128
 /* Rows of a tile of the sums over heads. */
@@ -169,17 +169,17 @@ common_tile (const void *data, size_t tile, unsigned worker)
   }
 }
 
-/* sum [rows, width] = the sum of part [h][rows, width] over the heads, these
+/* sum [rows, width] = the sum of part [h][rows, width] over the parts, these
  * `distance` apart. */
 static void
-sum_heads (const float *part, size_t heads, size_t distance, size_t stride,
+sum_parts (const float *part, size_t parts, size_t distance, size_t stride,
     size_t rows, size_t width, float *sum, size_t sum_stride)
 {
   for (size_t i = 0; i < rows; i++)
     for (size_t j = 0; j < width; j += VW) {
       vf all = v_zero ();
 
-      for (size_t h = 0; h < heads; h++)
+      for (size_t h = 0; h < parts; h++)
         all = all + v_load (part + h * distance + i * stride + j);
       v_store (sum + i * sum_stride + j, all);
     }
@@ -203,12 +203,12 @@ sum_tile (const void *data, size_t tile, unsigned worker)
 {
   const SsdBackward *self = data;
   const MblmSsdScanBackward *a = self->a;
-  size_t parts = SSD_CHUNK / SUM_ROWS, heads = a->forward.heads;
-  size_t u = tile / parts, i = tile % parts * SUM_ROWS, count;
+  size_t blocks = SSD_CHUNK / SUM_ROWS;
+  size_t u = tile / blocks, i = tile % blocks * SUM_ROWS, count;
   size_t row = ssd_rows (self, self->first + u, self->chunk, &count);
   size_t rows = min_size (SUM_ROWS, count - min_size (i, count));
   SsdCommon common = ssd_common (self, u);
-  SsdHead head = ssd_head (self, u * heads);
+  SsdPart part = ssd_part (self, u * self->parts);
   float *k = (float *) (self->workers + worker * self->each);
   float *sum = k + SSD_CHUNK * SSD_CHUNK; /* [SUM_ROWS, n] */
   Product product = {.rows = rows,
@@ -222,10 +222,10 @@ sum_tile (const void *data, size_t tile, unsigned worker)
   if (rows == 0)
     return;
   if (a->d_c) {
-    sum_heads (head.k + i * SSD_CHUNK, heads, self->head_size, SSD_CHUNK, rows,
-        i + SUM_ROWS, k, SSD_CHUNK);
-    sum_heads (head.d_c + i * self->n, heads, self->head_size, self->n, rows,
-        self->n, sum, self->n);
+    sum_parts (part.k + i * SSD_CHUNK, self->parts, self->part_size, SSD_CHUNK,
+        rows, i + SUM_ROWS, k, SSD_CHUNK);
+    sum_parts (part.d_c + i * self->n, self->parts, self->part_size, self->n,
+        rows, self->n, sum, self->n);
     product.depth = i + rows;
     product.a = k;
     product.a_row = SSD_CHUNK;
@@ -235,10 +235,10 @@ sum_tile (const void *data, size_t tile, unsigned worker)
     store_rows (self, sum, rows, a->d_c + (row + i) * a->d_xbc_stride);
   }
   if (a->d_b) {
-    sum_heads (head.k + i * SSD_CHUNK + i, heads, self->head_size, SSD_CHUNK,
-        count - i, SUM_ROWS, k, SUM_ROWS);
-    sum_heads (head.d_b + i * self->n, heads, self->head_size, self->n, rows,
-        self->n, sum, self->n);
+    sum_parts (part.k + i * SSD_CHUNK + i, self->parts, self->part_size,
+        SSD_CHUNK, count - i, SUM_ROWS, k, SUM_ROWS);
+    sum_parts (part.d_b + i * self->n, self->parts, self->part_size, self->n,
+        rows, self->n, sum, self->n);
     product.depth = count - i;
     product.a = k;
     product.a_row = 1;
@@ -263,7 +263,7 @@ start_tile (const void *data, size_t tile, unsigned worker)
 
   for (size_t u = 0; u < self->count; u++) {
     size_t b = f->carry.shared ? 0 : self->first + u;
-    const float *d = ssd_head (self, u * f->heads + h).d_state + p * self->n;
+    const float *d = ssd_d_state (self, u, h) + p * self->n;
     float *to = self->a->d_carry.from[b] + tile * f->state; /* [state] */
 
     for (size_t n = 0; n < f->state; n += VW)
@@ -316,7 +316,7 @@ begin_tile (const void *data, size_t tile, unsigned worker)
   const SsdBackward *self = data;
   const MblmSsdScan *f = &self->a->forward;
   size_t h = tile % f->heads, u = self->first + tile / f->heads;
-  float *d_state = ssd_head (self, tile).d_state;
+  float *d_state = ssd_d_state (self, 0, tile);
 
   self->sums[tile] = (SsdSums){.a_log = 0.0};
   if (self->a->d_carry.to)
@@ -330,7 +330,8 @@ static void
 group_backward (MblmQueue *queue, SsdBackward *self)
 {
   const MblmSsdScanBackward *a = self->a;
-  size_t tiles = self->count * a->forward.heads, parts = SSD_CHUNK / SUM_ROWS;
+  size_t tiles = self->count * a->forward.heads;
+  size_t blocks = SSD_CHUNK / SUM_ROWS;
   double chunk = MULTIPLY_WORK * (double) tiles * (double) self->matrix *
       (double) min_size (SSD_CHUNK, self->rows);
 
@@ -345,8 +346,9 @@ group_backward (MblmQueue *queue, SsdBackward *self)
         mblm_cpu_run (
             queue, tiles, chunk * (double) self->segment, segment_tile, self);
     mblm_cpu_run (queue, self->count, chunk, common_tile, self);
-    mblm_cpu_run (queue, tiles, 4.0 * chunk, FN (ssd_chunk_backward), self);
-    mblm_cpu_run (queue, self->count * parts, chunk, sum_tile, self);
+    mblm_cpu_run (queue, self->count * self->parts, 4.0 * chunk,
+        FN (ssd_chunk_backward), self);
+    mblm_cpu_run (queue, self->count * blocks, chunk, sum_tile, self);
   }
   if (a->d_carry.from)
     mblm_cpu_run (queue, a->forward.heads * a->forward.head_dim,
@@ -371,8 +373,12 @@ plan (SsdBackward *self)
   self->units = divide_up (f->batch, self->sequences);
   self->rows = f->rows * self->sequences;
   self->chunks = divide_up (self->rows, SSD_CHUNK);
-  self->group = max_size (1, GROUP_TILES / max_size (1, f->heads));
+  self->group = max_size (1, GROUP_HEADS / max_size (1, f->heads));
   self->group = min_size (self->group, self->units);
+  self->together = 1;
+  while (self->together < 4 && self->group * f->heads >= 8 * self->together)
+    self->together *= 2;
+  self->parts = divide_up (f->heads, self->together);
   self->p = divide_up (f->head_dim, VW) * VW;
   self->n = divide_up (f->state, VW) * VW;
   self->matrix = f->head_dim * self->n;
@@ -393,21 +399,21 @@ find_memory (MblmQueue *queue, SsdBackward *self)
   char *memory;
 
   self->common_size = chunk * (3 * self->n + chunk);
-  self->head_size = chunk * (2 * self->n + chunk) + self->matrix;
+  self->part_size = chunk * (2 * self->n + chunk);
   self->each = mblm_cpu_bytes (
-      2 * self->matrix + chunk * (7 * self->p + self->n + chunk),
+      2 * self->matrix + chunk * (7 * self->p + self->n + 2 * chunk),
       sizeof (float));
-  floats = (double) (segments + self->segment) * (double) tiles *
+  floats = (double) (segments + self->segment + 1) * (double) tiles *
           (double) self->matrix +
       (double) self->group * (double) self->common_size +
-      (double) tiles * (double) self->head_size;
+      (double) tiles * (double) self->part_size;
   if (floats > (double) (SIZE_MAX / 64)) {
     queue->status = MBLM_STATUS_NO_MEMORY;
     return false;
   }
   memory = mblm_cpu_scratch (queue,
       (kept + inside + self->group * self->common_size +
-          tiles * self->head_size) *
+          self->group * self->parts * self->part_size + tiles * self->matrix) *
               sizeof (float) +
           (tiles + f->heads) * sizeof (SsdSums),
       &self->each, &self->workers);
@@ -416,8 +422,9 @@ find_memory (MblmQueue *queue, SsdBackward *self)
   self->kept = (float *) memory;
   self->inside = self->kept + kept;
   self->common = self->inside + inside;
-  self->head = self->common + self->group * self->common_size;
-  self->sums = (SsdSums *) (self->head + tiles * self->head_size);
+  self->part = self->common + self->group * self->common_size;
+  self->d_state = self->part + self->group * self->parts * self->part_size;
+  self->sums = (SsdSums *) (self->d_state + tiles * self->matrix);
   self->totals = self->sums + tiles;
   memset (self->totals, 0, f->heads * sizeof (*self->totals));
   return true;

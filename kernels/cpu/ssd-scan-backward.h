@@ -35,11 +35,14 @@ typedef struct {
   size_t chunk;        /* the one that is worked on */
   size_t p, n;
   size_t matrix;                 /* head_dim * n, a state */
-  size_t common_size, head_size; /* of an SsdCommon, an SsdHead */
+  size_t together;               /* heads of a part */
+  size_t parts;                  /* of the heads of a unit */
+  size_t common_size, part_size; /* of an SsdCommon, an SsdPart */
   float *kept;                   /* [segments, group, heads, head_dim, n] */
   float *inside;                 /* [segment - 1, group, heads, head_dim, n] */
   float *common;                 /* [group, common_size] */
-  float *head;                   /* [group, heads, head_size] */
+  float *part;                   /* [group, parts, part_size] */
+  float *d_state;                /* [group, heads, head_dim, n]: G, then d_S */
   SsdSums *sums;                 /* [group, heads] */
   SsdSums *totals;               /* [heads], of the groups before */
   char *workers;
@@ -53,12 +56,11 @@ typedef struct {
   float *cb;           /* [SSD_CHUNK, SSD_CHUNK]: C_i . B_j, where j <= i */
 } SsdCommon;
 
-/* A chunk of a head of a unit. */
+/* A chunk of a few heads of a unit: sums over them. */
 typedef struct {
   float *k;         /* [SSD_CHUNK, SSD_CHUNK] */
   float *d_b, *d_c; /* [SSD_CHUNK, n], without what comes from k */
-  float *d_state;   /* [head_dim, n]: G, then d_S; lives on between chunks */
-} SsdHead;
+} SsdPart;
 
 /* The steps of a chunk of a head. */
 typedef struct {
@@ -80,13 +82,19 @@ ssd_common (const SsdBackward *self, size_t u)
   return (SsdCommon){at, at + part, at + 2 * part, at + 3 * part};
 }
 
-static inline SsdHead
-ssd_head (const SsdBackward *self, size_t tile)
+static inline SsdPart
+ssd_part (const SsdBackward *self, size_t tile)
 {
-  float *at = self->head + tile * self->head_size;
-  float *d_b = at + SSD_CHUNK * SSD_CHUNK, *d_c = d_b + SSD_CHUNK * self->n;
+  float *at = self->part + tile * self->part_size;
+  float *d_b = at + SSD_CHUNK * SSD_CHUNK;
 
-  return (SsdHead){at, d_b, d_c, d_c + SSD_CHUNK * self->n};
+  return (SsdPart){at, d_b, d_b + SSD_CHUNK * self->n};
+}
+
+static inline float *
+ssd_d_state (const SsdBackward *self, size_t u, size_t h)
+{
+  return self->d_state + (u * self->a->forward.heads + h) * self->matrix;
 }
 
 /* Where the state before chunk c > 0 of a tile is kept, [head_dim, n]. */
@@ -173,5 +181,5 @@ ssd_copy_padded (const float *from, size_t stride, size_t rows, size_t count,
           to + i * to_stride + j, v_load_n (from + i * stride + j, count - j));
 }
 
-/* A task: the chunk self->chunk of head tile % heads of unit tile / heads. */
+/* A task: the chunk self->chunk of part tile % parts of unit tile / parts. */
 void FN (ssd_chunk_backward) (const void *data, size_t tile, unsigned worker);
