@@ -16,7 +16,7 @@
 #include "tile.h"
 #include "vecmath.h"
 
-#define PIECE 32
+#define PIECE 16
 #define BLOCKS 8
 #define TILE_ROWS 64 /* of several sequences */
 
