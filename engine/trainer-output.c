@@ -114,7 +114,8 @@ make_folder (MblmTrainer *self, GError **error)
         : g_strdup_printf ("%s_%" G_GINT64_FORMAT, config->name, seconds);
     g_autofree char *path = g_build_filename (config->output_dir, name, NULL);
 
-    if (g_mkdir (path, 0777) == 0 || (errno == EEXIST && job != NULL))
+    self->made = g_mkdir (path, 0777) == 0;
+    if (self->made || (errno == EEXIST && job != NULL))
       return g_steal_pointer (&path);
     if (errno != EEXIST) {
       fail (path, "make", error);
@@ -220,6 +221,23 @@ mblm_trainer_close_output (MblmTrainer *self)
   if (self->lock >= 0)
     close (self->lock);
   self->lock = -1;
+}
+
+void
+mblm_trainer_discard_output (MblmTrainer *self)
+{
+  static const char *const names[] = {CONFIG, "loss.csv", "timemem.csv", LOCK};
+
+  mblm_trainer_close_output (self);
+  if (!self->made)
+    return;
+  for (guint i = 0; i < G_N_ELEMENTS (names); i++) {
+    g_autofree char *path = g_build_filename (self->output, names[i], NULL);
+
+    g_unlink (path);
+  }
+  /* it stays where there is a state */
+  g_rmdir (self->output);
 }
 
 /* ------------------------------------------------------------------------- */
