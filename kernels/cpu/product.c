@@ -3,7 +3,7 @@
  * Copyright (C) 2026 The gst-mblm authors
  * SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * Whichever operand has fewer rows is packed, a chunk of it at a time, which then
+ * The operand that has clearly fewer rows is packed, a chunk of it at a time, which then
  * stays in the second level cache while the strips of the other pass by. Both
  * steps are tiles for the threads. What follows the product is done on a block
  * while it is in the first level cache.
@@ -306,8 +306,9 @@ multiply_in_pieces (MblmQueue *queue, const Job *job)
 void
 FN (product) (MblmQueue *queue, const Product *product)
 {
+  /* Blocks that are transposed take a little longer. */
   Job self = {
-      .product = product, .transposed = product->a.rows < product->b.rows};
+      .product = product, .transposed = product->a.rows < product->b.rows / 2};
   size_t strips;
 
   if (product->a.rows == 0 || product->b.rows == 0)
