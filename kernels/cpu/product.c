@@ -3,10 +3,10 @@
  * Copyright (C) 2026 The gst-mblm authors
  * SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * The operand that has clearly fewer rows is packed, a chunk of it at a time, which then
- * stays in the second level cache while the strips of the other pass by. Both
- * steps are tiles for the threads. What follows the product is done on a block
- * while it is in the first level cache.
+ * The operand that has clearly fewer rows is packed, a chunk of it at a time,
+ * which then stays in the second level cache while the strips of the other pass
+ * by. Both steps are tiles for the threads. What follows the product is done on
+ * a block while it is in the first level cache.
  *
  * The gradient of a small weight has few tiles and a depth without bound. Its
  * depth is cut into pieces, each a tile; their sums are added in order.
