@@ -88,6 +88,17 @@ detect (void)
   return MBLM_CPU_AMX;
 }
 
+/* Intel's cores take two cycles for a vector of products of bfloat16, and are
+ * done sooner in float32. */
+static bool
+has_slow_bf16 (void)
+{
+  unsigned a, b, c, d;
+
+  return __get_cpuid (0, &a, &b, &c, &d) && b == signature_INTEL_ebx &&
+      c == signature_INTEL_ecx && d == signature_INTEL_edx;
+}
+
 /* The tiles' registers are large, and Linux wants to be asked for them, once in
  * a process; it may say no. */
 static bool
@@ -108,6 +119,12 @@ static MblmCpuLevel
 detect (void)
 {
   return MBLM_CPU_GENERIC;
+}
+
+static bool
+has_slow_bf16 (void)
+{
+  return false;
 }
 
 static bool
@@ -148,5 +165,7 @@ mblm_cpu_detect (MblmCpuLevel *level, char *message, size_t message_size)
   }
   if (*level == MBLM_CPU_AMX && !may_use_tiles ())
     *level = MBLM_CPU_AVX512BF16;
+  if (*level == MBLM_CPU_AVX512BF16 && !(mask && *mask) && has_slow_bf16 ())
+    *level = MBLM_CPU_AVX512;
   return true;
 }

@@ -3,10 +3,10 @@
  * Copyright (C) 2026 The gst-mblm authors
  * SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * Whichever operand has fewer rows is packed, a chunk of it at a time, which then
- * stays in the second level cache while the strips of the other pass by. Both
- * steps are tiles for the threads. What follows the product is done on a block
- * while it is in the first level cache.
+ * The operand that has clearly fewer rows is packed, a chunk of it at a time,
+ * which then stays in the second level cache while the strips of the other pass
+ * by. Both steps are tiles for the threads. What follows the product is done on
+ * a block while it is in the first level cache.
  *
  * The gradient of a small weight has few tiles and a depth without bound. Its
  * depth is cut into pieces, each a tile; their sums are added in order.
@@ -29,6 +29,10 @@
 #define MAX_PIECES 16
 #define MIN_PIECE 2048
 
+/* The longest part of the depth of a strip that lies across, which is read in
+ * short pieces, one from each row: more than this stay in no cache. */
+#define ACROSS_DEPTH 512
+
 /* Nanoseconds for an element that is packed. */
 #define PACK_WORK 0.25
 
@@ -48,7 +52,8 @@ typedef struct {
   bool last;           /* this part of the depth completes them */
   char *panels;        /* of the chunk */
   size_t first, chunk; /* rows of `packed` */
-  size_t col, depth;   /* this part of it */
+  size_t part;         /* the longest of the depth */
+  size_t col, depth;   /* this one */
   size_t tile_rows;    /* of `other`, of a tile */
 } Job;
 
@@ -188,7 +193,7 @@ static void
 multiply_in_chunks (MblmQueue *queue, Job *self)
 {
   const Product *p = self->product;
-  size_t depth = min_size (p->depth, self->blocks->depth);
+  size_t depth = min_size (p->depth, self->part);
   size_t chunk = chunk_rows (self, depth), panels, apart = 0;
   bool split = p->depth > depth;
   char *scratch;
@@ -211,7 +216,7 @@ multiply_in_chunks (MblmQueue *queue, Job *self)
     self->begun = p->add;
     self->col = 0;
     do { /* once where there is no depth: sums of nothing */
-      self->depth = min_size (self->blocks->depth, p->depth - self->col);
+      self->depth = min_size (self->part, p->depth - self->col);
       self->last = self->col + self->depth == p->depth;
       multiply_chunk (queue, self);
       self->begun = true;
@@ -244,7 +249,7 @@ piece_tile (const void *data, size_t tile, unsigned worker)
   job.sums = (Result){self->sums + tile * self->size, job.product->b.rows};
   job.chunk = job.packed.rows;
   for (job.col = tile * self->length; job.col < end; job.col += job.depth) {
-    job.depth = min_size (job.blocks->depth, end - job.col);
+    job.depth = min_size (job.part, end - job.col);
     pack_panels (&job, 0, divide_up (job.chunk, job.blocks->lanes));
     multiply_rows (&job, 0, job.other.rows);
     job.begun = true;
@@ -284,12 +289,11 @@ multiply_in_pieces (MblmQueue *queue, const Job *job)
   double work = (double) p->depth * (double) job->packed.rows;
 
   self.count = min_size (MAX_PIECES, p->depth / MIN_PIECE);
-  self.length = divide_up (
-                    divide_up (p->depth, self.count), job->blocks->depth) *
-      job->blocks->depth;
+  self.length = divide_up (divide_up (p->depth, self.count), job->part) *
+      job->part;
   self.count = divide_up (p->depth, self.length);
   self.each = divide_up (job->packed.rows, job->blocks->lanes) *
-      panel_bytes (job->blocks, job->blocks->depth);
+      panel_bytes (job->blocks, job->part);
   self.sums = mblm_cpu_scratch (queue,
       mblm_cpu_bytes (self.count * self.size, sizeof (float)), &self.each,
       &self.panels);
@@ -306,8 +310,9 @@ multiply_in_pieces (MblmQueue *queue, const Job *job)
 void
 FN (product) (MblmQueue *queue, const Product *product)
 {
+  /* Blocks that are transposed take a little longer. */
   Job self = {
-      .product = product, .transposed = product->a.rows < product->b.rows};
+      .product = product, .transposed = product->a.rows < product->b.rows / 2};
   size_t strips;
 
   if (product->a.rows == 0 || product->b.rows == 0)
@@ -317,6 +322,8 @@ FN (product) (MblmQueue *queue, const Product *product)
       : &FN (blocks_f32);
   self.packed = self.transposed ? product->a : product->b;
   self.other = self.transposed ? product->b : product->a;
+  self.part = self.other.across ? min_size (self.blocks->depth, ACROSS_DEPTH)
+                                : self.blocks->depth;
   self.sums = (Result){product->out, product->out_stride};
   if (is_worth_pieces (&self)) {
     multiply_in_pieces (queue, &self);

@@ -8,9 +8,8 @@
  * a few rows at a time, one number in all lanes. A block of strip x panel
  * results stays in registers over the whole depth, or over a part of it.
  *
- * Every result is the sum over the depth in rising order, in fixed parts:
- * it does not depend on which of the operands is packed, nor on where in a block
- * it is computed.
+ * Every result is the sum over the depth in rising order, in parts whose length
+ * the shape decides: it does not depend on where in a block it is computed.
  *
  * How a strip and a panel look, and how many rows they have, is the affair of
  * a MblmBlocks: one for float32, one for operands rounded to bfloat16, which
