@@ -198,7 +198,7 @@ test_refused (void)
   } cases[] = {
       {", dataset_args: {x: 1}", "", "", MBLM_ERROR_CONFIG, "dataset_args"},
       {"", "",
-          "resume: {checkpoint_file: /nowhere/x, next_epoch_index: 0, "
+          "resume: {checkpoint_file: /proc/self/cmdline, next_epoch_index: 0, "
           "next_batch_index: 16}\n",
           MBLM_ERROR_CONFIG, "next_batch_index is 16"},
       {"", "",
