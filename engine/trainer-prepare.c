@@ -164,7 +164,8 @@ mblm_trainer_prepare (MblmTrainer *self, GError **error)
   self->progress.n_steps = config->steps;
   self->progress.batch_bytes = config->batch_size * config->length;
   if (!count_parameters (self, error) || !check_memory (self, error) ||
-      !check_output (self, error) || !open_data (self, error))
+      !check_output (self, error) || !mblm_trainer_check_start (self, error) ||
+      !open_data (self, error))
     return FALSE;
   self->prepared = TRUE;
   return TRUE;

@@ -82,6 +82,8 @@ gboolean mblm_trainer_write_file (
 
 /* ---- trainer-start.c ---------------------------------------------------- */
 
+/* What can be told of resume.checkpoint_file before it is read. */
+gboolean mblm_trainer_check_start (MblmTrainer *self, GError **error);
 /* Makes the learner: of the state in `state_folder`, or, where that is NULL, of
  * resume.checkpoint_file, or fresh. */
 gboolean mblm_trainer_start (

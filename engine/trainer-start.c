@@ -11,26 +11,70 @@
 
 #include <errno.h>
 #include <glib/gstdio.h>
+#include <unistd.h>
 
 #include "checkpoint.h"
 #include "mblm-error.h"
 #include "model-private.h"
+#include "read-file.h"
 
-/* Where the tensors of a checkpoint are: of a model folder, a .safetensors file,
- * or a .pth file, which is read into `folder` first. */
+/* Where the tensors of a checkpoint are, of a model folder or a .safetensors
+ * file; NULL for a .pth file, which has to be read first. */
 static char *
-find_weights (const char *checkpoint, const char *folder, GError **error)
+find_weights (const char *checkpoint)
 {
-  g_autofree char *path = NULL;
-
   if (g_file_test (checkpoint, G_FILE_TEST_IS_DIR))
     return g_build_filename (checkpoint, "model.safetensors", NULL);
-  if (g_str_has_suffix (checkpoint, ".safetensors"))
-    return g_strdup (checkpoint);
-  path = g_build_filename (folder, "checkpoint.safetensors", NULL);
-  return mblm_checkpoint_read (checkpoint, path, error)
-      ? g_steal_pointer (&path)
-      : NULL;
+  return g_str_has_suffix (checkpoint, ".safetensors") ? g_strdup (checkpoint)
+                                                       : NULL;
+}
+
+/* Opens the tensors at `path`, which have to be those of the run's model; `model`
+ * gets one without weights. */
+static MblmTensorFile *
+open_weights (
+    MblmTrainer *self, const char *path, MblmModel **model, GError **error)
+{
+  const MblmTrainingConfig *config = self->config;
+  g_autoptr (MblmTensorFile) file = mblm_tensor_file_open (path, error);
+  MblmParameters *parameters;
+
+  if (file == NULL)
+    return NULL;
+  *model = mblm_model_new_bare (config->model, file, error);
+  if (*model == NULL)
+    return NULL;
+  parameters = (*model)->parameters;
+  if (config->migrate_embeddings
+          ? mblm_parameters_check_migration (parameters, file, error)
+          : mblm_parameters_check_file (parameters, file, error))
+    return g_steal_pointer (&file);
+  g_prefix_error (error, "%s is not a model of %s: ", config->checkpoint_file,
+      config->path);
+  return NULL;
+}
+
+gboolean
+mblm_trainer_check_start (MblmTrainer *self, GError **error)
+{
+  const char *checkpoint = self->config->checkpoint_file;
+  g_autofree char *path = NULL;
+  g_autoptr (MblmTensorFile) file = NULL;
+  g_autoptr (MblmModel) model = NULL;
+  guint64 size;
+  int fd;
+
+  if (checkpoint == NULL || self->resume)
+    return TRUE;
+  path = find_weights (checkpoint);
+  if (path != NULL) {
+    file = open_weights (self, path, &model, error);
+    return file != NULL;
+  }
+  fd = mblm_open_file (checkpoint, &size, error);
+  if (fd >= 0)
+    close (fd);
+  return fd >= 0;
 }
 
 /* The values of `p`: those of the file, and fresh ones where it has fewer. */
@@ -84,25 +128,19 @@ import (MblmTrainer *self, const char *folder, GError **error)
 {
   const MblmTrainingConfig *config = self->config;
   g_autofree char *yaml = mblm_config_to_yaml (config->model);
+  g_autofree char *json = mblm_info_to_json (self->info);
   g_autofree char *to = g_build_filename (folder, "model.safetensors", NULL);
-  g_autofree char *from = find_weights (config->checkpoint_file, folder, error);
+  g_autofree char *from = find_weights (config->checkpoint_file);
   g_autoptr (MblmTensorFile) file = NULL;
   g_autoptr (MblmModel) model = NULL;
-  g_autofree char *json = mblm_info_to_json (self->info);
 
-  if (from == NULL || (file = mblm_tensor_file_open (from, error)) == NULL)
-    return FALSE;
-  model = mblm_model_new_bare (config->model, file, error);
-  if (model == NULL)
-    return FALSE;
-  if (!(config->migrate_embeddings
-              ? mblm_parameters_check_migration (model->parameters, file, error)
-              : mblm_parameters_check_file (model->parameters, file, error))) {
-    g_prefix_error (error, "%s is not a model of %s: ", config->checkpoint_file,
-        config->path);
-    return FALSE;
+  if (from == NULL) {
+    from = g_build_filename (folder, "checkpoint.safetensors", NULL);
+    if (!mblm_checkpoint_read (config->checkpoint_file, from, error))
+      return FALSE;
   }
-  return write_weights (self, model, file, to, error) &&
+  file = open_weights (self, from, &model, error);
+  return file != NULL && write_weights (self, model, file, to, error) &&
       mblm_trainer_write_file (folder, "config.yaml", yaml, error) &&
       (!self->has_info ||
           mblm_trainer_write_file (folder, "mblm.json", json, error));

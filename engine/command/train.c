@@ -12,6 +12,7 @@
 
 #include <inttypes.h>
 #include <math.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "output.h"
@@ -92,6 +93,18 @@ describe (Train *self)
                              " (%.1f %%): %.3f bits per byte%s, %s/s, %s left"),
       p->n_done, p->n_batches, 100.0 * p->n_done / p->n_batches,
       BITS (p->smooth_loss), valid, speed, left);
+}
+
+/* "[####----]" */
+static char *
+draw_bar (const MblmTrainerProgress *p)
+{
+  char bar[] = "[--------------------]";
+  guint width = sizeof bar - 3;
+
+  memset (bar + 1, '#',
+      (gsize) (p->n_done / (double) MAX (p->n_batches, 1) * width));
+  return g_strdup (bar);
 }
 
 static void
@@ -198,9 +211,10 @@ on_progress (MblmTrainer *trainer, Train *self)
   line = now - self->last_line >= LINE_SECONDS * G_USEC_PER_SEC ||
       p->n_done == p->n_batches;
   if (progress_due ()) {
+    g_autofree char *bar = draw_bar (p);
     g_autofree char *text = describe (self);
 
-    progress_show ("%s", text);
+    progress_show ("%s %s", bar, text);
   }
   if (!line || p->n_done == self->last_done)
     return;

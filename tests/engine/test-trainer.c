@@ -4,6 +4,8 @@
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
 
+#include "config.h"
+
 #include <glib/gstdio.h>
 #include <math.h>
 #include <mblm.h>
@@ -29,46 +31,32 @@ on_message (MblmTrainer *trainer, const char *text, GString *all)
   g_string_append_printf (all, "%s\n", text);
 }
 
+/* What is in an output folder, and nothing else. */
 static void
-test_run (void)
+check_entries (const char *output)
 {
   static const char *const entries[] = {"config.yaml", "lock", "loss.csv",
-      "loss.svg", "run_top1", "run_top2", "state", "timemem.csv"};
-  g_auto (Place) place;
-  g_autoptr (MblmTrainer) trainer = NULL;
-  const MblmTrainerProgress *progress;
-  guint count = 0, train = 0, valid = 0;
-
-  place_init (&place, "", "", "");
-  trainer = trainer_new (&place);
-  g_signal_connect (trainer, "progress", G_CALLBACK (on_count), &count);
-  run_ok (trainer);
-  progress = mblm_trainer_get_progress (trainer);
-  g_assert_cmpuint (progress->n_batches, ==, 40);
-  g_assert_cmpuint (progress->n_done, ==, 40);
-  g_assert_cmpuint (progress->n_epoch_batches, ==, 15);
-  /* an epoch's last three batches are no step; the third one is not complete */
-  g_assert_cmpuint (progress->n_steps_done, ==, 3 + 3 + 2);
-  g_assert_cmpuint (count, >, 40);
-  g_assert_cmpfloat (progress->best_loss, <, progress->loss + 1);
-  g_assert_cmpfloat (progress->test_loss, >, 0);
-
-  const char *output = mblm_trainer_get_output (trainer);
-  g_autofree char *losses = runs_read_losses (output);
-  g_auto (GStrv) lines = g_strsplit (losses, "\n", -1);
+#ifdef HAVE_CAIRO
+      "loss.svg",
+#endif
+      "run_top1", "run_top2", "state", "timemem.csv", NULL};
   g_autoptr (GDir) dir = g_dir_open (output, 0, NULL);
   const char *name;
+  guint found = 0;
 
-  while ((name = g_dir_read_name (dir)) != NULL)
-    g_assert_true (g_strv_contains (
-        (const char *const[]){entries[0], entries[1], entries[2], entries[3],
-            entries[4], entries[5], entries[6], entries[7], NULL},
-        name));
-  for (guint i = 0; i < G_N_ELEMENTS (entries); i++) {
-    g_autofree char *path = g_build_filename (output, entries[i], NULL);
+  for (; (name = g_dir_read_name (dir)) != NULL; found++)
+    if (!g_strv_contains (entries, name))
+      g_error ("%s: what is %s?", output, name);
+  g_assert_cmpuint (found, ==, G_N_ELEMENTS (entries) - 1);
+}
 
-    g_assert_true (g_file_test (path, G_FILE_TEST_EXISTS));
-  }
+static void
+check_losses (const char *output)
+{
+  g_autofree char *losses = runs_read_losses (output);
+  g_auto (GStrv) lines = g_strsplit (losses, "\n", -1);
+  guint train = 0, valid = 0;
+
   for (guint i = 0; lines[i] != NULL; i++) {
     train += strstr (lines[i], ",train,") != NULL;
     valid += strstr (lines[i], ",valid,") != NULL;
@@ -82,6 +70,31 @@ test_run (void)
   g_assert_true (g_str_has_prefix (lines[25], "0,5120,valid,2,9,39,"));
   g_assert_true (g_str_has_prefix (lines[26], "0,-1,test,-1,-1,-1,"));
   g_assert_true (g_str_has_suffix (lines[26], ",-1,-1,-1"));
+}
+
+static void
+test_run (void)
+{
+  g_auto (Place) place;
+  g_autoptr (MblmTrainer) trainer = NULL;
+  const MblmTrainerProgress *progress;
+  guint count = 0;
+
+  place_init (&place, "", "", "");
+  trainer = trainer_new (&place);
+  g_signal_connect (trainer, "progress", G_CALLBACK (on_count), &count);
+  run_ok (trainer);
+  progress = mblm_trainer_get_progress (trainer);
+  g_assert_cmpuint (progress->n_batches, ==, 40);
+  g_assert_cmpuint (progress->n_done, ==, 40);
+  g_assert_cmpuint (progress->n_epoch_batches, ==, 15);
+  /* of the 15 batches of an epoch, the last three wait for the next one's */
+  g_assert_cmpuint (progress->n_steps_done, ==, 3 + 3 + 2);
+  g_assert_cmpuint (count, >, 40);
+  g_assert_cmpfloat (progress->best_loss, <, progress->loss + 1);
+  g_assert_cmpfloat (progress->test_loss, >, 0);
+  check_entries (mblm_trainer_get_output (trainer));
+  check_losses (mblm_trainer_get_output (trainer));
 }
 
 /* The config.yaml of a run says where its best model is; the same run again ends
@@ -185,7 +198,7 @@ test_refused (void)
   } cases[] = {
       {", dataset_args: {x: 1}", "", "", MBLM_ERROR_CONFIG, "dataset_args"},
       {"", "",
-          "resume: {checkpoint_file: /nowhere/x, next_epoch_index: 0, "
+          "resume: {checkpoint_file: /proc/self/cmdline, next_epoch_index: 0, "
           "next_batch_index: 16}\n",
           MBLM_ERROR_CONFIG, "next_batch_index is 16"},
       {"", "",
