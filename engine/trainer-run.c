@@ -224,16 +224,16 @@ draw_plot (MblmTrainer *self)
   mblm_trainer_say (self, "loss.svg is left out: %s", error->message);
 }
 
-/* The batch that was done last. */
+/* The batch that was done last; an epoch may be empty. */
 static void
 get_last_place (MblmTrainer *self, gint64 *epoch, gint64 *batch)
 {
-  const MblmTrainingState *state = self->state;
+  guint64 at = self->state->epoch, after = self->state->batch;
 
-  *epoch = (gint64) state->epoch - (state->batch == 0);
-  *batch = (gint64) state->batch - 1;
-  if (state->batch == 0)
-    *batch = (gint64) mblm_batches_count (self->batches, (guint64) *epoch) - 1;
+  while (after == 0 && at > 0)
+    after = mblm_batches_count (self->batches, --at);
+  *epoch = (gint64) at;
+  *batch = (gint64) after - 1;
 }
 
 static gboolean

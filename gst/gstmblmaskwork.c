@@ -120,6 +120,18 @@ post_answer (GstMblmAsk *self, const GstMblmItem *item, GstMblmTextPad *pad,
       gst_message_new_element (GST_OBJECT (self), structure));
 }
 
+/* Up to the newest input. */
+static GstFlowReturn
+advance_on (GstMblmTextPad *pad, const GstMblmNewest *newest, gboolean repeat)
+{
+  GstClockTime start, end;
+
+  if (!gst_mblm_newest_find (
+          newest, gst_mblm_text_pad_get_segment (pad), &start, &end))
+    return GST_FLOW_OK;
+  return gst_mblm_text_pad_advance (pad, start, end, repeat);
+}
+
 static GstFlowReturn
 send_answer (GstMblmAsk *self, const GstMblmItem *item, GstMblmTextPad *pad,
     const char *question, const MblmAnswer *answer)
@@ -127,7 +139,7 @@ send_answer (GstMblmAsk *self, const GstMblmItem *item, GstMblmTextPad *pad,
   GstMblmBase *base = &self->parent;
   char *text = g_strconcat (answer->text, self->now.separator, NULL);
   GstBuffer *buffer = gst_buffer_new_wrapped (text, strlen (text));
-  GstClockTime start, end;
+  GstMblmNewest newest;
 
   gst_mblm_base_count_out (base, gst_buffer_get_size (buffer));
   gst_mblm_answer_meta_add (buffer, question, answer, item->running_time);
@@ -138,13 +150,9 @@ send_answer (GstMblmAsk *self, const GstMblmItem *item, GstMblmTextPad *pad,
   gst_mblm_text_pad_offer (
       pad, buffer, gst_mblm_base_now (base, pad), self->now.on_change);
   g_mutex_lock (&base->lock);
-  start = base->newest_start;
-  end = base->segments_waiting == 0 ? base->newest_end : GST_CLOCK_TIME_NONE;
+  newest = gst_mblm_base_get_newest (base);
   g_mutex_unlock (&base->lock);
-  if (!GST_CLOCK_TIME_IS_VALID (end))
-    return GST_FLOW_OK;
-  return gst_mblm_text_pad_advance (
-      pad, start, end, self->now.hold && !self->now.on_change);
+  return advance_on (pad, &newest, self->now.hold && !self->now.on_change);
 }
 
 /* Input that gets no answer on this pad. */
@@ -299,7 +307,7 @@ gst_mblm_ask_skip (GstMblmBase *base, GstMblmItem *item)
 }
 
 static GstFlowReturn
-gst_mblm_ask_advance (GstMblmBase *base, GstClockTime start, GstClockTime end)
+gst_mblm_ask_advance (GstMblmBase *base, const GstMblmNewest *newest)
 {
   GstMblmAsk *self = GST_MBLM_ASK (base);
   g_autoptr (GPtrArray) pads = gst_mblm_base_list_text_pads (base);
@@ -311,14 +319,8 @@ gst_mblm_ask_advance (GstMblmBase *base, GstClockTime start, GstClockTime end)
   GST_OBJECT_UNLOCK (self);
   for (guint i = 0; i < pads->len; i++)
     flows_add (&flows, GST_PAD (pads->pdata[i]) == base->srcpad,
-        gst_mblm_text_pad_advance (pads->pdata[i], start, end, repeat));
+        advance_on (pads->pdata[i], newest, repeat));
   return flows_result (&flows);
-}
-
-static void
-gst_mblm_ask_reset_task (GstMblmBase *base)
-{
-  /* The askers keep the states of their questions. */
 }
 
 void
@@ -328,7 +330,7 @@ gst_mblm_ask_class_init_work (GstMblmBaseClass *klass)
   klass->work = gst_mblm_ask_work;
   klass->skip = gst_mblm_ask_skip;
   klass->advance = gst_mblm_ask_advance;
-  klass->reset_task = gst_mblm_ask_reset_task;
+  /* No `reset_task`: the askers keep the states of their questions. */
 }
 
 void

@@ -108,7 +108,8 @@ forget_stream (GstMblmBase *self)
   gst_mblm_input_reset (&self->input);
   gst_mblm_input_set_framerate (&self->input, 0, 1);
   klass->reset_input (self);
-  klass->reset_task (self);
+  if (klass->reset_task)
+    klass->reset_task (self);
   for (guint i = 0; i < pads->len; i++)
     gst_mblm_text_pad_reset (pads->pdata[i]);
 

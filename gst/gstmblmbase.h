@@ -118,6 +118,7 @@ struct _GstMblmBase {
   gboolean own_time;                     /* copy of input.own */
   gboolean arrival;                      /* how the output is timed now */
   guint segments_waiting;                /* SEGMENT events in the queue */
+  GstSegment newest_segment;             /* the last of them */
   GstClockTime newest_start, newest_end; /* of the input taken so far */
   GstClockTime advanced; /* newest_end that the task has answered to */
   gboolean back;         /* input has come that lies before that */
@@ -155,14 +156,13 @@ struct _GstMblmBaseClass {
   GstFlowReturn (*work) (
       GstMblmBase *self, GstMblmItem *item, GCancellable *cancellable);
   GstFlowReturn (*skip) (GstMblmBase *self, GstMblmItem *item);
-  GstFlowReturn (*advance) (
-      GstMblmBase *self, GstClockTime start, GstClockTime end);
+  GstFlowReturn (*advance) (GstMblmBase *self, const GstMblmNewest *newest);
   GstFlowReturn (*finish) (GstMblmBase *self, GCancellable *cancellable);
-  GstFlowReturn (*event) (GstMblmBase *self, GstEvent *event);
+  void (*event) (GstMblmBase *self, GstEvent *event);
   /* An event for source pads that are neither `src` nor text pads (taken): a
    * flush, in upstream's thread, or the EOS that follows an error. */
   void (*spread) (GstMblmBase *self, GstEvent *event);
-  /* Forget the stream, not the model; the task doesn't run. */
+  /* Forget the stream, not the model; the task doesn't run. NULL: nothing to do. */
   void (*reset_task) (GstMblmBase *self);
 };
 
@@ -208,6 +208,9 @@ void gst_mblm_base_check_load (GstMblmBase *self, const GstMblmLoad *load);
 void gst_mblm_base_set_up_sink (GstMblmBase *self, GstPad *pad);
 /* Queues an item (taken): WORK or SKIP. Waits for room, or drops. */
 GstFlowReturn gst_mblm_base_submit (GstMblmBase *self, GstMblmItem *item);
+/* Says that a unit, which was counted as dropped, was. Of the item only the times
+ * are looked at. Any thread. */
+void gst_mblm_base_post_qos (GstMblmBase *self, const GstMblmItem *times);
 /* The model that the next unit is for; a new reference, or NULL. */
 GstMblmLoad *gst_mblm_base_get_load (GstMblmBase *self);
 
@@ -221,7 +224,7 @@ void gst_mblm_base_set_up_src (GstMblmBase *self, GstPad *pad);
 gboolean gst_mblm_base_start_task (GstMblmBase *self);
 /* What a serialized event of upstream's (taken) means for every text pad
  * (gstmblmtextevent.c). */
-GstFlowReturn gst_mblm_base_text_event (GstMblmBase *self, GstEvent *event);
+void gst_mblm_base_text_event (GstMblmBase *self, GstEvent *event);
 /* Ends what is at work and keeps the task from going on; doesn't wait. */
 void gst_mblm_base_set_flushing (GstMblmBase *self);
 /* One answer of the unit at work begins, and with it the time of `deadline`. */
@@ -241,6 +244,8 @@ void gst_mblm_base_breathe (GstMblmBase *self, GCancellable *cancellable);
 GstFlowReturn gst_mblm_base_failure (GstMblmBase *self, GError *error);
 /* How the output is timed: arrival, else frame. */
 gboolean gst_mblm_base_is_arrival (GstMblmBase *self);
+/* The newest input; the lock is held. */
+GstMblmNewest gst_mblm_base_get_newest (GstMblmBase *self);
 /* The position in a text pad's segment that stands for the running time now. */
 GstClockTime gst_mblm_base_now (GstMblmBase *self, GstMblmTextPad *pad);
 /* Counts text that was sent, and bytes that were scored. */

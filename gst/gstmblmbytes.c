@@ -95,6 +95,16 @@ plane_fits (const GstVideoFrame *frame, const GstVideoInfo *info, guint plane)
       after <= (gsize) (map->data + map->size - data);
 }
 
+/* Whether a meta is of a frame that these caps can't be of. */
+static gboolean
+is_other_frame (const GstVideoMeta *meta, const GstVideoInfo *info)
+{
+  return meta->format != GST_VIDEO_INFO_FORMAT (info) ||
+      meta->width < (guint) GST_VIDEO_INFO_WIDTH (info) ||
+      meta->height < (guint) GST_VIDEO_INFO_HEIGHT (info) ||
+      meta->n_planes != GST_VIDEO_INFO_N_PLANES (info);
+}
+
 gboolean
 gst_mblm_video_frame_map (
     GstVideoFrame *frame, const GstVideoInfo *info, GstBuffer *buffer)
@@ -102,11 +112,7 @@ gst_mblm_video_frame_map (
   const GstVideoMeta *meta = gst_buffer_get_video_meta (buffer);
   gboolean fits = TRUE;
 
-  if (meta &&
-      (meta->format != GST_VIDEO_INFO_FORMAT (info) ||
-          meta->width < (guint) GST_VIDEO_INFO_WIDTH (info) ||
-          meta->height < (guint) GST_VIDEO_INFO_HEIGHT (info) ||
-          meta->n_planes != GST_VIDEO_INFO_N_PLANES (info)))
+  if (meta && is_other_frame (meta, info))
     return FALSE;
   if (!gst_video_frame_map (frame, info, buffer, GST_MAP_READ))
     return FALSE;
@@ -162,6 +168,25 @@ gst_mblm_buffer_foreach (GstBuffer *buffer, const GstVideoInfo *info,
       break;
   }
   return TRUE;
+}
+
+gsize
+gst_mblm_buffer_count (GstBuffer *buffer, const GstVideoInfo *info)
+{
+  gsize size = gst_buffer_get_size (buffer), n = 0;
+  const GstVideoMeta *meta = gst_buffer_get_video_meta (buffer);
+
+  /* What isn't a frame of these caps is read as it lies. */
+  if (!info || !has_rows (info->finfo) ||
+      (meta ? is_other_frame (meta, info) : size < GST_VIDEO_INFO_SIZE (info)))
+    return size;
+  for (guint plane = 0; plane < GST_VIDEO_INFO_N_PLANES (info); plane++) {
+    guint n_rows;
+    gsize row = row_bytes (info, plane, &n_rows);
+
+    n += row * n_rows;
+  }
+  return n;
 }
 
 static gboolean

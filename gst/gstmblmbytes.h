@@ -29,6 +29,9 @@ typedef gboolean (*GstMblmBytesFunc) (
  * FALSE: the buffer can't be mapped. */
 gboolean gst_mblm_buffer_foreach (GstBuffer *buffer, const GstVideoInfo *info,
     GstMblmBytesFunc func, gpointer user_data);
+/* How many bytes that goes over, without mapping the buffer; of one that can't be
+ * mapped, how many they would have been. */
+gsize gst_mblm_buffer_count (GstBuffer *buffer, const GstVideoInfo *info);
 /* A copy of the bytes; NULL: the buffer can't be mapped. gst_buffer_extract gives
  * a critical warning then. */
 GBytes *gst_mblm_buffer_copy (GstBuffer *buffer);

@@ -68,13 +68,16 @@ last_position (GstMblmEmitter *self)
 static GstClockTime
 newest_end (GstMblmEmitter *self)
 {
-  GstClockTime end;
+  GstMblmNewest newest;
+  GstClockTime start, end;
 
   g_mutex_lock (&self->base->lock);
-  end = self->base->segments_waiting == 0 ? self->base->newest_end
-                                          : GST_CLOCK_TIME_NONE;
+  newest = gst_mblm_base_get_newest (self->base);
   g_mutex_unlock (&self->base->lock);
-  return end;
+  return gst_mblm_newest_find (
+             &newest, gst_mblm_text_pad_get_segment (self->pad), &start, &end)
+      ? end
+      : GST_CLOCK_TIME_NONE;
 }
 
 /* The bounds within which `n` bytes are stamped: from where on, and up to where

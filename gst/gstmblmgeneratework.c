@@ -307,8 +307,7 @@ gst_mblm_generate_skip (GstMblmBase *base, GstMblmItem *item)
 }
 
 static GstFlowReturn
-gst_mblm_generate_advance (
-    GstMblmBase *base, GstClockTime start, GstClockTime end)
+gst_mblm_generate_advance (GstMblmBase *base, const GstMblmNewest *newest)
 {
   return gst_mblm_emitter_follow_clock (&GST_MBLM_GENERATE (base)->emitter);
 }

@@ -165,6 +165,17 @@ tell (GstMblmLoader *self, GstMblmLoad *load, GstMblmFault *fault,
   }
 }
 
+/* Whether what was loaded is what is at work already: the engine gives the same
+ * model where no file has changed. It goes on, with all that it has in mind. The
+ * lock is held. */
+static gboolean
+is_at_work (const GstMblmLoader *self, const GstMblmLoad *load)
+{
+  return load == self->current ||
+      (load->model == self->current->model &&
+          gst_mblm_load_is_same (load, self->current));
+}
+
 static void
 load_one (GstMblmLoader *self, GstMblmLoad *load)
 {
@@ -189,7 +200,7 @@ load_one (GstMblmLoader *self, GstMblmLoad *load)
   first = load == self->current || self->current->state == GST_MBLM_LOAD_FAILED;
   load->model = model;
   load->state = model ? GST_MBLM_LOAD_READY : GST_MBLM_LOAD_FAILED;
-  if (model && load != self->current) {
+  if (model && !is_at_work (self, load)) {
     gst_mblm_load_unref (self->current);
     self->current = gst_mblm_load_ref (load);
   }

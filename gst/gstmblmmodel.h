@@ -63,8 +63,8 @@ typedef struct {
   GMutex *lock;        /* the element's: guards what follows */
   GCond *cond;         /* told when a load is ready or has failed */
   MblmTask task;
-  /* Called without the lock, from the thread, when the model `failed` was to
-   * take over and can't; `current` is the one that stays. */
+  /* Called without the lock, from the thread, when `failed` was to take over and
+   * can't; `current` is what stays. */
   void (*kept) (GstElement *element, const GstMblmLoad *failed,
       const GstMblmLoad *current);
 
@@ -83,8 +83,8 @@ void gst_mblm_loader_init (GstMblmLoader *self, GstElement *element,
 /* Begins with a checked load (taken), which is current at once and whose
  * weights follow. No lock held. */
 void gst_mblm_loader_open (GstMblmLoader *self, GstMblmLoad *load);
-/* A load (taken, not checked) that takes over when it is there; the last one
- * asked for counts. No lock held. */
+/* A load (taken, not checked) that takes over when it is there, unless it comes to
+ * the very model that is at work; the last one asked for counts. No lock held. */
 void gst_mblm_loader_replace (GstMblmLoader *self, GstMblmLoad *load);
 /* Cancels, waits for the thread, lets go of the models. No lock held. */
 void gst_mblm_loader_close (GstMblmLoader *self);

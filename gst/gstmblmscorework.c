@@ -233,6 +233,7 @@ give_up (GstMblmScore *self)
   g_mutex_unlock (&base->lock);
   if (!hurried)
     return FALSE;
+  gst_mblm_base_post_qos (base, self->item);
   g_clear_error (&self->error);
   mblm_scorer_reset (self->scorer);
   if (self->now.per == GST_MBLM_SCORE_PER_BUFFER ||
@@ -255,28 +256,37 @@ warn_unmappable (GstMblmScore *self)
           NULL));
 }
 
+/* How raw video lies, or NULL. */
+static const GstVideoInfo *
+get_video (const GstMblmScore *self)
+{
+  return self->is_video ? &self->video : NULL;
+}
+
 static GstFlowReturn
 gst_mblm_score_work (
     GstMblmBase *base, GstMblmItem *item, GCancellable *cancellable)
 {
   GstMblmScore *self = GST_MBLM_SCORE (base);
-  guint64 begin = self->offset, end = self->offset + item->size;
+  const GstVideoInfo *video = get_video (self);
+  guint64 begin = self->offset;
+  gboolean whole;
 
   settings_take (self);
   self->item = item;
   self->cancellable = cancellable;
-  if (!gst_mblm_buffer_foreach (item->buffer,
-          self->is_video ? &self->video : NULL, score_bytes, self))
+  whole = gst_mblm_buffer_foreach (item->buffer, video, score_bytes, self);
+  if (!whole)
     warn_unmappable (self);
+  whole = whole && !self->error;
   if (self->error &&
       !(g_error_matches (self->error, G_IO_ERROR, G_IO_ERROR_CANCELLED) &&
           give_up (self)))
     return gst_mblm_base_failure (base, g_steal_pointer (&self->error));
 
   gst_mblm_base_count_scored (base, self->offset - begin);
-  /* The bytes that were counted are those of the rows. */
-  if (!self->is_video)
-    self->offset = end;
+  if (!whole)
+    self->offset = begin + gst_mblm_buffer_count (item->buffer, video);
   if (self->now.per == GST_MBLM_SCORE_PER_BUFFER)
     end_unit (self);
   return pass (self, g_steal_pointer (&item->buffer));
@@ -287,7 +297,7 @@ gst_mblm_score_skip (GstMblmBase *base, GstMblmItem *item)
 {
   GstMblmScore *self = GST_MBLM_SCORE (base);
 
-  self->offset += item->size;
+  self->offset += gst_mblm_buffer_count (item->buffer, get_video (self));
   return pass (self, g_steal_pointer (&item->buffer));
 }
 
@@ -318,6 +328,14 @@ gst_mblm_score_finish (GstMblmBase *base, GCancellable *cancellable)
   return GST_FLOW_OK;
 }
 
+void
+gst_mblm_score_take_path (GstMblmScore *self, char *path)
+{
+  g_free (self->path);
+  self->path = path && *path ? g_steal_pointer (&path) : NULL;
+  g_free (path);
+}
+
 /* A file ends where the next stream begins. */
 static void
 begin_stream (GstMblmScore *self)
@@ -337,9 +355,7 @@ begin_stream (GstMblmScore *self)
   g_mutex_lock (&base->lock);
   path = g_queue_pop_head (&self->paths);
   g_mutex_unlock (&base->lock);
-  g_free (self->path);
-  self->path = path && *path ? g_steal_pointer (&path) : NULL;
-  g_free (path);
+  gst_mblm_score_take_path (self, path);
 }
 
 static void
@@ -353,7 +369,7 @@ set_caps (GstMblmScore *self, GstEvent *event)
       gst_mblm_video_info_from_caps (&self->video, caps);
 }
 
-static GstFlowReturn
+static void
 gst_mblm_score_event (GstMblmBase *base, GstEvent *event)
 {
   GstMblmScore *self = GST_MBLM_SCORE (base);
@@ -367,7 +383,6 @@ gst_mblm_score_event (GstMblmBase *base, GstEvent *event)
       GST_EVENT_TYPE (event) == GST_EVENT_EOS)
     gst_mblm_lines_push_event (&self->lines, gst_event_ref (event));
   gst_pad_push_event (base->srcpad, event);
-  return GST_FLOW_OK;
 }
 
 static void

@@ -52,6 +52,26 @@ gst_mblm_base_new_load (GstMblmBase *self)
   return load;
 }
 
+/* Asks until what was asked for last is what the properties say after that: another
+ * thread that sets one may come between reading them and asking. */
+static void
+ask_for_load (GstMblmBase *self, GstMblmLoad *wanted)
+{
+  for (;;) {
+    GstMblmLoad *now;
+    gboolean same;
+
+    gst_mblm_loader_replace (&self->loader, gst_mblm_load_ref (wanted));
+    now = gst_mblm_base_new_load (self);
+    same = gst_mblm_load_is_same (now, wanted);
+    gst_mblm_load_unref (wanted);
+    wanted = now;
+    if (same)
+      break;
+  }
+  gst_mblm_load_unref (wanted);
+}
+
 /* What is to be loaded has changed: with a model at work, the new one is loaded
  * beside it. */
 static void
@@ -63,7 +83,7 @@ reload (GstMblmBase *self)
   open = self->loader.open;
   g_mutex_unlock (&self->lock);
   if (open)
-    gst_mblm_loader_replace (&self->loader, gst_mblm_base_new_load (self));
+    ask_for_load (self, gst_mblm_base_new_load (self));
 }
 
 void
@@ -74,28 +94,50 @@ gst_mblm_base_check_load (GstMblmBase *self, const GstMblmLoad *load)
   if (gst_mblm_load_is_same (wanted, load))
     gst_mblm_load_unref (wanted);
   else
-    gst_mblm_loader_replace (&self->loader, wanted);
+    ask_for_load (self, wanted);
 }
 
-/* A model that was to take over can't: the property says which one stays, unless
- * it was set again since. */
+/* Sets the string to the other one; whether that changes it. */
+static gboolean
+take_back (char **text, const char *to)
+{
+  if (g_str_equal (*text, to))
+    return FALSE;
+  g_free (*text);
+  *text = g_strdup (to);
+  return TRUE;
+}
+
+/* What was to take over can't: the properties say what stays, unless one was set
+ * again since, which is being loaded then. */
 static void
-model_kept (
+load_kept (
     GstElement *element, const GstMblmLoad *failed, const GstMblmLoad *current)
 {
   GstMblmBase *self = GST_MBLM_BASE (element);
   GstMblmSettings *settings = &self->settings;
-  gboolean back;
+  GstMblmLoad *wanted;
+  const char *changed[4];
+  guint n = 0;
 
   GST_OBJECT_LOCK (self);
-  back = g_str_equal (settings->model, failed->name);
-  if (back) {
-    g_free (settings->model);
-    settings->model = g_strdup (current->name);
+  wanted = new_load (settings);
+  if (gst_mblm_load_is_same (wanted, failed)) {
+    if (take_back (&settings->model, current->name))
+      changed[n++] = "model";
+    if (take_back (&settings->device, current->device_name))
+      changed[n++] = "device";
+    if (settings->precision != (GstMblmPrecision) current->precision)
+      changed[n++] = "precision";
+    settings->precision = (GstMblmPrecision) current->precision;
+    if (settings->threads != current->threads)
+      changed[n++] = "threads";
+    settings->threads = current->threads;
   }
   GST_OBJECT_UNLOCK (self);
-  if (back)
-    g_object_notify (G_OBJECT (self), "model");
+  gst_mblm_load_unref (wanted);
+  for (guint i = 0; i < n; i++)
+    g_object_notify (G_OBJECT (self), changed[i]);
 }
 
 /* --- properties --- */
@@ -363,7 +405,7 @@ gst_mblm_base_init_settings (GstMblmBase *self)
   settings->limits.time = DEFAULT_MAX_SIZE_TIME;
   settings->latency = -1;
   gst_mblm_loader_init (
-      &self->loader, GST_ELEMENT (self), &self->lock, &self->cond, model_kept);
+      &self->loader, GST_ELEMENT (self), &self->lock, &self->cond, load_kept);
 }
 
 void

@@ -43,9 +43,8 @@ find_liveness (GstMblmBase *self)
   GST_DEBUG_OBJECT (self, "upstream is %slive", live ? "" : "not ");
 }
 
-/* Says that a unit was dropped. */
-static void
-post_qos (GstMblmBase *self, const GstMblmItem *times)
+void
+gst_mblm_base_post_qos (GstMblmBase *self, const GstMblmItem *times)
 {
   GstMessage *message;
   guint64 units, dropped;
@@ -247,7 +246,7 @@ gst_mblm_base_submit (GstMblmBase *self, GstMblmItem *item)
 
   g_clear_pointer (&item, gst_mblm_item_free);
   while ((old = g_queue_pop_head (&dropped))) {
-    post_qos (self, old);
+    gst_mblm_base_post_qos (self, old);
     gst_mblm_item_free (old);
   }
   return ret;
@@ -343,7 +342,8 @@ flush_stop (GstMblmBase *self, GstEvent *event)
 
   gst_mblm_input_reset (&self->input);
   klass->reset_input (self);
-  klass->reset_task (self);
+  if (klass->reset_task)
+    klass->reset_task (self);
   pads = gst_mblm_base_list_text_pads (self);
   for (guint i = 0; i < pads->len; i++)
     gst_mblm_text_pad_flush (pads->pdata[i]);
@@ -413,7 +413,10 @@ take_segment (GstMblmBase *self)
 {
   self->own_time = self->input.own;
   self->segments_waiting++;
+  self->newest_segment = self->input.segment;
   self->newest_start = self->newest_end = GST_CLOCK_TIME_NONE;
+  self->advanced = GST_CLOCK_TIME_NONE;
+  self->back = FALSE;
 }
 
 static gboolean

@@ -118,13 +118,47 @@ gst_mblm_base_count_answer (
 
 /* --- following the input --- */
 
+GstMblmNewest
+gst_mblm_base_get_newest (GstMblmBase *self)
+{
+  GstMblmNewest newest = {.waits = self->segments_waiting > 0,
+      .start = self->newest_start,
+      .end = self->newest_end};
+
+  if (newest.waits)
+    newest.segment = self->newest_segment;
+  return newest;
+}
+
 /* There is newer input than what the text pads cover. The lock is held. */
+static gboolean
+is_behind (GstMblmBase *self)
+{
+  return self->arrival && GST_CLOCK_TIME_IS_VALID (self->newest_end) &&
+      (self->advanced != self->newest_end || self->back);
+}
+
+/* ... and it is time to cover it. A SEGMENT that it comes after goes first. */
 static gboolean
 is_due (GstMblmBase *self)
 {
-  return self->arrival && self->segments_waiting == 0 &&
-      GST_CLOCK_TIME_IS_VALID (self->newest_end) &&
-      (self->advanced != self->newest_end || self->back);
+  return self->segments_waiting == 0 && is_behind (self);
+}
+
+/* The same while the task is held up: a SEGMENT then has to wait, but not time. It
+ * goes on in the segment that the text is in, where that has such a time. */
+static gboolean
+is_due_at_work (GstMblmBase *self)
+{
+  GstMblmNewest newest;
+  GstClockTime start, end;
+
+  if (!is_behind (self))
+    return FALSE;
+  newest = gst_mblm_base_get_newest (self);
+  return gst_mblm_newest_find (&newest,
+      gst_mblm_text_pad_get_segment (GST_MBLM_TEXT_PAD (self->srcpad)), &start,
+      &end);
 }
 
 /* An overlay takes the start of a text for where text has got to, so that a frame
@@ -142,14 +176,14 @@ state_positions (GstMblmBase *self)
 static GstFlowReturn
 follow_input (GstMblmBase *self)
 {
-  GstClockTime start = self->newest_start, end = self->newest_end;
+  GstMblmNewest newest = gst_mblm_base_get_newest (self);
   gboolean back = self->back;
   GstFlowReturn ret;
 
-  self->advanced = end;
+  self->advanced = newest.end;
   self->back = FALSE;
   g_mutex_unlock (&self->lock);
-  ret = GST_MBLM_BASE_GET_CLASS (self)->advance (self, start, end);
+  ret = GST_MBLM_BASE_GET_CLASS (self)->advance (self, &newest);
   if (back)
     state_positions (self);
   g_mutex_lock (&self->lock);
@@ -162,7 +196,7 @@ gst_mblm_base_breathe (GstMblmBase *self, GCancellable *cancellable)
   GstFlowReturn ret = GST_FLOW_OK;
 
   g_mutex_lock (&self->lock);
-  if (is_due (self))
+  if (is_due_at_work (self))
     ret = follow_input (self);
   g_mutex_unlock (&self->lock);
   if (ret != GST_FLOW_OK && self->breath == GST_FLOW_OK) {
@@ -200,7 +234,7 @@ wait_for_model (GstMblmBase *self, GstMblmLoad *load, gboolean *hurried)
   while (ret == GST_FLOW_OK && !self->flushing && load &&
       load->state == GST_MBLM_LOAD_PENDING && !self->hurried) {
     waited = TRUE;
-    if (is_due (self))
+    if (is_due_at_work (self))
       ret = follow_input (self);
     else
       gst_mblm_base_wait (self);
@@ -285,8 +319,10 @@ do_work (GstMblmBase *self, GstMblmItem *item, GCancellable *cancellable)
 
   if (ret != GST_FLOW_OK)
     return ret;
-  if (hurried)
+  if (hurried) {
+    gst_mblm_base_post_qos (self, item);
     return klass->skip (self, item);
+  }
   if (GST_CLOCK_TIME_IS_VALID (item->stream_time))
     gst_object_sync_values (GST_OBJECT (self), item->stream_time);
   waited = find_wait (self, item);
@@ -352,34 +388,32 @@ do_event (GstMblmBase *self, GstMblmItem *item, GCancellable *cancellable)
 {
   GstMblmBaseClass *klass = GST_MBLM_BASE_GET_CLASS (self);
   GstEvent *event = g_steal_pointer (&item->event);
-  gboolean is_eos = GST_EVENT_TYPE (event) == GST_EVENT_EOS;
-  gboolean is_plain = !klass->passthrough;
-  GstFlowReturn ret = GST_FLOW_OK;
+  GstEventType type = GST_EVENT_TYPE (event);
 
-  if (is_eos && klass->finish) {
-    ret = do_finish (self, cancellable);
+  if (type == GST_EVENT_EOS && klass->finish) {
+    GstFlowReturn ret = do_finish (self, cancellable);
+
     if (ret != GST_FLOW_OK) {
       gst_event_unref (event);
       return ret;
     }
   }
   if (klass->event)
-    ret = klass->event (self, gst_event_ref (event));
-  if (ret == GST_FLOW_OK &&
-      (is_plain || is_eos || GST_EVENT_TYPE (event) == GST_EVENT_SEGMENT ||
-          GST_EVENT_TYPE (event) == GST_EVENT_STREAM_START))
-    ret = gst_mblm_base_text_event (self, gst_event_ref (event));
-  gst_event_unref (event);
-  if (is_eos && ret == GST_FLOW_OK) {
-    /* Unless another stream waits behind this one, nothing is taken until it
-     * comes. */
-    g_mutex_lock (&self->lock);
+    klass->event (self, event);
+  else
+    gst_mblm_base_text_event (self, event);
+
+  g_mutex_lock (&self->lock);
+  if (type == GST_EVENT_SEGMENT && self->segments_waiting > 0)
+    self->segments_waiting--;
+  /* Unless another stream waits behind this one, nothing is taken until it comes. */
+  if (type == GST_EVENT_EOS) {
     if (is_last_eos (self))
       self->srcresult = GST_FLOW_EOS;
     gst_mblm_base_wake (self);
-    g_mutex_unlock (&self->lock);
   }
-  return ret;
+  g_mutex_unlock (&self->lock);
+  return GST_FLOW_OK;
 }
 
 /* --- the loop --- */

@@ -43,7 +43,7 @@ filter_tags (GstEvent *event)
 }
 
 /* Sends a segment of the text pads' own or of upstream's. */
-static GstFlowReturn
+static void
 change_segment (GstMblmBase *self, GstEvent *event)
 {
   g_autoptr (GPtrArray) pads = gst_mblm_base_list_text_pads (self);
@@ -52,28 +52,22 @@ change_segment (GstMblmBase *self, GstEvent *event)
     gst_mblm_text_pad_drain (pads->pdata[i]);
     gst_mblm_text_pad_set_segment (pads->pdata[i], event);
   }
-  g_mutex_lock (&self->lock);
-  if (self->segments_waiting > 0)
-    self->segments_waiting--;
-  self->advanced = GST_CLOCK_TIME_NONE;
-  self->back = FALSE;
-  g_mutex_unlock (&self->lock);
   gst_event_unref (event);
-  return GST_FLOW_OK;
 }
 
-GstFlowReturn
+void
 gst_mblm_base_text_event (GstMblmBase *self, GstEvent *event)
 {
   g_autoptr (GPtrArray) pads = NULL;
 
   switch (GST_EVENT_TYPE (event)) {
     case GST_EVENT_SEGMENT:
-      return change_segment (self, event);
+      change_segment (self, event);
+      return;
     case GST_EVENT_TAG:
       event = filter_tags (event);
       if (!event)
-        return GST_FLOW_OK;
+        return;
       break;
     case GST_EVENT_CAPS:
     case GST_EVENT_STREAM_COLLECTION:
@@ -83,7 +77,7 @@ gst_mblm_base_text_event (GstMblmBase *self, GstEvent *event)
     case GST_EVENT_GAP:
       /* About the media, not about the text. */
       gst_event_unref (event);
-      return GST_FLOW_OK;
+      return;
     default:
       break;
   }
@@ -101,5 +95,4 @@ gst_mblm_base_text_event (GstMblmBase *self, GstEvent *event)
     gst_mblm_text_pad_send (pad, gst_event_ref (event));
   }
   gst_event_unref (event);
-  return GST_FLOW_OK;
 }

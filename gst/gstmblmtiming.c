@@ -84,6 +84,32 @@ gst_mblm_to_running_time (const GstSegment *segment, GstClockTime time)
   return gst_segment_to_running_time (segment, GST_FORMAT_TIME, time);
 }
 
+/* A time in one segment as one in another. */
+static GstClockTime
+translate (const GstSegment *from, GstClockTime time, const GstSegment *to)
+{
+  /* Input may last beyond the end of its segment. NONE is the largest value. */
+  GstClockTime running = gst_mblm_to_running_time (
+      from, MIN (time, from->stop));
+
+  if (!GST_CLOCK_TIME_IS_VALID (running) || !gst_mblm_has_time (to))
+    return GST_CLOCK_TIME_NONE;
+  return gst_segment_position_from_running_time (to, GST_FORMAT_TIME, running);
+}
+
+gboolean
+gst_mblm_newest_find (const GstMblmNewest *self, const GstSegment *output,
+    GstClockTime *start, GstClockTime *end)
+{
+  *start = self->start;
+  *end = self->end;
+  if (self->waits && GST_CLOCK_TIME_IS_VALID (self->end)) {
+    *start = translate (&self->segment, self->start, output);
+    *end = translate (&self->segment, self->end, output);
+  }
+  return GST_CLOCK_TIME_IS_VALID (*start) && GST_CLOCK_TIME_IS_VALID (*end);
+}
+
 static void
 set_times (const GstMblmInput *self, GstClockTime pts, GstClockTime duration,
     GstMblmItem *item)

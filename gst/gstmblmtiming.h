@@ -28,6 +28,18 @@ typedef struct {
   GstClockTime spacing;  /* between the last two of them */
 } GstMblmInput;
 
+/* The newest input, whose SEGMENT the output may still have to come to. */
+typedef struct {
+  GstSegment segment; /* of its times; only if it waits */
+  gboolean waits;     /* the output is in a segment before that one */
+  GstClockTime start, end;
+} GstMblmNewest;
+
+/* Its times in the segment that the output is in: if that is another one, those of
+ * the same running times. FALSE: there are none. */
+gboolean gst_mblm_newest_find (const GstMblmNewest *self,
+    const GstSegment *output, GstClockTime *start, GstClockTime *end);
+
 /* The end of what begins at `start`, both of them times; what would be too far
  * off for a time ends at the last one there is. */
 static inline GstClockTime

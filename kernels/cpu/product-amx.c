@@ -15,10 +15,11 @@
 #include "product-bf16.h"
 
 #define ROWS 32
+#define DEPTH 1024
 
-_Static_assert(ROWS <= BLOCK_MOST, "blocks are large enough");
-_Static_assert(ROWS *PART_DEPTH * sizeof (uint16_t) <= STRIP_BYTES,
-    "strips are large enough");
+_Static_assert (ROWS <= BLOCK_MOST, "blocks are large enough");
+_Static_assert (
+    ROWS *DEPTH * sizeof (uint16_t) <= STRIP_BYTES, "strips are large enough");
 
 /* The registers belong to the thread, whose switches cost more while they are in
  * use. */
@@ -151,6 +152,7 @@ block_transposed (const void *strip, size_t rows, const void *panel,
 static const MblmBlocks blocks = {
     .rows = ROWS,
     .lanes = ROWS,
+    .depth = DEPTH,
     .size = sizeof (uint16_t),
     .begin = begin,
     .end = end,

@@ -57,6 +57,7 @@ _Static_assert(SQUARE *GEMM_ROW_STRIDE *WORD <= STRIP_BYTES,
 static const MblmBlocks blocks = {
     .rows = GEMM_ROWS,
     .lanes = GEMM_LANES,
+    .depth = GEMM_DEPTH,
     .size = sizeof (uint16_t),
     .pack_strip = pack_strip,
     .pack_panel = pack_panel,

@@ -13,7 +13,6 @@
 #include "tile.h"
 
 _Static_assert(sizeof (GemmRows) <= STRIP_BYTES, "strips are large enough");
-_Static_assert(PART_DEPTH <= GEMM_DEPTH, "strips are long enough");
 
 /* n <= VW elements from element `at` on. */
 static ALWAYS_INLINE vf
@@ -147,6 +146,7 @@ block_transposed (const void *strip, size_t rows, const void *panel,
 const MblmBlocks FN (blocks_f32) = {
     .rows = GEMM_ROWS,
     .lanes = GEMM_LANES,
+    .depth = GEMM_DEPTH,
     .size = sizeof (float),
     .pack_strip = pack_strip_f32,
     .pack_panel = pack_panel_f32,
@@ -157,6 +157,7 @@ const MblmBlocks FN (blocks_f32) = {
 const MblmBlocks FN (blocks_rounded) = {
     .rows = GEMM_ROWS,
     .lanes = GEMM_LANES,
+    .depth = GEMM_DEPTH,
     .size = sizeof (float),
     .pack_strip = pack_strip_rounded,
     .pack_panel = pack_panel_rounded,

@@ -27,7 +27,7 @@
  * than this. */
 #define FEW_STRIPS 8
 #define MAX_PIECES 16
-#define MIN_PIECE (4 * PART_DEPTH)
+#define MIN_PIECE 2048
 
 /* Nanoseconds for an element that is packed. */
 #define PACK_WORK 0.25
@@ -188,9 +188,9 @@ static void
 multiply_in_chunks (MblmQueue *queue, Job *self)
 {
   const Product *p = self->product;
-  size_t depth = min_size (p->depth, PART_DEPTH);
+  size_t depth = min_size (p->depth, self->blocks->depth);
   size_t chunk = chunk_rows (self, depth), panels, apart = 0;
-  bool split = p->depth > PART_DEPTH;
+  bool split = p->depth > depth;
   char *scratch;
 
   panels = chunk / self->blocks->lanes * panel_bytes (self->blocks, depth);
@@ -211,7 +211,7 @@ multiply_in_chunks (MblmQueue *queue, Job *self)
     self->begun = p->add;
     self->col = 0;
     do { /* once where there is no depth: sums of nothing */
-      self->depth = min_size (PART_DEPTH, p->depth - self->col);
+      self->depth = min_size (self->blocks->depth, p->depth - self->col);
       self->last = self->col + self->depth == p->depth;
       multiply_chunk (queue, self);
       self->begun = true;
@@ -244,7 +244,7 @@ piece_tile (const void *data, size_t tile, unsigned worker)
   job.sums = (Result){self->sums + tile * self->size, job.product->b.rows};
   job.chunk = job.packed.rows;
   for (job.col = tile * self->length; job.col < end; job.col += job.depth) {
-    job.depth = min_size (PART_DEPTH, end - job.col);
+    job.depth = min_size (job.blocks->depth, end - job.col);
     pack_panels (&job, 0, divide_up (job.chunk, job.blocks->lanes));
     multiply_rows (&job, 0, job.other.rows);
     job.begun = true;
@@ -284,11 +284,12 @@ multiply_in_pieces (MblmQueue *queue, const Job *job)
   double work = (double) p->depth * (double) job->packed.rows;
 
   self.count = min_size (MAX_PIECES, p->depth / MIN_PIECE);
-  self.length = divide_up (divide_up (p->depth, self.count), PART_DEPTH) *
-      PART_DEPTH;
+  self.length = divide_up (
+                    divide_up (p->depth, self.count), job->blocks->depth) *
+      job->blocks->depth;
   self.count = divide_up (p->depth, self.length);
   self.each = divide_up (job->packed.rows, job->blocks->lanes) *
-      panel_bytes (job->blocks, PART_DEPTH);
+      panel_bytes (job->blocks, job->blocks->depth);
   self.sums = mblm_cpu_scratch (queue,
       mblm_cpu_bytes (self.count * self.size, sizeof (float)), &self.each,
       &self.panels);

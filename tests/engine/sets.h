@@ -11,7 +11,8 @@
 #include "dataset.h"
 
 /* Options with a vocabulary of 260, pad 256 and the fields of mblm.json that
- * `info` gives (NULL: as without one). Never freed: a test's few. */
+ * `info` gives (NULL: as without one). What these functions give stays to the
+ * end of the program. */
 MblmDatasetOptions sets_options (
     const char *dir, MblmSplit split, gsize length, const char *info);
 /* The args of a text like "{'valid_share': <0.5>}". */
@@ -19,6 +20,9 @@ GVariant *sets_args (const char *text);
 /* A configuration out of its lines, and the info of one out of its keys. */
 MblmConfig *sets_config (const char *yaml);
 MblmInfo *sets_info (const char *keys, guint vocabulary);
+/* Takes a reference of the caller's, sinking it, and keeps it as long. */
+GVariant *sets_keep_args (GVariant *args);
+gpointer sets_keep_object (gpointer object);
 
 /* Opens, or fails the test; or expects an error that says `part`. */
 MblmDataset *sets_open (const char *id, const MblmDatasetOptions *options);

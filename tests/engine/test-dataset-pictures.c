@@ -107,7 +107,7 @@ load_args (const char *path, gboolean quirks)
   if (quirks)
     g_variant_dict_insert (&args, "published_quirks", "b", TRUE);
   g_list_free (keys);
-  return g_variant_ref_sink (g_variant_dict_end (&args));
+  return sets_keep_args (g_variant_dict_end (&args));
 }
 
 static void
@@ -475,7 +475,7 @@ test_qa_errors (void)
   g_assert_cmpint (truncate (path, 10), ==, 0);
   assert_unreadable (set, 4, MBLM_ERROR_INPUT, "shorter after it was opened");
 
-  options.info = mblm_info_new_default ("x", 256);
+  options.info = sets_keep_object (mblm_info_new_default ("x", 256));
   sets_expect ("qa", &options, MBLM_ERROR, MBLM_ERROR_CONFIG, "mblm.json");
 }
 

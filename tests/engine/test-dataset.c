@@ -7,7 +7,9 @@
 #include <archive.h>
 #include <archive_entry.h>
 #include <glib/gstdio.h>
+#include <signal.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -406,6 +408,28 @@ test_hostile_archives (void)
   g_test_assert_expected_messages ();
 }
 
+/* Where the disk, here a bound on the size of files, is full. */
+static void
+test_full_disk (void)
+{
+  MblmDatasetOptions options = sets_options (folder, MBLM_SPLIT_TRAIN, 1, NULL);
+  g_autofree guint8 *zeros = g_malloc0 (1 << 20);
+  struct rlimit before, bound;
+  struct archive *archive = archive_begin ("train.tar.xz");
+
+  add_member (archive, "zeros", zeros, 1 << 20, NULL);
+  archive_end (archive);
+  g_assert_cmpint (getrlimit (RLIMIT_FSIZE, &before), ==, 0);
+  bound = before;
+  bound.rlim_cur = 1 << 19;
+  signal (SIGXFSZ, SIG_IGN);
+  g_assert_cmpint (setrlimit (RLIMIT_FSIZE, &bound), ==, 0);
+  sets_expect ("files", &options, G_FILE_ERROR, G_FILE_ERROR_FAILED, "TMPDIR");
+  g_assert_cmpint (setrlimit (RLIMIT_FSIZE, &before), ==, 0);
+  g_autoptr (MblmDataset) set = sets_open ("files", &options);
+  g_assert_cmpuint (mblm_dataset_count (set, 0), ==, 1 << 20);
+}
+
 /* Where there is no place to unpack to. */
 static void
 test_no_place (void)
@@ -526,6 +550,7 @@ main (int argc, char **argv)
       {"archives-in-folders", test_archives_in_folders},
       {"compressed-file", test_compressed_file},
       {"hostile-archives", test_hostile_archives},
+      {"full-disk", test_full_disk},
       {"no-place", test_no_place},
       {"registry", test_registry},
       {"books", test_books},

@@ -7,25 +7,19 @@
  * in order afterwards is worked on as if nothing had been.
  */
 
+#include "kinds.h"
 #include "tap.h"
 
 #include <string.h>
 
 #define NONE GST_CLOCK_TIME_NONE
-#define OCTETS "application/octet-stream"
-#define TEXT "text/x-raw, format=(string)utf8"
-#define RGB "video/x-raw,format=RGB,width=16,height=12,framerate=10/1"
 
-typedef struct {
-  const char *factory, *caps;
-  gboolean passes; /* events go through as they are */
-} Kind;
-
-static const Kind kinds[] = {{"mblmgenerate", TEXT, FALSE},
-    {"mblmscore", OCTETS, TRUE}, {"mblmask", RGB, FALSE}};
-
-#define FOR_EACH(kind)                                                         \
-  for (const Kind *kind = kinds; kind < kinds + G_N_ELEMENTS (kinds); kind++)
+/* Events go through as they are. */
+static gboolean
+passes (const Kind *kind)
+{
+  return g_str_equal (kind->factory, "mblmscore");
+}
 
 static GstBuffer *
 new_buffer (const Kind *kind, GstClockTime pts, GstClockTime duration)
@@ -79,7 +73,7 @@ test_eos_first (void)
     g_assert_true (helper_tap_wait (line.tap, "eos"));
     log = helper_tap_read (line.tap);
     g_assert_cmpstr (
-        log, ==, kind->passes ? "eos " : "stream-start caps segment eos ");
+        log, ==, passes (kind) ? "eos " : "stream-start caps segment eos ");
     g_assert_cmpint (push (&line, kind, 0, 1), ==, GST_FLOW_EOS);
     g_assert_cmpuint (helper_stat (line.element, "buffers-in"), ==, 0);
     check_whole (&line, kind);
@@ -100,7 +94,7 @@ test_gap_first (void)
     g_assert_true (helper_tap_wait (line.tap, "gap@0+100"));
     log = helper_tap_read (line.tap);
     g_assert_cmpstr (log, ==,
-        kind->passes ? "gap@0+100 " : "stream-start caps segment gap@0+100 ");
+        passes (kind) ? "gap@0+100 " : "stream-start caps segment gap@0+100 ");
     check_whole (&line, kind);
     helper_line_done (&line);
   }
@@ -179,9 +173,9 @@ test_no_segment (void)
     helper_allow_disorder ();
     helper_line (&line, kind->factory);
     g_assert_cmpint (push (&line, kind, 5, 6), ==, GST_FLOW_OK);
-    if (!kind->passes)
+    if (!passes (kind))
       gst_pad_push_event (line.feed, gst_event_new_eos ());
-    if (kind->passes)
+    if (passes (kind))
       g_assert_true (helper_tap_wait (line.tap, "buffer@5+6"));
     else if (g_str_equal (kind->factory, "mblmask"))
       g_assert_true (
@@ -275,7 +269,7 @@ test_formats (void)
   FOR_EACH (kind)
   {
     HelperLine line;
-    GstFormat last = kind->passes ? GST_FORMAT_BYTES : GST_FORMAT_TIME;
+    GstFormat last = passes (kind) ? GST_FORMAT_BYTES : GST_FORMAT_TIME;
 
     helper_line (&line, kind->factory);
     if (g_str_equal (kind->factory, "mblmgenerate"))
@@ -293,7 +287,7 @@ test_formats (void)
     g_assert_true (helper_tap_wait (line.tap, texts[kind - kinds]));
     g_assert_cmpint (line.tap->segment.format, ==, last);
     g_assert_cmpuint (line.tap->segment.start, ==, 0);
-    if (!kind->passes)
+    if (!passes (kind))
       g_assert_cmpuint (line.tap->segment.base, ==, 50 + 1510);
     helper_line_done (&line);
   }
@@ -369,7 +363,7 @@ test_streams_in_bytes (void)
   {
     HelperLine line;
 
-    if (kind->passes)
+    if (passes (kind))
       continue;
     helper_line (&line, kind->factory);
     if (g_str_equal (kind->factory, "mblmgenerate"))
@@ -417,7 +411,7 @@ test_backwards (void)
       HelperLine line;
       GstSegment segment;
 
-      if (arrival && kind->passes)
+      if (arrival && passes (kind))
         continue;
       helper_line (&line, kind->factory);
       if (arrival)
@@ -441,6 +435,111 @@ test_backwards (void)
   }
 }
 
+/* --- a stream whose start is lost in a flush --- */
+
+/* One buffer is held downstream; the next stream waits behind it, and is flushed
+ * before the task has come to its start. */
+static void
+lose_stream (HelperLine *line, const Kind *kind)
+{
+  g_autoptr (GstCaps) caps = gst_caps_from_string (kind->caps);
+
+  helper_feed_begin (line->feed, kind->caps, GST_FORMAT_TIME);
+  helper_tap_hold (line->tap, TRUE);
+  push (line, kind, 0, 10);
+  g_assert_true (helper_tap_wait_held (line->tap));
+  gst_pad_push_event (line->feed, gst_event_new_stream_start ("other"));
+  gst_pad_push_event (line->feed, gst_event_new_caps (caps));
+  push_format (line, GST_FORMAT_TIME);
+  push (line, kind, 100, 10);
+  gst_pad_push_event (line->feed, gst_event_new_flush_start ());
+  helper_tap_hold (line->tap, FALSE);
+  gst_pad_push_event (line->feed, gst_event_new_flush_stop (TRUE));
+  push_format (line, GST_FORMAT_TIME);
+  push (line, kind, 200, 10);
+  gst_pad_push_event (line->feed, gst_event_new_eos ());
+}
+
+/* What follows is of the new stream all the same. */
+static void
+test_lost_stream (void)
+{
+  FOR_EACH (kind)
+  {
+    HelperLine line;
+    g_autofree char *id = NULL;
+
+    helper_line (&line, kind->factory);
+    lose_stream (&line, kind);
+    g_assert_true (helper_tap_wait (
+        line.tap, "flush-stop stream-start caps segment buffer@200+10 eos"));
+    id = gst_pad_get_stream_id (line.tap->pad);
+    g_assert_cmpstr (id, ==, passes (kind) ? "other" : "other/src");
+    helper_check_messages (line.element, 0, 0);
+    helper_line_done (&line);
+  }
+}
+
+/* The file is that of the stream that was sent last. */
+static gboolean
+answer_uri (GstPad *pad, GstObject *parent, GstQuery *query)
+{
+  g_autofree char *id = gst_pad_get_stream_id (pad), *uri = NULL;
+
+  if (GST_QUERY_TYPE (query) != GST_QUERY_URI)
+    return gst_pad_query_default (pad, parent, query);
+  uri = g_strdup_printf ("file:///%s", id);
+  gst_query_set_uri (query, uri);
+  return TRUE;
+}
+
+static void
+check_path (GstElement *element, const char *wanted)
+{
+  GstMessage *message = helper_wait_named (element, "mblmscore");
+
+  g_assert_nonnull (message);
+  g_assert_cmpstr (
+      gst_structure_get_string (gst_message_get_structure (message), "path"),
+      ==, wanted);
+  gst_message_unref (message);
+}
+
+/* Scores carry its path, and their lines its id. From READY on no path is left. */
+static void
+test_lost_path (void)
+{
+  const Kind *kind = &kinds[1];
+  HelperLine line;
+  HelperTap *json;
+  GstPad *pad;
+  g_autofree char *id = NULL;
+
+  helper_line (&line, kind->factory);
+  pad = gst_element_request_pad_simple (line.element, "json");
+  gst_object_unref (pad);
+  json = helper_tap (line.element, "json");
+  gst_pad_set_query_function (line.feed, answer_uri);
+  lose_stream (&line, kind);
+  g_assert_true (helper_tap_wait (
+      json, "flush-stop stream-start caps segment buffer@200+10 eos"));
+  id = gst_pad_get_stream_id (json->pad);
+  g_assert_cmpstr (id, ==, "other/json");
+  check_path (line.element, "/feed");
+  check_path (line.element, "/other");
+
+  gst_element_set_state (line.element, GST_STATE_READY);
+  helper_allow_disorder ();
+  gst_pad_set_query_function (line.feed, gst_pad_query_default);
+  helper_feed_free (line.feed);
+  line.feed = helper_feed (line.element, "sink");
+  gst_element_set_state (line.element, GST_STATE_PLAYING);
+  push (&line, kind, 0, 10);
+  check_path (line.element, NULL);
+  helper_tap_free (json);
+  helper_line_done (&line);
+}
+
 int
 main (int argc, char **argv)
 {
@@ -457,6 +556,8 @@ main (int argc, char **argv)
   g_test_add_func ("/events/flush-keeps-time", test_flush_keeps_time);
   g_test_add_func ("/events/second-stream", test_second_stream);
   g_test_add_func ("/events/streams-in-bytes", test_streams_in_bytes);
+  g_test_add_func ("/events/lost-stream", test_lost_stream);
+  g_test_add_func ("/events/lost-path", test_lost_path);
   g_test_add_func ("/events/after-eos", test_after_eos);
   g_test_add_func ("/events/backwards", test_backwards);
   return helper_end ();

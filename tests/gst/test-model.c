@@ -4,6 +4,8 @@
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
 
+#include "fake.h"
+#include "kinds.h"
 #include "tap.h"
 
 #include <glib/gstdio.h>
@@ -13,27 +15,23 @@
 #include <unistd.h>
 #endif
 
-#define OCTETS "application/octet-stream"
-#define TEXT "text/x-raw, format=(string)utf8"
-#define RGB "video/x-raw,format=RGB,width=16,height=12,framerate=10/1"
-
-typedef struct {
-  const char *factory, *caps, *other; /* a model by name that it can use */
-  const char *users;                  /* of models for the other task */
-} Kind;
-
-static const Kind kinds[] = {{"mblmgenerate", TEXT, "text", "mblmask"},
-    {"mblmscore", OCTETS, "text", "mblmask"},
-    {"mblmask", RGB, "scenes", "mblmgenerate"}};
-
-#define FOR_EACH(kind)                                                         \
-  for (const Kind *kind = kinds; kind < kinds + G_N_ELEMENTS (kinds); kind++)
+static gboolean
+is_ask (const Kind *kind)
+{
+  return g_str_equal (kind->factory, "mblmask");
+}
 
 static const char *
 model_of (const Kind *kind)
 {
-  return g_str_equal (kind->factory, "mblmask") ? helper_qa_model ()
-                                                : helper_text_model ();
+  return is_ask (kind) ? helper_qa_model () : helper_text_model ();
+}
+
+/* A model by name that it can use. */
+static const char *
+other_of (const Kind *kind)
+{
+  return is_ask (kind) ? "scenes" : "text";
 }
 
 /* Sets the model and waits for what comes of it: a warning, or that it is there. */
@@ -117,9 +115,9 @@ test_other_task (void)
 {
   FOR_EACH (kind)
   {
-    const char *model = g_str_equal (kind->factory, "mblmask")
-        ? helper_text_model ()
-        : helper_qa_model ();
+    const char *model = is_ask (kind) ? helper_text_model ()
+                                      : helper_qa_model ();
+    const char *user = is_ask (kind) ? "mblmgenerate" : "mblmask";
     HelperLine line;
     GstMessage *message;
     g_autoptr (GError) error = NULL;
@@ -130,7 +128,7 @@ test_other_task (void)
     g_assert_nonnull (message);
     gst_message_parse_warning (message, &error, NULL);
     g_assert_error (error, GST_RESOURCE_ERROR, GST_RESOURCE_ERROR_SETTINGS);
-    g_assert_nonnull (strstr (error->message, kind->users));
+    g_assert_nonnull (strstr (error->message, user));
     gst_message_unref (message);
     wait_model (&line, model_of (kind));
     g_assert_cmpint (helper_line_push (&line, 1), ==, GST_FLOW_OK);
@@ -150,12 +148,12 @@ test_good (void)
     begin (&line, kind);
     for (guint round = 0; round < 4; round++) {
       g_object_set (line.element, "model",
-          round % 2 ? model_of (kind) : kind->other, NULL);
+          round % 2 ? model_of (kind) : other_of (kind), NULL);
       for (guint n = 0; n < 10; n++)
         g_assert_cmpint (
             helper_line_push (&line, 10 * round + n + 1), ==, GST_FLOW_OK);
     }
-    set_model (&line, kind->other, TRUE);
+    set_model (&line, other_of (kind), TRUE);
     g_assert_cmpint (helper_line_push (&line, 41), ==, GST_FLOW_OK);
     gst_pad_push_event (line.feed, gst_event_new_eos ());
     g_assert_true (helper_tap_wait (line.tap, "buffer@0+10 buffer@410+10 eos"));
@@ -195,8 +193,6 @@ test_takes_over (void)
   helper_line_done (&line);
 }
 
-/* --- files --- */
-
 static void
 copy_model (const char *from, const char *to)
 {
@@ -215,6 +211,112 @@ copy_model (const char *from, const char *to)
       g_assert_true (g_file_set_contents (target, data, size, NULL));
   }
 }
+
+/* --- what can't take over, and what has already --- */
+
+static void
+count_notify (GObject *object, GParamSpec *spec, gpointer user_data)
+{
+  g_atomic_int_inc ((gint *) user_data);
+}
+
+/* Not the model alone is taken back: nothing of what failed is left. */
+static void
+test_taken_back (void)
+{
+  static const char *const names[] = {
+      "model", "device", "precision", "threads"};
+  g_autofree char *first = helper_fake_model ("first", MBLM_TASK_TEXT, NULL, 0);
+  g_autofree char *second = helper_fake_model (
+      "second", MBLM_TASK_TEXT, NULL, 0);
+  g_autofree char *device = NULL;
+  gint notified[G_N_ELEMENTS (names)] = {0};
+  HelperLine line;
+  GstMessage *message;
+  guint threads;
+  gint precision;
+
+  begin (&line, &kinds[0]);
+  set_model (&line, first, TRUE);
+  fake_stop_clock ();
+  fake_set_speed (0, 0, GST_SECOND);
+  g_object_set (line.element, "model", second, NULL);
+  /* While that is being loaded, what comes next is put together. */
+  g_assert_true (fake_wait_busy ());
+  g_object_set (line.element, "device", "toaster", "threads", 3, "model",
+      "/no/such/model", NULL);
+  gst_util_set_object_arg (G_OBJECT (line.element), "precision", "bf16");
+  for (guint i = 0; i < G_N_ELEMENTS (names); i++) {
+    g_autofree char *signal = g_strconcat ("notify::", names[i], NULL);
+
+    g_signal_connect (
+        line.element, signal, G_CALLBACK (count_notify), &notified[i]);
+  }
+  fake_reset ();
+  message = helper_wait (line.element, GST_MESSAGE_WARNING);
+  g_assert_nonnull (message);
+  gst_message_unref (message);
+  wait_model (&line, second);
+  for (guint i = 0; i < G_N_ELEMENTS (names); i++) {
+    for (guint n = 0; n < 5000 && !g_atomic_int_get (&notified[i]); n++)
+      g_usleep (1000);
+    g_assert_cmpint (g_atomic_int_get (&notified[i]), ==, 1);
+  }
+  g_object_get (line.element, "device", &device, "threads", &threads,
+      "precision", &precision, NULL);
+  g_assert_cmpstr (device, ==, "auto");
+  g_assert_cmpuint (threads, ==, 0);
+  g_assert_cmpint (precision, ==, 0);
+  helper_line_done (&line);
+}
+
+/* What the second of two prompts comes to, between which the model is `set` to what
+ * it is, and written `anew`. */
+static GBytes *
+continue_with (gboolean set, gboolean anew)
+{
+  g_autofree char *path = helper_path ("again");
+  GstBuffer *last;
+  GstMapInfo map;
+  GBytes *bytes;
+  HelperLine line;
+
+  copy_model (helper_text_model (), path);
+  helper_line (&line, "mblmgenerate");
+  gst_element_set_state (line.element, GST_STATE_NULL);
+  g_object_set (line.element, "model", path, "max-bytes", 20, NULL);
+  gst_element_set_state (line.element, GST_STATE_PLAYING);
+  helper_feed_begin (line.feed, TEXT, GST_FORMAT_TIME);
+  helper_line_push (&line, 0);
+  g_assert_true (helper_tap_wait (line.tap, "buffer@0+10"));
+  helper_count (line.element, GST_MESSAGE_ANY);
+  if (anew)
+    copy_model (helper_text_model (), path);
+  if (set)
+    set_model (&line, path, TRUE);
+  helper_line_push (&line, 1);
+  g_assert_true (helper_tap_wait (line.tap, "buffer@10+10"));
+  last = line.tap->buffers->pdata[1];
+  gst_buffer_map (last, &map, GST_MAP_READ);
+  bytes = g_bytes_new (map.data, map.size);
+  gst_buffer_unmap (last, &map);
+  helper_line_done (&line);
+  return bytes;
+}
+
+/* The same model again goes on where it was, unless its files have changed. */
+static void
+test_again (void)
+{
+  g_autoptr (GBytes) unset = continue_with (FALSE, FALSE);
+  g_autoptr (GBytes) again = continue_with (TRUE, FALSE);
+  g_autoptr (GBytes) anew = continue_with (TRUE, TRUE);
+
+  g_assert_true (g_bytes_equal (again, unset));
+  g_assert_false (g_bytes_equal (anew, unset));
+}
+
+/* --- files --- */
 
 /* Every file of the folder becomes this, in place; NULL: goes, and the folder. */
 static void
@@ -328,7 +430,7 @@ test_null_while_loading (void)
     helper_line (&line, kind->factory);
     gst_element_set_state (line.element, GST_STATE_NULL);
     helper_count (line.element, GST_MESSAGE_ANY);
-    g_object_set (line.element, "model", kind->other, NULL);
+    g_object_set (line.element, "model", other_of (kind), NULL);
     for (guint i = 0; i < 30; i++) {
       g_assert_cmpint (gst_element_set_state (line.element, states[i % 3]), ==,
           GST_STATE_CHANGE_SUCCESS);
@@ -342,7 +444,7 @@ test_null_while_loading (void)
         g_object_set (line.element, "model", model_of (kind), NULL);
       g_assert_cmpint (gst_element_set_state (line.element, GST_STATE_NULL), ==,
           GST_STATE_CHANGE_SUCCESS);
-      g_object_set (line.element, "model", kind->other, NULL);
+      g_object_set (line.element, "model", other_of (kind), NULL);
     }
     helper_check_messages (line.element, 0, 0);
     helper_feed_free (line.feed);
@@ -441,6 +543,8 @@ main (int argc, char **argv)
   g_test_add_func ("/model/other-task", test_other_task);
   g_test_add_func ("/model/good", test_good);
   g_test_add_func ("/model/takes-over", test_takes_over);
+  g_test_add_func ("/model/taken-back", test_taken_back);
+  g_test_add_func ("/model/again", test_again);
   g_test_add_func ("/model/files", test_files);
   g_test_add_func ("/model/at-once", test_at_once);
   g_test_add_func ("/model/null-while-loading", test_null_while_loading);

@@ -377,6 +377,47 @@ test_arrival (void)
   live_end (live, "05@6+0 ");
 }
 
+/* A SEGMENT has to wait for the unit at work, and time goes on all the same: in the
+ * segment before, while that has such a time, then in the new one. */
+static void
+test_arrival_segment (void)
+{
+  for (guint bounded = 0; bounded < 2; bounded++) {
+    Live *live = live_new (new_ask ());
+    GstSegment segment;
+
+    fake_set_speed (GST_SECOND, 0, -1);
+    gst_segment_init (&segment, GST_FORMAT_TIME);
+    if (bounded)
+      segment.stop = 3 * FRAME;
+    gst_harness_push_event (live->h, gst_event_new_segment (&segment));
+    live_push (live, 0);
+    expect (&live->r, "gap@0+1 ");
+    g_assert_true (fake_wait_busy ());
+    gst_segment_init (&segment, GST_FORMAT_TIME);
+    segment.start = segment.time = 10 * FRAME;
+    segment.base = 2 * FRAME;
+    gst_harness_push_event (live->h, gst_event_new_segment (&segment));
+    for (guint i = 0; i < 2; i++) {
+      gst_test_clock_set_time (live->clock, (i + 2) * FRAME);
+      gst_harness_push (
+          live->h, tagged_frame (10 + i, (10 + i) * FRAME, FRAME));
+      if (i == 0)
+        expect (&live->r, "gap@1+2 ");
+      else if (!bounded)
+        expect (&live->r, "gap@3+1 ");
+    }
+    fake_set_speed (100 * GST_SECOND, 0, -1);
+    fake_advance (GST_SECOND);
+    live_wait (live, 1);
+    expect (&live->r, bounded ? "00@3+0 *00@11+1 " : "00@4+0 ");
+    gst_test_clock_set_time (live->clock, 4 * FRAME);
+    gst_harness_push (live->h, tagged_frame (12, 12 * FRAME, FRAME));
+    expect (&live->r, "*00@12+1 ");
+    live_end (live, "0c@13+0 ");
+  }
+}
+
 static void
 test_arrival_without_hold (void)
 {
@@ -510,6 +551,7 @@ main (int argc, char **argv)
   g_test_add_func ("/timing/untimed", test_untimed);
   g_test_add_func ("/timing/arrival", test_arrival);
   g_test_add_func ("/timing/arrival-without-hold", test_arrival_without_hold);
+  g_test_add_func ("/timing/arrival-segment", test_arrival_segment);
   g_test_add_func ("/timing/arrival-late", test_arrival_late);
   g_test_add_func ("/timing/question", test_question);
   g_test_add_func ("/timing/model", test_model);

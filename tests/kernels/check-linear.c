@@ -154,6 +154,7 @@ check_linear (Check *check)
   check_shape (check, FILL_RANDOM, 3, 4096, 515);
   check_shape (check, FILL_RANDOM, 203, 259, 384);
   check_shape (check, FILL_RANDOM, 600, 96, 129);
+  check_shape (check, FILL_RANDOM, 270, 280, 520);
   for (int i = 0; i < 4; i++)
     check_shape (check, FILL_RANDOM, 70, 65, 1100);
 
@@ -301,6 +302,7 @@ check_linear_backward (Check *check)
   for (int i = 0; i < 4; i++) {
     check_backward_shape (check, FILL_RANDOM, 203, 259, 384);
     check_backward_shape (check, FILL_RANDOM, 67, 1100, 40);
+    check_backward_shape (check, FILL_RANDOM, 1100, 260, 33);
     check_backward_shape (check, i, 4500, 20, 23);
     check_backward_shape (check, FILL_RANDOM, 9000, 8, 3);
   }
