@@ -253,6 +253,7 @@ draw_line (const Plot *self, GArray *points, double width)
 {
   g_autoptr (GArray) thinned = thin (points);
 
+  cairo_new_path (self->cr);
   cairo_set_line_width (self->cr, width);
   for (guint i = 0; i < thinned->len; i++) {
     Point point = get_point (thinned, i);

@@ -47,7 +47,8 @@ mblm_trainer_class_init (MblmTrainerClass *klass)
    * MblmTrainer::progress:
    * @self: the trainer
    *
-   * A batch is done, or a batch of a validation: see mblm_trainer_get_progress().
+   * The run begins, or a batch is done, or one of a validation: see
+   * mblm_trainer_get_progress().
    */
   signals[SIGNAL_PROGRESS] = g_signal_new ("progress",
       G_TYPE_FROM_CLASS (klass), G_SIGNAL_RUN_LAST, 0, NULL, NULL, NULL,

@@ -81,8 +81,8 @@ void mblm_trainer_set_resume (MblmTrainer *self, const char *folder);
  * G_FILE_ERROR. */
 gboolean mblm_trainer_prepare (MblmTrainer *self, GError **error);
 /* The run, to its end. Cancelled, it finishes its batch, saves its state and
- * fails with G_IO_ERROR_CANCELLED. Emits `progress` after each batch,
- * `validated` and `message`. */
+ * fails with G_IO_ERROR_CANCELLED. Emits `progress` when it begins, after each
+ * batch and each batch of a validation; `validated` and `message`. */
 gboolean mblm_trainer_run (
     MblmTrainer *self, GCancellable *cancellable, GError **error);
 

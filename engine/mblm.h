@@ -13,6 +13,7 @@
  *   MblmSampler   how the next byte is drawn
  *   MblmGenerator, MblmScorer, MblmAsker
  *                 the three jobs: continue, measure, answer
+ *   MblmTrainer   a training run
  *
  * No input can abort the process: errors are GErrors of the domain MBLM_ERROR
  * (or G_IO_ERROR_CANCELLED, and G_FILE_ERROR for plain files), whose message
@@ -35,3 +36,4 @@
 #include "mblm-asker.h"
 #include "mblm-bindings.h"
 #include "mblm-utf8.h"
+#include "mblm-trainer.h"

@@ -365,6 +365,7 @@ begin (MblmTrainer *self, GError **error)
   self->began = self->saved = g_get_monotonic_time ();
   self->seconds_before = self->state->seconds;
   update_progress (self);
+  mblm_trainer_tell_progress (self);
   /* A disk that is too small shows now, and there is something to resume. */
   return state_folder != NULL || mblm_trainer_save (self, error);
 }
@@ -372,11 +373,13 @@ begin (MblmTrainer *self, GError **error)
 static gboolean
 end (MblmTrainer *self, GCancellable *cancellable, GError **error)
 {
-  g_autoptr (GDateTime) now = g_date_time_new_now_local ();
-  g_autofree char *time = g_date_time_format (now, "%Y-%m-%dT%H:%M:%S.%f");
+  g_autoptr (GDateTime) now = NULL;
+  g_autofree char *time = NULL;
 
   if (!test (self, cancellable, error))
     return FALSE;
+  now = g_date_time_new_now_local ();
+  time = g_date_time_format (now, "%Y-%m-%dT%H:%M:%S.%f");
   draw_plot (self);
   return mblm_trainer_write_config (self, time, NULL, error);
 }

@@ -59,8 +59,7 @@ write_weights (MblmTrainer *self, MblmModel *model, MblmTensorFile *file,
   g_autoptr (GHashTable) index = mblm_parameters_index_file (file, error);
   g_autoptr (MblmTensorWriter) writer = mblm_tensor_writer_new ();
   g_autoptr (GPtrArray) all = g_ptr_array_new_with_free_func (g_free);
-  g_autoptr (GRand)
-      random = g_rand_new_with_seed ((guint32) self->config->seed);
+  g_autoptr (GRand) random = mblm_parameters_new_random (self->config->seed);
 
   for (guint i = 0; index != NULL && i < model->parameters->list->len; i++) {
     const MblmParameter *p = g_ptr_array_index (model->parameters->list, i);

@@ -307,7 +307,8 @@ typedef struct {
   const uint8_t *key_mask; /* [batch, rows] or NULL */
   bool masked_is_zero;
   float *out;       /* [batch * rows, heads * head_dim] contiguous */
-  MblmType product; /* as in MblmLinear, of both products */
+  MblmType product; /* BF16: a device may round the operands of all products
+                     * to bfloat16; the reference doesn't */
   float *log_sum;   /* [batch * rows, heads] or NULL: gets
                      * log (sum exp (score)) over the keys that are seen; any
                      * number where every key is masked */

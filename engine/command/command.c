@@ -97,17 +97,6 @@ command_fail (Command *self, GError *error)
   return COMMAND_FAILED;
 }
 
-int
-command_no_training (Command *self, const char *what)
-{
-  /* Translators: %s is what was asked for, like "debug steps" */
-  command_warn (_ ("%s: this version does not train models: "
-                   "train with the published implementation and use "
-                   "`mblm convert`"),
-      what);
-  return COMMAND_FAILED;
-}
-
 /* ------------------------------------------------------------------------- */
 /* Options                                                                   */
 /* ------------------------------------------------------------------------- */

@@ -54,6 +54,7 @@ int command_embed (Command *self, char **argv);
 int command_fill (Command *self, char **argv);
 int command_bench (Command *self, char **argv);
 int command_debug (Command *self, char **argv);
+int command_train (Command *self, char **argv);
 
 /* How a subcommand is called. `parameters` and the texts are translated. */
 typedef struct {
@@ -96,8 +97,10 @@ void command_warn (const char *format, ...) G_GNUC_PRINTF (1, 2);
 /* From here on SIGINT and SIGTERM end the process, and what it starts, at once:
  * for work that can't be cancelled. */
 void command_allow_interrupts (void);
-/* What needs training, which this version does not have. */
-int command_no_training (Command *self, const char *what);
+/* From here on a first SIGINT or SIGTERM only cancels, and the process ends with
+ * the status of the subcommand, however long that takes; a second one ends it at
+ * once. */
+void command_let_finish (void);
 
 /* Opens the device that the options ask for. Usage errors are errors of the
  * domain G_OPTION_ERROR, see command_fail. */

@@ -6,7 +6,7 @@
  * SIGINT and SIGTERM are taken by a thread of their own: the first cancels what
  * runs, and the process then ends by that signal as if it had not been caught,
  * which a shell shows as 130 or 143; a second one, or five seconds, ends it at
- * once.
+ * once. A subcommand may ask for the time to finish (command_let_finish).
  */
 
 #include "command.h"
@@ -25,6 +25,7 @@
 #define GRACE_SECONDS 5
 
 static int caught_signal; /* atomic */
+static int let_finish;    /* atomic: the subcommand ends by itself */
 
 static const CommandEntry entries[] = {
     {"info", N_ ("Describe a model"), command_info},
@@ -36,6 +37,7 @@ static const CommandEntry entries[] = {
     {"init", N_ ("A model folder with fresh weights"), command_init},
     {"embed", N_ ("Hidden states of the innermost stage"), command_embed},
     {"fill", N_ ("Fill masked bytes with an encoder"), command_fill},
+    {"train", N_ ("Train a model"), command_train},
     {"bench", N_ ("Measure speed beside what the machine can do"),
         command_bench},
     {"debug", N_ ("Logits, losses and ids for tests"), command_debug},
@@ -69,8 +71,11 @@ wait_for_signals (void *data)
     return NULL;
   g_atomic_int_set (&caught_signal, number);
   g_cancellable_cancel (cancellable);
-  while (sigtimedwait (&set, NULL, &grace) < 0 && errno == EINTR)
-    ;
+  if (g_atomic_int_get (&let_finish))
+    sigwait (&set, &number);
+  else
+    while (sigtimedwait (&set, NULL, &grace) < 0 && errno == EINTR)
+      ;
   die_by (number);
   return NULL;
 }
@@ -95,6 +100,12 @@ catch_signals (GCancellable *cancellable)
     pthread_sigmask (SIG_UNBLOCK, &set, NULL);
   else
     pthread_detach (thread);
+}
+
+void
+command_let_finish (void)
+{
+  g_atomic_int_set (&let_finish, TRUE);
 }
 
 void
@@ -143,8 +154,6 @@ run (Command *self, char **argv)
       return command_fail (self, g_steal_pointer (&error));
     return COMMAND_OK;
   }
-  if (rest[1] && g_str_equal (rest[1], "train"))
-    return command_no_training (self, "train");
   return command_dispatch (self, entries, G_N_ELEMENTS (entries), &usage, rest);
 }
 
@@ -173,7 +182,7 @@ main (int argc, char **argv)
   g_free (self.device);
   g_free (self.precision);
   g_free (self.threads);
-  if (g_atomic_int_get (&caught_signal))
+  if (g_atomic_int_get (&caught_signal) && !g_atomic_int_get (&let_finish))
     die_by (g_atomic_int_get (&caught_signal));
   return status;
 }

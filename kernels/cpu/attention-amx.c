@@ -1,4 +1,4 @@
-/* attention-amx.c: the gradients of attention with products of bfloat16.
+/* attention-amx.c: attention and its gradients with products of bfloat16.
  *
  * Copyright (C) 2026 The gst-mblm authors
  * SPDX-License-Identifier: LGPL-2.1-or-later
@@ -15,6 +15,7 @@
 #include "tile.h"
 #include "vecmath.h"
 
+#include <float.h>
 #include <immintrin.h>
 
 #define SIDE 16  /* rows and columns of a tile of sums */
@@ -23,26 +24,8 @@
 #define ROWS 128
 #define MAX_DIM 128
 
-/* Numbers in rows (left operands), pairs of numbers of two neighbouring rows or
- * columns (right operands). */
-typedef struct {
-  uint32_t key_pairs[MAX_DIM / 2][KEYS]; /* two neighbours along head_dim */
-  uint32_t value_pairs[MAX_DIM / 2][KEYS];
-  uint32_t key_rows[KEYS / 2][MAX_DIM]; /* two neighbouring keys */
-  uint16_t query[ROWS][MAX_DIM], d_out[ROWS][MAX_DIM];
-  uint16_t query_across[MAX_DIM][ROWS], d_out_across[MAX_DIM][ROWS];
-  float scores[SIDE][KEYS], d_weights[SIDE][KEYS];
-  uint16_t d_scores[ROWS][KEYS];
-  uint32_t d_score_pairs[ROWS / 2][KEYS], weight_pairs[ROWS / 2][KEYS];
-  float d_query[DEPTH][MAX_DIM];
-  float d_key[MAX_DIM][KEYS], d_value[MAX_DIM][KEYS]; /* across */
-} Block;
-
-size_t
-mblm_cpu_amx_backward_size (void)
-{
-  return sizeof (Block);
-}
+/* Left operands are numbers in rows, right ones pairs of numbers of two
+ * neighbouring rows or columns. */
 
 /* ------------------------------------------------------------------------- */
 /* Tiles                                                                     */
@@ -174,19 +157,195 @@ pack_pairs (
     }
 }
 
+/* rows[keys] to pairs of neighbouring rows. */
 static void
-load_keys (const AmxBackward *a, Block *block)
+pack_rows (
+    const float *const *rows, size_t keys, size_t d, uint32_t (*to)[MAX_DIM])
 {
-  pack_pairs (a->key, a->keys, a->head_dim, block->key_pairs);
-  pack_pairs (a->value, a->keys, a->head_dim, block->value_pairs);
-  for (size_t j = 0; j < divide_up (a->keys, DEPTH) * DEPTH; j += 2)
-    for (size_t k = 0; k < a->head_dim; k += SIDE) {
-      vf first = j < a->keys ? v_load (a->key[j] + k) : v_zero ();
-      vf second = j + 1 < a->keys ? v_load (a->key[j + 1] + k) : v_zero ();
+  for (size_t j = 0; j < divide_up (keys, DEPTH) * DEPTH; j += 2)
+    for (size_t k = 0; k < d; k += SIDE) {
+      vf first = j < keys ? v_load (rows[j] + k) : v_zero ();
+      vf second = j + 1 < keys ? v_load (rows[j + 1] + k) : v_zero ();
 
-      _mm512_storeu_si512 (
-          &block->key_rows[j / 2][k], pair_rows (first, second));
+      _mm512_storeu_si512 (&to[j / 2][k], pair_rows (first, second));
     }
+}
+
+/* ------------------------------------------------------------------------- */
+/* Scores                                                                    */
+/* ------------------------------------------------------------------------- */
+
+/* How many keys row i sees. */
+static size_t
+sees_keys (const AmxScores *s, size_t i)
+{
+  ptrdiff_t all = (ptrdiff_t) i + s->first + 1;
+
+  if (i >= s->rows)
+    return 0;
+  if (!s->causal)
+    return s->keys;
+  return all > 0 ? min_size (s->keys, all) : 0;
+}
+
+/* Keys that are computed for the DEPTH rows from i on. */
+static size_t
+width_of (const AmxScores *s, size_t i)
+{
+  size_t last = min_size (s->rows, i + DEPTH) - 1;
+
+  return divide_up (sees_keys (s, last), DEPTH) * DEPTH;
+}
+
+/* The lanes of keys [j, j + VW) that are among the first `sees`. */
+static ALWAYS_INLINE vm
+seen (size_t sees, size_t j)
+{
+  if (sees <= j)
+    return 0;
+  return sees - j >= VW ? 0xffff : v_first (sees - j);
+}
+
+/* ------------------------------------------------------------------------- */
+/* Forward                                                                   */
+/* ------------------------------------------------------------------------- */
+
+typedef struct {
+  uint32_t key_pairs[MAX_DIM / 2][KEYS];  /* two neighbours along head_dim */
+  uint32_t value_rows[KEYS / 2][MAX_DIM]; /* two neighbouring values */
+  uint16_t query[AMX_FORWARD_ROWS][MAX_DIM];
+  float scores[SIDE][KEYS];
+  uint16_t weights[DEPTH][KEYS]; /* exp (score - max) */
+  float part[DEPTH][MAX_DIM];    /* weights . values */
+  float scale[DEPTH];            /* of what has been summed up before */
+  float max[AMX_FORWARD_ROWS], sum[AMX_FORWARD_ROWS];
+  float out[AMX_FORWARD_ROWS][MAX_DIM];
+} Forward;
+
+size_t
+mblm_cpu_amx_forward_size (void)
+{
+  return sizeof (Forward);
+}
+
+void
+mblm_cpu_amx_forward_begin (const AmxForward *a, void *memory)
+{
+  static const float zeros[MAX_DIM];
+  const AmxScores *s = &a->scores;
+  Forward *f = memory;
+
+  for (size_t i = 0; i < divide_up (s->rows, DEPTH) * DEPTH; i++) {
+    const float *from = i < s->rows ? s->query + i * s->query_stride : zeros;
+
+    for (size_t k = 0; k < s->head_dim; k += DEPTH)
+      _mm512_storeu_si512 (&f->query[i][k], round_row (from + k));
+    f->max[i] = -FLT_MAX;
+    f->sum[i] = 0.0f;
+    memset (f->out[i], 0, s->head_dim * sizeof (float));
+  }
+}
+
+/* The weights of row i, row r of DEPTH, for keys [0, width). */
+static void
+soften_row (const AmxScores *s, Forward *f, size_t i, size_t r, size_t width)
+{
+  float *scores = f->scores[r % SIDE];
+  size_t sees = sees_keys (s, i);
+  vf max = v_set1 (f->max[i]), total = v_zero (), low = v_set1 (-INFINITY);
+
+  for (size_t j = 0; j < width; j += VW) {
+    vf x = v_load (scores + j) * v_set1 (s->scale);
+
+    x = _mm512_mask_mov_ps (low, seen (sees, j), x);
+    v_store (scores + j, x);
+    max = v_max (max, x);
+  }
+  max = v_set1 (v_max_lane (max));
+  for (size_t j = 0; j < width; j += VW) {
+    vf p = v_exp (v_load (scores + j) - max);
+
+    _mm256_storeu_si256 (
+        (__m256i *) &f->weights[r][j], (__m256i) _mm512_cvtneps_pbh (p));
+    total = total + p;
+  }
+  f->scale[r] = expf (f->max[i] - max[0]);
+  f->sum[i] = f->sum[i] * f->scale[r] + v_sum (total);
+  f->max[i] = max[0];
+}
+
+void
+mblm_cpu_amx_forward (const AmxForward *a, void *memory)
+{
+  const AmxScores *s = &a->scores;
+  size_t d = s->head_dim;
+  Forward *f = memory;
+
+  configure ();
+  pack_pairs (s->key, s->keys, d, f->key_pairs);
+  pack_rows (s->value, s->keys, d, f->value_rows);
+  for (size_t i = 0; i < s->rows; i += DEPTH) {
+    size_t width = width_of (s, i), count = min_size (DEPTH, s->rows - i);
+
+    for (size_t strip = 0; strip < DEPTH && width > 0; strip += SIDE) {
+      for (size_t j = 0; j < width; j += 2 * SIDE)
+        multiply_strip (f->query[i + strip], MAX_DIM, &f->key_pairs[0][j], KEYS,
+            d, &f->scores[0][j], KEYS);
+      for (size_t r = strip; r < strip + SIDE; r++)
+        soften_row (s, f, i + r, r, width);
+    }
+    for (size_t k = 0; k < d && width > 0; k += 2 * SIDE)
+      multiply (f->weights[0], KEYS, &f->value_rows[0][k], MAX_DIM, width,
+          false, &f->part[0][k], MAX_DIM);
+    for (size_t r = 0; r < count && width > 0; r++)
+      for (size_t k = 0; k < d; k += VW) {
+        float *out = f->out[i + r] + k;
+
+        v_store (out,
+            v_fma (
+                v_load (out), v_set1 (f->scale[r]), v_load (&f->part[r][k])));
+      }
+  }
+  _tile_release ();
+}
+
+void
+mblm_cpu_amx_forward_end (const AmxForward *a, void *memory)
+{
+  const AmxScores *s = &a->scores;
+  const Forward *f = memory;
+
+  for (size_t i = 0; i < s->rows; i++) {
+    vf scale = v_set1 (1.0f / f->sum[i]);
+
+    for (size_t k = 0; k < s->head_dim; k += VW)
+      v_store (a->out + i * a->out_stride + k, v_load (f->out[i] + k) * scale);
+    if (a->log_sum)
+      a->log_sum[i * a->log_sum_stride] = f->max[i] + logf (f->sum[i]);
+  }
+}
+
+/* ------------------------------------------------------------------------- */
+/* Gradients                                                                 */
+/* ------------------------------------------------------------------------- */
+
+typedef struct {
+  uint32_t key_pairs[MAX_DIM / 2][KEYS]; /* two neighbours along head_dim */
+  uint32_t value_pairs[MAX_DIM / 2][KEYS];
+  uint32_t key_rows[KEYS / 2][MAX_DIM]; /* two neighbouring keys */
+  uint16_t query[ROWS][MAX_DIM], d_out[ROWS][MAX_DIM];
+  uint16_t query_across[MAX_DIM][ROWS], d_out_across[MAX_DIM][ROWS];
+  float scores[SIDE][KEYS], d_weights[SIDE][KEYS];
+  uint16_t d_scores[ROWS][KEYS];
+  uint32_t d_score_pairs[ROWS / 2][KEYS], weight_pairs[ROWS / 2][KEYS];
+  float d_query[DEPTH][MAX_DIM];
+  float d_key[MAX_DIM][KEYS], d_value[MAX_DIM][KEYS]; /* across */
+} Block;
+
+size_t
+mblm_cpu_amx_backward_size (void)
+{
+  return sizeof (Block);
 }
 
 /* `count` rows x, as they are and across; zeros follow up to a multiple of
@@ -216,38 +375,12 @@ load_rows (const float *x, size_t stride, size_t count, size_t d,
   }
 }
 
-/* ------------------------------------------------------------------------- */
-/* Rows                                                                      */
-/* ------------------------------------------------------------------------- */
-
-/* How many keys row i sees. */
-static size_t
-sees_keys (const AmxBackward *a, size_t i)
-{
-  ptrdiff_t all = (ptrdiff_t) i + a->first + 1;
-
-  if (i >= a->rows)
-    return 0;
-  if (!a->causal)
-    return a->keys;
-  return all > 0 ? min_size (a->keys, all) : 0;
-}
-
-/* Keys that are computed for the DEPTH rows from i on. */
-static size_t
-width_of (const AmxBackward *a, size_t i)
-{
-  size_t last = min_size (a->rows, i + DEPTH) - 1;
-
-  return divide_up (sees_keys (a, last), DEPTH) * DEPTH;
-}
-
 /* The weight and the gradient of the score of keys [j, j + 16) for a row. */
 static ALWAYS_INLINE void
 weigh (const float *score, const float *d_weight, size_t j, size_t sees,
     vf scale, vf log_sum, vf delta, vf *weight, vf *d_score)
 {
-  vm m = sees <= j ? 0 : sees - j >= VW ? 0xffff : v_first (sees - j);
+  vm m = seen (sees, j);
   vf p = v_exp (v_load (score + j) * scale - log_sum);
   vf d = p * scale * (v_load (d_weight + j) - delta);
 
@@ -261,13 +394,13 @@ static void
 weigh_rows (const AmxBackward *a, Block *block, size_t r, size_t i, size_t at,
     size_t width)
 {
-  vf scale = v_set1 (a->scale), log_sum[2], delta[2];
+  vf scale = v_set1 (a->scores.scale), log_sum[2], delta[2];
   size_t sees[2];
 
   for (size_t q = 0; q < 2; q++) {
-    size_t row = min_size (i + q, a->rows - 1);
+    size_t row = min_size (i + q, a->scores.rows - 1);
 
-    sees[q] = sees_keys (a, i + q);
+    sees[q] = sees_keys (&a->scores, i + q);
     log_sum[q] = v_set1 (a->log_sum[row * a->log_sum_stride]);
     delta[q] = v_set1 (a->delta[row]);
   }
@@ -291,7 +424,7 @@ weigh_rows (const AmxBackward *a, Block *block, size_t r, size_t i, size_t at,
 static void
 walk_rows (const AmxBackward *a, Block *block, size_t i, size_t at)
 {
-  size_t width = width_of (a, i), d = a->head_dim;
+  size_t width = width_of (&a->scores, i), d = a->scores.head_dim;
 
   for (size_t strip = at; strip < at + DEPTH; strip += SIDE) {
     for (size_t j = 0; j < width; j += 2 * SIDE) {
@@ -308,7 +441,7 @@ walk_rows (const AmxBackward *a, Block *block, size_t i, size_t at)
   for (size_t k = 0; k < d; k += 2 * SIDE)
     multiply (block->d_scores[at], KEYS, &block->key_rows[0][k], MAX_DIM, width,
         false, &block->d_query[0][k], MAX_DIM);
-  for (size_t r = 0; r < DEPTH && i + r < a->rows; r++)
+  for (size_t r = 0; r < DEPTH && i + r < a->scores.rows; r++)
     for (size_t k = 0; k < d; k += VW) {
       float *to = a->d_query + (i + r) * a->d_query_stride + k;
 
@@ -320,14 +453,14 @@ walk_rows (const AmxBackward *a, Block *block, size_t i, size_t at)
 static void
 walk_keys (const AmxBackward *a, Block *block, size_t i, size_t count)
 {
-  for (size_t j = 0; j < a->keys; j += 2 * SIDE) {
+  for (size_t j = 0; j < a->scores.keys; j += 2 * SIDE) {
     size_t row = 0;
 
-    while (row < count && width_of (a, i + row) <= j)
+    while (row < count && width_of (&a->scores, i + row) <= j)
       row += DEPTH;
     if (row >= count)
       break;
-    for (size_t k = 0; k < a->head_dim; k += 2 * SIDE) {
+    for (size_t k = 0; k < a->scores.head_dim; k += 2 * SIDE) {
       multiply (&block->query_across[k][row], ROWS,
           &block->d_score_pairs[row / 2][j], KEYS, count - row, true,
           &block->d_key[k][j], KEYS);
@@ -342,14 +475,14 @@ walk_keys (const AmxBackward *a, Block *block, size_t i, size_t count)
 static void
 store_keys (const AmxBackward *a, float (*from)[KEYS], float *to)
 {
-  for (size_t j = 0; j < a->keys; j += SIDE)
-    for (size_t k = 0; k < a->head_dim; k += SIDE) {
+  for (size_t j = 0; j < a->scores.keys; j += SIDE)
+    for (size_t k = 0; k < a->scores.head_dim; k += SIDE) {
       vf square[SIDE];
 
       for (size_t i = 0; i < SIDE; i++)
         square[i] = v_load (&from[k + i][j]);
       v_transpose (square);
-      for (size_t i = 0; i < SIDE && j + i < a->keys; i++)
+      for (size_t i = 0; i < SIDE && j + i < a->scores.keys; i++)
         v_store (to + (j + i) * a->d_key_stride + k, square[i]);
     }
 }
@@ -361,18 +494,24 @@ mblm_cpu_amx_backward (const AmxBackward *a, void *memory)
   size_t first = 0;
 
   configure ();
-  load_keys (a, block);
-  memset (block->d_key, 0, sizeof (block->d_key[0]) * a->head_dim);
-  memset (block->d_value, 0, sizeof (block->d_value[0]) * a->head_dim);
-  if (a->causal && a->first < 0)
-    first = (size_t) -a->first / ROWS * ROWS;
-  for (; first < a->rows; first += ROWS) {
-    size_t count = min_size (ROWS, a->rows - first);
+  pack_pairs (
+      a->scores.key, a->scores.keys, a->scores.head_dim, block->key_pairs);
+  pack_pairs (
+      a->scores.value, a->scores.keys, a->scores.head_dim, block->value_pairs);
+  pack_rows (
+      a->scores.key, a->scores.keys, a->scores.head_dim, block->key_rows);
+  memset (block->d_key, 0, sizeof (block->d_key[0]) * a->scores.head_dim);
+  memset (block->d_value, 0, sizeof (block->d_value[0]) * a->scores.head_dim);
+  if (a->scores.causal && a->scores.first < 0)
+    first = (size_t) -a->scores.first / ROWS * ROWS;
+  for (; first < a->scores.rows; first += ROWS) {
+    size_t count = min_size (ROWS, a->scores.rows - first);
 
-    load_rows (a->query + first * a->query_stride, a->query_stride, count,
-        a->head_dim, block->query, block->query_across);
+    load_rows (a->scores.query + first * a->scores.query_stride,
+        a->scores.query_stride, count, a->scores.head_dim, block->query,
+        block->query_across);
     load_rows (a->d_out + first * a->d_out_stride, a->d_out_stride, count,
-        a->head_dim, block->d_out, block->d_out_across);
+        a->scores.head_dim, block->d_out, block->d_out_across);
     for (size_t i = 0; i < count; i += DEPTH)
       walk_rows (a, block, first + i, i);
     walk_keys (a, block, first, count);

@@ -296,15 +296,18 @@ backward_block_amx (
   size_t at = h * a->head_dim, row = self->b * a->rows;
   size_t width = a->heads * a->head_dim;
   AmxBackward block = {
-      .head_dim = a->head_dim,
-      .scale = attention_scale (a),
-      .keys = n,
-      .causal = a->causal,
-      .first = (ptrdiff_t) self->past - (ptrdiff_t) j,
-      .rows = a->rows,
-      .query = a->query + row * a->query_stride + at,
+      .scores =
+          {
+              .head_dim = a->head_dim,
+              .scale = attention_scale (a),
+              .keys = n,
+              .causal = a->causal,
+              .first = (ptrdiff_t) self->past - (ptrdiff_t) j,
+              .rows = a->rows,
+              .query = a->query + row * a->query_stride + at,
+              .query_stride = a->query_stride,
+          },
       .d_out = g->d_out + row * width + at,
-      .query_stride = a->query_stride,
       .d_out_stride = width,
       .log_sum = a->log_sum + row * a->heads + h,
       .log_sum_stride = a->heads,
@@ -316,20 +319,13 @@ backward_block_amx (
 
   block.d_query = query_gradients (self, h, group, &block.d_query_stride);
   for (size_t k = 0; k < n; k++) {
-    block.key[k] = key_row (self, j + k, at, false);
-    block.value[k] = key_row (self, j + k, at, true);
+    block.scores.key[k] = key_row (self, j + k, at, false);
+    block.scores.value[k] = key_row (self, j + k, at, true);
   }
   mblm_cpu_amx_backward (
       &block, memory + 2 * BLOCK_KEYS * self->padded * sizeof (float));
   store_keys (self, block.d_key, at, j, n, g->d_key, g->d_past_key);
   store_keys (self, block.d_value, at, j, n, g->d_value, g->d_past_value);
-}
-
-static bool
-use_amx (MblmQueue *queue, const MblmAttention *a)
-{
-  return a->product == MBLM_TYPE_BF16 && a->head_dim % 32 == 0 &&
-      a->head_dim <= 128 && mblm_cpu_has_amx (queue->device);
 }
 
 static size_t
@@ -473,7 +469,7 @@ allocate (MblmQueue *queue, Long *self, float **d_query, size_t **own)
   self->padded = divide_up (a->head_dim, GEMM_LANES) * GEMM_LANES;
   self->each = sizeof (Tile) +
       BLOCK_KINDS * BLOCK_KEYS * self->padded * sizeof (float);
-  self->amx = use_amx (queue, a);
+  self->amx = mblm_cpu_use_amx (queue->device, a);
   if (self->amx)
     self->each = amx_size (self);
   groups = group_count (a, keys);

@@ -9,8 +9,12 @@
  * weighted values as another. The largest score so far, the sum of weights and
  * the weighted sum of values are carried from block to block, so that no matrix
  * of scores ever exists.
+ *
+ * With products of bfloat16 and a processor that has a matrix unit for them, the
+ * rows of a tile are the affair of attention-amx.c.
  */
 
+#include "amx.h"
 #include "attention.h"
 #include "gemm.h"
 
@@ -268,10 +272,6 @@ attend_tile (const void *data, size_t number, unsigned worker)
   store_rows (self, tile, head, first, end - first, alike);
 }
 
-/* ------------------------------------------------------------------------- */
-/* The operation                                                             */
-/* ------------------------------------------------------------------------- */
-
 /* How many keys any row of sequence b can see. */
 static size_t
 count_keys (const MblmAttention *a, size_t b)
@@ -285,6 +285,102 @@ count_keys (const MblmAttention *a, size_t b)
     count += mask[i] != 0;
   return count;
 }
+
+/* ------------------------------------------------------------------------- */
+/* In the matrix unit                                                        */
+/* ------------------------------------------------------------------------- */
+
+typedef struct {
+  const MblmAttention *a;
+  const size_t *counts; /* [batch], keys of each sequence */
+  size_t row_tiles;     /* of a head, AMX_FORWARD_ROWS rows each */
+  char *workers;
+  size_t each;
+} Amx;
+
+/* Rows [first, first + block->scores.rows) of head h of sequence b. */
+static void
+walk_keys (const Amx *self, AmxForward *block, size_t b, size_t h, size_t first,
+    char *memory)
+{
+  const MblmAttention *a = self->a;
+  AmxScores *s = &block->scores;
+  size_t past = attention_past (a, b), keys = self->counts[b];
+
+  if (a->causal)
+    keys = min_size (keys, past + first + s->rows);
+  mblm_cpu_amx_forward_begin (block, memory);
+  for (size_t j = 0; j < keys; j += AMX_BLOCK_KEYS) {
+    size_t own[AMX_BLOCK_KEYS], n = min_size (AMX_BLOCK_KEYS, keys - j);
+    const void *key[AMX_BLOCK_KEYS], *value[AMX_BLOCK_KEYS];
+
+    find_own (a, b, j, n, own);
+    find_rows (a, b, h * a->head_dim, own, j, n, false, key);
+    find_rows (a, b, h * a->head_dim, own, j, n, true, value);
+    for (size_t i = 0; i < n; i++) {
+      s->key[i] = key[i];
+      s->value[i] = value[i];
+    }
+    s->keys = n;
+    s->first = (ptrdiff_t) (past + first) - (ptrdiff_t) j;
+    mblm_cpu_amx_forward (block, memory);
+  }
+  mblm_cpu_amx_forward_end (block, memory);
+}
+
+static void
+amx_tile (const void *data, size_t number, unsigned worker)
+{
+  const Amx *self = data;
+  const MblmAttention *a = self->a;
+  size_t back = self->row_tiles - 1 - number % self->row_tiles;
+  size_t head = number / self->row_tiles, b = head / a->heads;
+  size_t h = head % a->heads, first = back * AMX_FORWARD_ROWS;
+  size_t row = b * a->rows + first;
+  AmxForward block = {
+      .scores =
+          {
+              .head_dim = a->head_dim,
+              .scale = attention_scale (a),
+              .causal = a->causal,
+              .rows = min_size (AMX_FORWARD_ROWS, a->rows - first),
+              .query = a->query + row * a->query_stride + h * a->head_dim,
+              .query_stride = a->query_stride,
+          },
+      .out = a->out + (row * a->heads + h) * a->head_dim,
+      .out_stride = a->heads * a->head_dim,
+      .log_sum = a->log_sum ? a->log_sum + row * a->heads + h : NULL,
+      .log_sum_stride = a->heads,
+  };
+
+  walk_keys (self, &block, b, h, first, self->workers + worker * self->each);
+}
+
+/* `keys`: how many a row sees, on average. */
+static void
+attention_amx (MblmQueue *queue, const MblmAttention *a, double keys)
+{
+  Amx self = {.a = a,
+      .row_tiles = divide_up (a->rows, AMX_FORWARD_ROWS),
+      .each = mblm_cpu_amx_forward_size ()};
+  size_t heads = a->batch * a->heads, *counts;
+
+  counts = mblm_cpu_scratch (queue, mblm_cpu_bytes (a->batch, sizeof (*counts)),
+      &self.each, &self.workers);
+  if (!counts)
+    return;
+  for (size_t b = 0; b < a->batch; b++)
+    counts[b] = count_keys (a, b);
+  self.counts = counts;
+  mblm_cpu_run (queue, heads * self.row_tiles,
+      0.2 * ATTENTION_WORK * (double) heads * keys *
+          (double) (a->rows * a->head_dim),
+      amx_tile, &self);
+}
+
+/* ------------------------------------------------------------------------- */
+/* The operation                                                             */
+/* ------------------------------------------------------------------------- */
 
 /* Scratch memory and sizes; `longest` the most keys of a sequence. Returns how
  * many heads are packed at a time, 0 where there is no memory. */
@@ -327,10 +423,14 @@ FN (attention_long) (MblmQueue *queue, const MblmAttention *a)
     longest = max_size (longest, count);
     keys += (double) (a->causal ? count - a->rows / 2 : count);
   }
+  keys /= (double) a->batch;
+  if (mblm_cpu_use_amx (queue->device, a)) {
+    attention_amx (queue, a, keys);
+    return;
+  }
   group = prepare (queue, &self, longest);
   if (group == 0)
     return;
-  keys /= (double) a->batch;
   for (; self.first < heads; self.first = self.end) {
     double count;
 

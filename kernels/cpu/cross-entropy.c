@@ -16,15 +16,27 @@
 /* Nanoseconds for a logit. */
 #define LOSS_WORK 0.7
 
-/* The loss of a row x [vocabulary]. With `exps` [vocabulary], which may be x, the
- * exponentials stay there; *sum gets their sum. */
+/* Half a vector of floats, and as many doubles. */
+typedef float vh __attribute__ ((vector_size (sizeof (vf) / 2)));
+typedef double vd __attribute__ ((vector_size (sizeof (vf))));
+
+/* sums[0 .. 1] += the lanes of y */
+static ALWAYS_INLINE void
+add_lanes (vd *sums, vf y)
+{
+  vh half[2];
+
+  memcpy (half, &y, sizeof (half));
+  sums[0] = sums[0] + __builtin_convertvector(half[0], vd);
+  sums[1] = sums[1] + __builtin_convertvector(half[1], vd);
+}
+
+/* The largest entry of x [vocabulary]. */
 static ALWAYS_INLINE float
-cross_entropy_row (
-    const float *x, size_t vocabulary, int32_t target, float *exps, double *sum)
+largest (const float *x, size_t vocabulary)
 {
   vf max = v_set1 (-INFINITY);
-  double sums[VW] = {0.0};
-  float top, at_target = x[target];
+  float top;
   size_t v = 0;
 
   for (; v + VW <= vocabulary; v += VW)
@@ -32,22 +44,39 @@ cross_entropy_row (
   top = v_max_lane (max);
   for (; v < vocabulary; v++)
     top = fmaxf (top, x[v]);
-  for (v = 0; v < vocabulary; v += VW) {
-    size_t n = min_size (VW, vocabulary - v);
-    vf y = v_exp (v_load_n (x + v, n) - v_set1 (top));
-    float e[VW];
+  return top;
+}
 
-    v_store (e, y);
+/* The loss of a row x [vocabulary]. With `exps` [vocabulary], which may be x, the
+ * exponentials stay there; *sum gets their sum. */
+static ALWAYS_INLINE float
+cross_entropy_row (
+    const float *x, size_t vocabulary, int32_t target, float *exps, double *sum)
+{
+  float top = largest (x, vocabulary), at_target = x[target];
+  vd sums[2] = {{0.0}, {0.0}};
+  size_t v = 0;
+
+  for (; v + VW <= vocabulary; v += VW) {
+    vf y = v_exp (v_load (x + v) - v_set1 (top));
+
     if (exps)
-      v_store_n (exps + v, n, y);
-    for (size_t i = n; i < VW; i++)
-      e[i] = 0.0f;
-    for (size_t i = 0; i < VW; i++)
-      sums[i] += (double) e[i];
+      v_store (exps + v, y);
+    add_lanes (sums, y);
+  }
+  if (v < vocabulary) {
+    vm rest = v_first (vocabulary - v);
+    vf y = v_exp (v_load_m (x + v, rest) - v_set1 (top));
+    float e[VW] = {0.0f};
+
+    v_store_m (e, rest, y);
+    if (exps)
+      v_store_m (exps + v, rest, y);
+    add_lanes (sums, v_load (e));
   }
   *sum = 0.0;
   for (size_t i = 0; i < VW; i++)
-    *sum += sums[i];
+    *sum += sums[i / (VW / 2)][i % (VW / 2)];
   return logf ((float) *sum) - (at_target - top);
 }
 

@@ -47,27 +47,49 @@ pairs (vq first, vq second)
 #endif
 }
 
+/* A word below the threshold drops its entry; they compare as if unsigned. */
+typedef struct {
+  const MblmDropout *a;
+  vi threshold; /* minus 2^31, in all lanes */
+  float scale;
+  uint64_t keys[ROUNDS][2]; /* the two words of each round's */
+  uint64_t numbers[VW];     /* 0, 1, ... */
+} Dropout;
+
+static void
+dropout_init (Dropout *self, const MblmDropout *a, uint32_t threshold)
+{
+  uint32_t low = (uint32_t) a->seed, high = (uint32_t) (a->seed >> 32);
+
+  self->a = a;
+  self->threshold = (vi){0} + (int32_t) (threshold ^ 0x80000000u);
+  self->scale = (float) (1.0 / (1.0 - (double) a->probability));
+  for (uint32_t i = 0; i < ROUNDS; i++) {
+    self->keys[i][0] = low + i * WEYL0;
+    self->keys[i][1] = high + i * WEYL1;
+  }
+  for (size_t i = 0; i < VW; i++)
+    self->numbers[i] = i;
+}
+
 /* words[0 .. 1]: the stream from block `counter` on, in order. */
 static ALWAYS_INLINE void
-philox (uint64_t counter, uint64_t key, vi words[2])
+philox (const Dropout *self, uint64_t counter, vi words[2])
 {
-  uint32_t key0 = (uint32_t) key, key1 = (uint32_t) (key >> 32);
   vq c0, c1, c2 = {0}, c3 = {0}, a, b;
   uint64_t stream[VW];
 
-  for (size_t i = 0; i < BLOCKS; i++)
-    c0[i] = counter + i;
+  memcpy (&c0, self->numbers, sizeof (c0));
+  c0 = c0 + counter;
   c1 = c0 >> 32;
   UNROLL
-  for (int round = 0; round < ROUNDS; round++) {
+  for (int i = 0; i < ROUNDS; i++) {
     vq p0 = product (c0, MULTIPLIER0), p1 = product (c2, MULTIPLIER1);
 
-    c0 = (p1 >> 32) ^ c1 ^ (uint64_t) key0;
+    c0 = (p1 >> 32) ^ c1 ^ self->keys[i][0];
     c1 = p1;
-    c2 = (p0 >> 32) ^ c3 ^ (uint64_t) key1;
+    c2 = (p0 >> 32) ^ c3 ^ self->keys[i][1];
     c3 = p0;
-    key0 += WEYL0;
-    key1 += WEYL1;
   }
   a = pairs (c0, c1);
   b = pairs (c2, c3);
@@ -77,13 +99,6 @@ philox (uint64_t counter, uint64_t key, vi words[2])
   }
   memcpy (words, stream, 2 * sizeof (*words));
 }
-
-/* A word below the threshold drops its entry; they compare as if unsigned. */
-typedef struct {
-  const MblmDropout *a;
-  vi threshold; /* minus 2^31, in all lanes */
-  float scale;
-} Dropout;
 
 V_INLINE vf
 drop (const Dropout *self, vf x, vi words)
@@ -102,7 +117,7 @@ drop_some (const Dropout *self, float *x, size_t n, uint64_t number)
   vi words[2];
 
   memcpy (part + skip, x, count * sizeof (*x));
-  philox (number / 4, self->a->seed, words);
+  philox (self, number / 4, words);
   v_store (part, drop (self, v_load (part), words[0]));
   v_store (part + VW, drop (self, v_load (part + VW), words[1]));
   memcpy (x, part + skip, count * sizeof (*x));
@@ -123,7 +138,7 @@ dropout_tile (const void *data, size_t tile, unsigned worker)
     float *x = a->x + i;
     vi words[2];
 
-    philox ((a->first + i) / 4, a->seed, words);
+    philox (self, (a->first + i) / 4, words);
     v_store (x, drop (self, v_load (x), words[0]));
     v_store (x + VW, drop (self, v_load (x + VW), words[1]));
   }
@@ -148,10 +163,9 @@ FN (dropout) (MblmQueue *queue, const MblmDropout *a)
   double below = ceil ((double) a->probability * 4294967296.0 - 0.5);
   bool all = below > 4294967295.0;
   uint32_t threshold = below > 0.0 && !all ? (uint32_t) below : 0;
-  Dropout self = {.a = a};
+  Dropout self;
 
-  self.threshold = (vi){0} + (int32_t) (threshold ^ 0x80000000u);
-  self.scale = (float) (1.0 / (1.0 - (double) a->probability));
+  dropout_init (&self, a, threshold);
   mblm_cpu_run (queue, divide_up (a->count, TILE_ELEMENTS),
       DROPOUT_WORK * (double) a->count, all ? zero_tile : dropout_tile, &self);
 }

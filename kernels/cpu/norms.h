@@ -95,6 +95,10 @@ typedef struct {
   double p, pp, g, gp;
 } NormSums;
 
+/* The processor foresees where three streams go, but no further than a page of
+ * memory; so many entries ahead are asked for. */
+#define AHEAD 1536
+
 /* Adds `width` entries of a row to its sums; only those of p p and g p unless
  * `layer`. */
 static ALWAYS_INLINE void
@@ -108,8 +112,14 @@ norm_sums (NormSums *sums, const NormRow *row, const float *gain, size_t width,
     vf p = v_zero (), pp = v_zero (), gs = v_zero (), gp = v_zero ();
 
     for (; i + VW <= end; i += VW) {
-      vf x = v_load (row->x + i) - o;
-      vf g = v_load (row->d_out + i) * v_load (gain + i);
+      vf x, g;
+
+      __builtin_prefetch (row->x + i + AHEAD);
+      __builtin_prefetch (row->d_out + i + AHEAD);
+      if (row->d_x)
+        __builtin_prefetch (row->d_x + i + AHEAD, 1);
+      x = v_load (row->x + i) - o;
+      g = v_load (row->d_out + i) * v_load (gain + i);
 
       pp = v_fma (x, x, pp);
       gp = v_fma (g, x, gp);

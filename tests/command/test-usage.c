@@ -92,6 +92,8 @@ static const Misuse misuses[] = {
     {"--output is missing", {"embed", "text", "-"}},
     {"--mask: the text is empty", {"fill", "text", "-", "--mask", ""}},
     {"--model is missing", {"bench", "decode"}},
+    {"something is missing of: CONFIG.yaml", {"train"}},
+    {"--memory: “much” is not", {"train", "x.yaml", "--memory", "much"}},
     {"“encode” is nothing to measure", {"bench", "encode", "--model", "x"}},
     {"--context: “0” is not",
         {"bench", "decode", "--model", "text", "--context", "0"}},
@@ -108,21 +110,6 @@ test_misuse (void)
     spawned_assert_fails (s, 2, misuses[i].text);
     g_assert_nonnull (strstr (s->err, "--help"));
   }
-}
-
-static void
-test_no_training (void)
-{
-  g_autoptr (Spawned) train = spawn ("train", "x.yaml", NULL);
-  g_autoptr (Spawned) steps = spawn ("debug", "steps", "text", NULL);
-  g_autoptr (Spawned) bench = spawn ("bench", "train", "--model", "text", NULL);
-  g_autoptr (Spawned) gradients = spawn ("debug", "loss", "text", "--ids",
-      "x.npy", "--gradients", "y.safetensors", NULL);
-
-  spawned_assert_fails (train, 1, "does not train");
-  spawned_assert_fails (steps, 1, "does not train");
-  spawned_assert_fails (bench, 1, "does not train");
-  spawned_assert_fails (gradients, 1, "does not train");
 }
 
 static void
@@ -314,7 +301,6 @@ main (int argc, char **argv)
   g_test_add_func ("/command/usage/help", test_help);
   g_test_add_func ("/command/usage/version", test_version);
   g_test_add_func ("/command/usage/misuse", test_misuse);
-  g_test_add_func ("/command/usage/no-training", test_no_training);
   g_test_add_func ("/command/usage/models", test_models);
   g_test_add_func ("/command/usage/tasks", test_tasks);
   g_test_add_func ("/command/usage/full-disk", test_full_disk);

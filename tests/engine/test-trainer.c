@@ -18,6 +18,7 @@
 #include "fake-learner.h"
 #include "formats.h"
 #include "fresh.h"
+#include "runs.h"
 #include "sets.h"
 
 /* The whole run: 40 batches of 4 samples of 32, ten steps; an epoch has 15. */
@@ -100,64 +101,6 @@ run_ok (MblmTrainer *trainer)
   g_assert_no_error (error);
 }
 
-static char *
-read_text (const char *folder, const char *name)
-{
-  g_autofree char *path = g_build_filename (folder, name, NULL);
-  char *text = NULL;
-
-  if (!g_file_get_contents (path, &text, NULL, NULL))
-    g_error ("%s is not there", path);
-  return text;
-}
-
-/* loss.csv without the timestamps. */
-static char *
-read_losses (const char *output)
-{
-  g_autofree char *text = read_text (output, "loss.csv");
-  g_auto (GStrv) lines = g_strsplit (text, "\n", -1);
-  GString *out = g_string_new (NULL);
-
-  for (guint i = 0; lines[i] != NULL && lines[i][0] != '\0'; i++) {
-    g_auto (GStrv) fields = g_strsplit (lines[i], ",", -1);
-
-    g_assert_cmpuint (g_strv_length (fields), ==, 11);
-    for (guint k = 0; k < 11; k++)
-      if (k != 1)
-        g_string_append_printf (out, "%s%s", fields[k], k < 10 ? "," : "\n");
-  }
-  return g_string_free (out, FALSE);
-}
-
-static void
-assert_same_file (const char *a, const char *b, const char *name)
-{
-  g_autofree char *path_a = g_build_filename (a, name, NULL);
-  g_autofree char *path_b = g_build_filename (b, name, NULL);
-  g_autoptr (GBytes) bytes_a = formats_read (path_a);
-  g_autoptr (GBytes) bytes_b = formats_read (path_b);
-
-  if (!g_bytes_equal (bytes_a, bytes_b))
-    g_error ("%s and %s differ", path_a, path_b);
-}
-
-/* Everything that two whole runs leave is equal, bit for bit. */
-static void
-assert_same_run (const char *a, const char *b)
-{
-  static const char *const files[] = {"run_top1/model.safetensors",
-      "run_top1/training.json", "run_top1/config.yaml",
-      "run_top2/model.safetensors", "run_top2/training.json",
-      "state/model.safetensors", "state/state.safetensors"};
-  g_autofree char *losses_a = read_losses (a);
-  g_autofree char *losses_b = read_losses (b);
-
-  g_assert_cmpstr (losses_a, ==, losses_b);
-  for (guint i = 0; i < G_N_ELEMENTS (files); i++)
-    assert_same_file (a, b, files[i]);
-}
-
 /* ---- one run ------------------------------------------------------------------ */
 
 static void
@@ -197,7 +140,7 @@ test_run (void)
   g_assert_cmpfloat (progress->test_loss, >, 0);
 
   const char *output = mblm_trainer_get_output (trainer);
-  g_autofree char *losses = read_losses (output);
+  g_autofree char *losses = runs_read_losses (output);
   g_auto (GStrv) lines = g_strsplit (losses, "\n", -1);
   g_autoptr (GDir) dir = g_dir_open (output, 0, NULL);
   const char *name;
@@ -242,7 +185,7 @@ test_repeated (void)
   place_init (&place, "", "", "");
   first = trainer_new (&place);
   run_ok (first);
-  written = read_text (mblm_trainer_get_output (first), "config.yaml");
+  written = runs_read (mblm_trainer_get_output (first), "config.yaml");
   expected = g_strdup_printf ("checkpoint_file: \"%s/run_top1\"\n"
                               "  next_epoch_index: 2\n  next_batch_index: 10\n",
       mblm_trainer_get_output (first));
@@ -252,7 +195,7 @@ test_repeated (void)
   place_init (&next, "", "", "");
   second = trainer_new (&next);
   run_ok (second);
-  assert_same_run (
+  runs_assert_same (
       mblm_trainer_get_output (first), mblm_trainer_get_output (second));
 }
 
@@ -299,7 +242,7 @@ test_never_finite (void)
   g_assert_error (error, MBLM_ERROR, MBLM_ERROR_STATE);
   g_assert_nonnull (strstr (error->message, "not finite 20 times in a row"));
   g_assert_cmpuint (mblm_trainer_get_progress (trainer)->n_done, ==, 23);
-  written = read_text (mblm_trainer_get_output (trainer), "config.yaml");
+  written = runs_read (mblm_trainer_get_output (trainer), "config.yaml");
   g_assert_nonnull (strstr (written, "  error: \""));
 }
 
@@ -359,7 +302,7 @@ test_stopped (void)
     while (!run_part (&place, output != NULL, after, &output))
       parts++;
     g_assert_cmpuint (parts, >=, 40 / after);
-    assert_same_run (mblm_trainer_get_output (trainer), output);
+    runs_assert_same (mblm_trainer_get_output (trainer), output);
     place_clear (&place);
   }
   place_init (&place, "", "", "");
@@ -448,7 +391,7 @@ test_killed (void)
   g_assert_cmpuint (kills, >, 1);
   fake_learner.delay = 0;
   output = find_output (&place);
-  assert_same_run (expected, output);
+  runs_assert_same (expected, output);
 }
 
 /* ---- the published way of going on --------------------------------------------------- */
@@ -496,10 +439,10 @@ start_values (
   float *values;
 
   place_init_with (&place, params, "", "", rest);
-  g_assert_false (run_part (&place, FALSE, 1, &output));
+  g_assert_false (run_part (&place, FALSE, 2, &output));
   weights = g_build_filename (output, "state", "model.safetensors", NULL);
   start = g_build_filename (output, "start", NULL);
-  losses = read_losses (output);
+  losses = runs_read_losses (output);
   /* the batch is the 18th of all, and the first of this run */
   g_assert_nonnull (strstr (losses, "\n0,128,train,1,2,17,"));
   g_assert_false (g_file_test (start, G_FILE_TEST_EXISTS));

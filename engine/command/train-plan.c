@@ -1,0 +1,171 @@
+/* train-plan.c: what a training run will be, before it is one.
+ *
+ * Copyright (C) 2026 The gst-mblm authors
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * The time is that of a step of the real model, measured, where a step is quick;
+ * else the least that it can be: three times the operations of a forward pass at
+ * the rate of this machine's products.
+ */
+
+#include "command.h"
+
+#include <inttypes.h>
+
+#include "learner.h"
+#include "machine.h"
+#include "model-private.h"
+#include "output.h"
+#include "train.h"
+#include "work.h"
+
+/* A step that should take longer isn't measured. */
+#define MEASURED_SECONDS 2.0
+#define CACHE_SET ((gsize) 1 << 20)
+
+typedef struct {
+  Command *command;
+  MblmTrainer *trainer;
+  guint64 memory;
+  gsize batch, length;
+  double seconds; /* of a batch */
+  gboolean measured;
+} Plan;
+
+/* Seconds of a batch at the least. */
+static gboolean
+find_floor (Plan *self, GError **error)
+{
+  MblmPrecision precision = mblm_trainer_get_precision (self->trainer);
+  g_autoptr (MblmModel) model = mblm_model_new_bare (
+      mblm_trainer_get_config (self->trainer), NULL, error);
+  Machine machine = {0};
+
+  if (!model ||
+      !machine_measure (&machine, mblm_trainer_get_device (self->trainer),
+          precision, TRUE, CACHE_SET, error))
+    return FALSE;
+  self->seconds = 3 * self->batch * work_of_score (model, self->length) /
+      machine.product_roof;
+  return TRUE;
+}
+
+static gboolean
+step (Plan *self, MblmLearner *learner, const gint32 *ids, double *seconds,
+    GError **error)
+{
+  gboolean encoder = mblm_config_is_encoder (
+      mblm_trainer_get_config (self->trainer));
+  const MblmLearnerBatch batch = {.batch = self->batch,
+      .length = self->length,
+      .ids = ids,
+      .labels = encoder ? ids : NULL};
+  gint64 began = g_get_monotonic_time ();
+  double loss, norm;
+
+  if (!mblm_learner_accumulate (
+          learner, &batch, 1, 0, &loss, self->command->cancellable, error) ||
+      !mblm_learner_get_norm (learner, &norm, error) ||
+      !mblm_learner_step (learner, 1e-5, 1, norm, error))
+    return FALSE;
+  *seconds = (double) (g_get_monotonic_time () - began) / G_USEC_PER_SEC;
+  return TRUE;
+}
+
+/* A second step of a fresh model over bytes that mean nothing. */
+static gboolean
+measure (Plan *self, GError **error)
+{
+  MblmConfig *config = mblm_trainer_get_config (self->trainer);
+  const MblmLearnerOptions options = {
+      .precision = mblm_trainer_get_precision (self->trainer),
+      .memory = self->memory};
+  gint pad = mblm_config_get_pad_id (config);
+  g_autoptr (MblmInfo) info = mblm_info_new_default ("plan", pad);
+  g_autoptr (MblmLearner) learner = mblm_learner_new_fresh (config, info, 0,
+      mblm_trainer_get_device (self->trainer), &options, error);
+  gsize n = self->batch * self->length;
+  g_autofree gint32 *ids = g_new (gint32, n);
+
+  if (!learner)
+    return FALSE;
+  for (gsize i = 0; i < n; i++) {
+    ids[i] = (gint32) (i * 7919 %
+        MIN (mblm_config_get_vocabulary (config), 256));
+    if (ids[i] == pad)
+      ids[i] = pad ? 0 : 1;
+  }
+  if (!step (self, learner, ids, &self->seconds, error) ||
+      !step (self, learner, ids, &self->seconds, error))
+    return FALSE;
+  self->measured = TRUE;
+  return TRUE;
+}
+
+static gboolean
+print_json (Plan *self, GError **error)
+{
+  const MblmTrainerProgress *p = mblm_trainer_get_progress (self->trainer);
+  g_autoptr (JsonBuilder) builder = json_builder_new ();
+
+  json_builder_begin_object (builder);
+  json_add_count (builder, "parameters", p->n_parameters);
+  json_add_count (builder, "batches", p->n_batches);
+  json_add_count (builder, "steps", p->n_steps);
+  json_add_count (builder, "epoch_batches", p->n_epoch_batches);
+  json_add_count (builder, "batch_bytes", p->batch_bytes);
+  json_add_real (builder, "bytes", (double) p->n_batches * p->batch_bytes);
+  json_add_count (builder, "memory_bytes", p->memory_bytes);
+  json_add_real (builder, "seconds", self->seconds * p->n_batches);
+  json_add_bool (builder, "measured", self->measured);
+  json_builder_end_object (builder);
+  return output_json (builder, error);
+}
+
+static gboolean
+print_text (Plan *self, GError **error)
+{
+  const MblmTrainerProgress *p = mblm_trainer_get_progress (self->trainer);
+  g_autofree char *batch = g_format_size (p->batch_bytes);
+  g_autofree char *memory = g_format_size (p->memory_bytes);
+  g_autofree char *time = train_format_seconds (self->seconds * p->n_batches);
+  double bytes = (double) p->n_batches * p->batch_bytes;
+  g_autofree char *all = g_format_size (
+      bytes < 1e19 ? (guint64) bytes : G_MAXUINT64);
+
+  return output_print (error,
+             _ ("parameters: %" PRIu64 "\nbatches:    %" PRIu64
+                " of %s, %" PRIu64 " in an epoch\nsteps:      %" PRIu64
+                "\nbytes:      %s\nmemory:     about %s\n"),
+             p->n_parameters, p->n_batches, batch, p->n_epoch_batches,
+             p->n_steps, all, memory) &&
+      (self->measured
+              ? output_print (error,
+                    _ ("time:       about %s without validations (a step was "
+                       "measured)\n"),
+                    time)
+              : output_print (error,
+                    _ ("time:       at least %s (at the rate of this machine's "
+                       "products; expect a multiple)\n"),
+                    time));
+}
+
+gboolean
+train_print_plan (
+    Command *command, MblmTrainer *trainer, guint64 memory, GError **error)
+{
+  const MblmTrainerProgress *p = mblm_trainer_get_progress (trainer);
+  MblmConfig *config = mblm_trainer_get_config (trainer);
+  Plan self = {.command = command,
+      .trainer = trainer,
+      .memory = memory,
+      .length = mblm_config_get_input_length (config)};
+
+  self.batch = p->batch_bytes / self.length;
+  progress_show (_ ("measuring"));
+  if (!find_floor (&self, error) ||
+      (self.seconds < MEASURED_SECONDS / 3 && !measure (&self, error)))
+    return FALSE;
+  progress_clear ();
+  return command->json ? print_json (&self, error) : print_text (&self, error);
+}
