@@ -11,6 +11,7 @@ import json
 import os
 import pathlib
 import random
+import re
 import shutil
 import subprocess
 import sys
@@ -74,19 +75,28 @@ class Extension(unittest.TestCase):
         for name in ("MBLM_BUILD", "MESON_DEVENV", "MBLM_MODULES", "DISPLAY"):
             environment.pop(name, None)
 
-        shutil.copytree(SOURCE, cls.top / "source")
-        output("meson", "setup", "--werror", "--wrap-mode=nodownload",
-               cls.top / "build", cls.top / "source", env=environment)
-        output("meson", "compile", "-C", cls.top / "build", env=environment)
-        environment.update(
+        cls.plain = dict(
+            environment,
             LD_LIBRARY_PATH=str(libdir),
             GST_PLUGIN_PATH_1_0=str(libdir / "gstreamer-1.0"),
             GST_REGISTRY=str(cls.top / "registry.bin"))
-        cls.plain = dict(environment)
-        cls.environment = dict(environment,
-                               MBLM_MODULES=str(cls.top / "build/lstm.so"))
+        cls.environment = dict(cls.plain, MBLM_MODULES=cls.build("lstm"))
         cls.command = prefix / "bin/mblm"
         cls.n_models = 0
+
+    @classmethod
+    def build(cls, name, **changes):
+        """The module, some words of lstm.c replaced."""
+        source, build = cls.top / name, cls.top / f"build-{name}"
+        shutil.copytree(SOURCE, source)
+        text = (source / "lstm.c").read_text(encoding="utf-8")
+        for old, new in changes.items():
+            text = text.replace(old, new)
+        (source / "lstm.c").write_text(text, encoding="utf-8")
+        output("meson", "setup", "--werror", "--wrap-mode=nodownload",
+               build, source, env=cls.plain)
+        output("meson", "compile", "-C", build, env=cls.plain)
+        return str(build / "lstm.so")
 
     @classmethod
     def tearDownClass(cls):
@@ -221,6 +231,60 @@ class Extension(unittest.TestCase):
         for name in found[0].names():
             self.assertLess(arrays.worst(found[1][name], found[0][name]), 1e-4)
 
+    # ---- Training and playing ------------------------------------------------
+
+    def train(self, *words, **changes):
+        """Runs `mblm train` on lines.yaml, some words of it replaced."""
+        text = (SOURCE / "lines.yaml").read_text(encoding="utf-8")
+        for old, new in changes.items():
+            self.assertIn(old, text)
+            text = text.replace(old, new)
+        (self.top / "lines.yaml").write_text(text, encoding="utf-8")
+        return self.mblm("train", "lines.yaml", *words, cwd=self.top,
+                         env=dict(self.environment, JOB_ID="1"))
+
+    def test_train_and_play(self):
+        lines = [json.loads(line) for line in self.train("--json").splitlines()]
+        (tested,) = (line for line in lines if line["event"] == "test")
+        self.assertLess(tested["bits_per_byte"], 0.5)
+
+        model = self.top / "runs/lines_1/lines_top1"
+        prompt = self.top / "prompt.txt"
+        prompt.write_bytes(b"517\n518\n")
+        said = self.mblm("generate", model, prompt, "-n", 12,
+                         "--temperature", 0)
+        self.assertEqual(said, b"519\n520\n521\n")
+        if shutil.which("gst-launch-1.0") is not None:
+            said = output(
+                "gst-launch-1.0", "-q", "filesrc", f"location={prompt}", "!",
+                "mblmgenerate", f"model={model}", "max-bytes=12",
+                "temperature=0", "!", "fdsink", env=self.environment)
+            self.assertEqual(said, b"519\n520\n521\n")
+
+    def test_unknown_argument(self):
+        with self.assertRaisesRegex(AssertionError, '"smallest" is not known'):
+            self.train("--dry-run", largest="smallest")
+        with self.assertRaisesRegex(AssertionError, "largest must be"):
+            self.train("--dry-run", **{"largest: 999": "largest: 1"})
+
+    def test_unknown_data_set(self):
+        with self.assertRaisesRegex(AssertionError,
+                                    '"line" is not known.* lines'):
+            self.train("--dry-run", **{"dataset_id: lines": "dataset_id: line"})
+
+    # ---- The manual ----------------------------------------------------------
+
+    def test_manual(self):
+        sources = [path.read_text(encoding="utf-8")
+                   for path in SOURCE.iterdir()]
+        manual = (SOURCE.parents[2] / "docs/extending.md").read_text(
+            encoding="utf-8")
+        shown = re.findall(r"^```(?:c|meson|yaml)\n(.*?)^```$", manual,
+                           re.M | re.S)
+        self.assertGreater(len(shown), 4)
+        for text in shown:
+            self.assertTrue(any(text in source for source in sources), text)
+
     # ---- What goes wrong ----------------------------------------------------
 
     def refused(self, blocks, **options):
@@ -233,12 +297,35 @@ class Extension(unittest.TestCase):
         self.assertIn("residul", said)
         self.assertIn("residual", said)
 
-    def test_without_module(self):
-        environment, type(self).environment = self.environment, self.plain
+    def refused_with(self, modules):
+        """What is said with these modules, none of which has the block."""
+        environment = self.environment
+        type(self).environment = dict(self.plain, MBLM_MODULES=modules)
         try:
-            self.assertIn("lstm", self.refused([LSTM]))
+            return self.refused([LSTM])
         finally:
             type(self).environment = environment
+
+    def test_without_module(self):
+        self.assertIn('"lstm"', self.refused_with(""))
+
+    def test_other_version(self):
+        other = self.build("other", MBLM_BLOCK_ABI="MBLM_BLOCK_ABI + 1")
+        said = self.refused_with(other)
+        self.assertIn("build it again", said)
+        self.assertIn('"lstm"', said)
+
+    def test_registered_twice(self):
+        twice = self.build("twice")
+        environment = dict(self.environment)
+        environment["MBLM_MODULES"] += ":" + twice
+        ids, _ = self.ids(1, 8)
+        said = subprocess.run(
+            [self.command, "debug", "loss", self.model([LSTM], [8]), "--ids",
+             ids], env=environment, timeout=LIMIT, check=True,
+            capture_output=True)
+        self.assertIn(b"registered already", said.stderr)
+        self.assertIn(b"loss", said.stdout)
 
 
 if __name__ == "__main__":
