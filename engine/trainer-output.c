@@ -114,7 +114,8 @@ make_folder (MblmTrainer *self, GError **error)
         : g_strdup_printf ("%s_%" G_GINT64_FORMAT, config->name, seconds);
     g_autofree char *path = g_build_filename (config->output_dir, name, NULL);
 
-    if (g_mkdir (path, 0777) == 0 || (errno == EEXIST && job != NULL))
+    self->made = g_mkdir (path, 0777) == 0;
+    if (self->made || (errno == EEXIST && job != NULL))
       return g_steal_pointer (&path);
     if (errno != EEXIST) {
       fail (path, "make", error);
@@ -145,6 +146,18 @@ take_lock (MblmTrainer *self, GError **error)
 /* Begin and end                                                             */
 /* ------------------------------------------------------------------------- */
 
+/* How a pass is cut decides the last digits of its sums. */
+static void
+take_memory (MblmTrainer *self)
+{
+  if (self->memory != 0 && self->memory != self->state->memory)
+    mblm_trainer_say (self,
+        "the run began with another bound of memory: the last digits of its "
+        "losses may differ from now on");
+  else
+    self->memory = self->state->memory;
+}
+
 static gboolean
 load_state (MblmTrainer *self, char **folder, GError **error)
 {
@@ -154,8 +167,10 @@ load_state (MblmTrainer *self, char **folder, GError **error)
   if (self->state == NULL)
     return FALSE;
   if (g_str_equal (self->state->fingerprint, config->fingerprint) &&
-      self->state->done <= config->batches)
+      self->state->done <= config->batches) {
+    take_memory (self);
     return TRUE;
+  }
   g_set_error (error, MBLM_ERROR, MBLM_ERROR_CONFIG,
       "%s: it differs from what the run in %s began with (%s/" CONFIG
       "): resume with the same file and precision, or begin a new run whose "
@@ -183,6 +198,7 @@ begin_state (MblmTrainer *self, GError **error)
   state->name = g_strdup (config->name);
   state->fingerprint = g_strdup (config->fingerprint);
   state->start = g_date_time_format (now, "%Y-%m-%dT%H:%M:%S.%f");
+  state->memory = self->memory;
   state->epoch = config->next_epoch;
   state->batch = config->next_batch;
   /* as published: all epochs count as long as the first */
@@ -220,6 +236,23 @@ mblm_trainer_close_output (MblmTrainer *self)
   if (self->lock >= 0)
     close (self->lock);
   self->lock = -1;
+}
+
+void
+mblm_trainer_discard_output (MblmTrainer *self)
+{
+  static const char *const names[] = {CONFIG, "loss.csv", "timemem.csv", LOCK};
+
+  mblm_trainer_close_output (self);
+  if (!self->made)
+    return;
+  for (guint i = 0; i < G_N_ELEMENTS (names); i++) {
+    g_autofree char *path = g_build_filename (self->output, names[i], NULL);
+
+    g_unlink (path);
+  }
+  /* it stays where there is a state */
+  g_rmdir (self->output);
 }
 
 /* ------------------------------------------------------------------------- */
@@ -271,6 +304,7 @@ mblm_trainer_save (MblmTrainer *self, GError **error)
   self->saved = g_get_monotonic_time ();
   state->adam_steps = mblm_learner_get_steps (self->learner);
   state->seconds = self->progress.seconds;
+  state->memory = self->memory;
   if (!mblm_trainer_sync_csv (self, error) ||
       !mblm_training_state_save (
           state, self->output, fill_state, self, error)) {

@@ -33,8 +33,9 @@ struct _MblmTrainer {
   MblmBatches *batches;
   MblmLearner *learner;
   MblmTrainingState *state;
-  char *output; /* folder */
-  int lock;     /* of it; -1: not held */
+  char *output;  /* folder */
+  gboolean made; /* by this process */
+  int lock;      /* of it; -1: not held */
   int loss_csv, timemem_csv;
   gint64 saved; /* monotonic time of the last state, in us */
   gint64 began; /* of this process's part of the run */
@@ -51,20 +52,22 @@ void mblm_trainer_tell_progress (MblmTrainer *self);
 void mblm_trainer_tell_loss (
     MblmTrainer *self, const char *kind, double loss, gboolean kept);
 
-/* ---- trainer-prepare.c ---------------------------------------------------- */
+/* ---- trainer-prepare.c -------------------------------------------------- */
 
 MblmLearnerOptions mblm_trainer_get_options (MblmTrainer *self);
 /* A data set of the run. */
 MblmDataset *mblm_trainer_open_split (
     MblmTrainer *self, MblmSplit split, GError **error);
 
-/* ---- trainer-output.c: the folder of a run --------------------------------- */
+/* ---- trainer-output.c: the folder of a run ------------------------------ */
 
 /* Finds or makes the folder, locks it, loads the state or begins one;
  * `state_folder` gets where it is, NULL for a run that begins. */
 gboolean mblm_trainer_open_output (
     MblmTrainer *self, char **state_folder, GError **error);
 void mblm_trainer_close_output (MblmTrainer *self);
+/* Removes a folder that was made for a run that then couldn't begin. */
+void mblm_trainer_discard_output (MblmTrainer *self);
 /* Saves the state, and config.yaml with where to go on. */
 gboolean mblm_trainer_save (MblmTrainer *self, GError **error);
 /* config.yaml; `end`, `problem` may be NULL. */
@@ -77,14 +80,14 @@ gboolean mblm_trainer_write_model (
 gboolean mblm_trainer_write_file (
     const char *folder, const char *name, const char *text, GError **error);
 
-/* ---- trainer-start.c -------------------------------------------------------- */
+/* ---- trainer-start.c ---------------------------------------------------- */
 
 /* Makes the learner: of the state in `state_folder`, or, where that is NULL, of
  * resume.checkpoint_file, or fresh. */
 gboolean mblm_trainer_start (
     MblmTrainer *self, const char *state_folder, GError **error);
 
-/* ---- trainer-csv.c ----------------------------------------------------------- */
+/* ---- trainer-csv.c ------------------------------------------------------ */
 
 /* Opens both files, cut to what is part of the run. */
 gboolean mblm_trainer_open_csv (MblmTrainer *self, GError **error);
@@ -103,7 +106,7 @@ gboolean mblm_trainer_write_loss (
 gboolean mblm_trainer_write_time (MblmTrainer *self, const char *kind,
     gint64 cum_batch, gint64 items, double seconds, GError **error);
 
-/* ---- trainer-best.c ------------------------------------------------------------ */
+/* ---- trainer-best.c ----------------------------------------------------- */
 
 /* Keeps the weights as a candidate where `loss` is among the best; `kept` tells.
  * The state has to be saved before mblm_trainer_arrange_best. */
@@ -112,7 +115,7 @@ gboolean mblm_trainer_consider (
 /* Gives the models of the state their names and removes others. */
 gboolean mblm_trainer_arrange_best (MblmTrainer *self, GError **error);
 
-/* ---- trainer-evaluate.c ----------------------------------------------------- */
+/* ---- trainer-evaluate.c ------------------------------------------------- */
 
 /* The mean loss of the batches of a split, at most max_eval_steps, in the order
  * that `round` draws where shuffle_eval says so. */

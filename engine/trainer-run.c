@@ -384,32 +384,35 @@ end (MblmTrainer *self, GCancellable *cancellable, GError **error)
   return mblm_trainer_write_config (self, time, NULL, error);
 }
 
-/* A cancellation is a stop: what was done is kept. Any other problem is written
- * down, but where the disk is the problem. */
+/* A cancellation is a stop: what was done is kept, or else that is the problem.
+ * Any other is written down. */
 static void
-give_up (MblmTrainer *self, GError *problem)
+give_up (MblmTrainer *self, GError **problem)
 {
-  g_autoptr (GError) second = NULL;
+  GError *second = NULL;
 
-  if (self->learner == NULL || self->loss_csv < 0)
-    return;
-  if (!g_error_matches (problem, G_IO_ERROR, G_IO_ERROR_CANCELLED)) {
-    mblm_trainer_write_config (self, NULL, problem->message, NULL);
+  if (!g_error_matches (*problem, G_IO_ERROR, G_IO_ERROR_CANCELLED)) {
+    mblm_trainer_write_config (self, NULL, (*problem)->message, NULL);
     return;
   }
   update_time (self);
-  if (!mblm_trainer_save (self, &second))
-    mblm_trainer_say (self, "%s", second->message);
+  if (mblm_trainer_save (self, &second))
+    return;
+  g_clear_error (problem);
+  *problem = second;
 }
 
 gboolean
 mblm_trainer_run (MblmTrainer *self, GCancellable *cancellable, GError **error)
 {
   g_autoptr (GError) problem = NULL;
-  gboolean ok = begin (self, &problem) && work (self, cancellable, &problem);
+  gboolean begun = begin (self, &problem);
+  gboolean ok = begun && work (self, cancellable, &problem);
 
-  if (!ok)
-    give_up (self, problem);
+  if (!begun)
+    mblm_trainer_discard_output (self);
+  else if (!ok)
+    give_up (self, &problem);
   else
     ok = end (self, cancellable, &problem);
   mblm_trainer_close_output (self);

@@ -47,6 +47,7 @@ static const struct {
     FIELD (COUNT, gradient),
     FIELD (COUNT, spoiled),
     FIELD (COUNT, timed),
+    FIELD (COUNT, memory),
     FIELD (REAL, norm),
     FIELD (REAL, clipped),
     FIELD (REAL, seconds),

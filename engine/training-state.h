@@ -42,6 +42,7 @@ typedef struct {
   guint64 gradient;      /* there is one that no step has used */
   guint64 spoiled;       /* of it, a loss was not finite */
   guint64 timed;         /* rows of timemem.csv for training */
+  guint64 memory;        /* MblmLearnerOptions: sums depend on it */
   double norm, clipped;  /* of the gradient of the last step; -1: none */
   double seconds;        /* of work so far */
   guint64 loss_bytes;    /* of loss.csv that are part of the run */

@@ -155,3 +155,242 @@ FN (conv) (MblmQueue *queue, const MblmConv *a)
     for (size_t b = 0; b < a->batch; b++)
       conv_store_carry (&self, b);
 }
+
+/* ------------------------------------------------------------------------- */
+/* Backward                                                                  */
+/* ------------------------------------------------------------------------- */
+
+/* Rows of a tile: of one sequence, or of several whole ones. */
+#define SUM_ROWS 256
+
+/* Nanoseconds for an element. */
+#define BACKWARD_WORK 1.5
+
+/* A tile adds up its rows' part of the weights' gradients, and of that of a
+ * shared start; these are then added in the order of the tiles. */
+typedef struct {
+  const MblmConvBackward *a;
+  const float *start; /* where it is shared, [taps - 1, width] */
+  size_t sequences;   /* of a tile */
+  size_t row_tiles;   /* of a sequence */
+  size_t time_tiles;  /* in all */
+  size_t width_tiles;
+  size_t parts; /* taps weights, the bias, taps - 1 rows of the start */
+  float *sums;  /* [time_tiles, parts, width] */
+} ConvBackward;
+
+/* VW channels of a piece of a sequence. */
+typedef struct {
+  float weight[MAX_TAPS][VW];
+  float sums[2 * MAX_TAPS][VW];      /* the parts */
+  float g[TILE_ROWS + MAX_TAPS][VW]; /* d (weighted sum), rows from the first */
+} Channels;
+
+/* What tap w of row t sees. */
+static ALWAYS_INLINE vf
+tap_input (const MblmConv *f, const float *carry, const float *x, size_t t,
+    size_t w, size_t n)
+{
+  if (t + w + 1 >= f->taps)
+    return v_load_n (x + (t + w + 1 - f->taps) * f->x_stride, n);
+  return carry ? v_load_n (carry + (t + w) * f->width, n) : v_zero ();
+}
+
+/* g of rows [first, last), of which those before `end` count for the weights. */
+static ALWAYS_INLINE void
+gradients_before (const ConvBackward *self, const size_t taps, size_t b,
+    size_t c, size_t n, size_t first, size_t end, size_t last, Channels *k)
+{
+  const MblmConv *f = &self->a->forward;
+  const float *carry = carry_from (&f->carry, self->start, b);
+  const float *x = f->x + b * f->rows * f->x_stride + c;
+  const float *d_out = self->a->d_out + b * f->rows * self->a->d_out_stride + c;
+  vf bias = f->bias ? v_load_n (f->bias + c, n) : v_zero ();
+  vf sums[MAX_TAPS + 1];
+
+  UNROLL
+  for (size_t w = 0; w <= taps; w++)
+    sums[w] = v_load (k->sums[w]);
+  for (size_t t = first; t < last; t++) {
+    vf in[MAX_TAPS] = {v_zero ()}, sum = bias, g;
+
+    /* The next channels: no processor foresees rows as far apart as these. */
+    __builtin_prefetch (x + t * f->x_stride + VW, 0, 2);
+    __builtin_prefetch (d_out + t * self->a->d_out_stride + VW, 0, 2);
+    UNROLL
+    for (size_t w = 0; w < taps; w++) {
+      in[w] = tap_input (f, carry ? carry + c : NULL, x, t, w, n);
+      sum = v_fma (v_load (k->weight[w]), in[w], sum);
+    }
+    g = v_load_n (d_out + t * self->a->d_out_stride, n) * v_silu_slope (sum);
+    v_store (k->g[t - first], g);
+    if (t >= end)
+      continue;
+    UNROLL
+    for (size_t w = 0; w < taps; w++)
+      sums[w] = v_fma (g, in[w], sums[w]);
+    sums[taps] = sums[taps] + g;
+  }
+  UNROLL
+  for (size_t w = 0; w <= taps; w++)
+    v_store (k->sums[w], sums[w]);
+}
+
+/* The gradient of input i, counted from the first that is carried in: the rows
+ * that see it, g of the first of which is `g`, and what is carried on. */
+static ALWAYS_INLINE vf
+gradient_of_input (const ConvBackward *self, const size_t taps, size_t b,
+    size_t c, size_t n, size_t i, const float (*g)[VW], const Channels *k)
+{
+  const MblmConv *f = &self->a->forward;
+  vf sum = v_zero ();
+
+  if (self->a->d_carry.to && i >= f->rows)
+    sum = v_load_n (self->a->d_carry.to[b] + (i - f->rows) * f->width + c, n);
+  UNROLL
+  for (size_t w = 0; w < taps; w++)
+    sum = v_fma (v_load (k->weight[taps - 1 - w]), v_load (g[w]), sum);
+  return sum;
+}
+
+/* The gradients of what sequence b carries in, whose first rows' g are known. */
+static void
+gradients_of_start (
+    const ConvBackward *self, size_t b, size_t c, size_t n, Channels *k)
+{
+  const MblmConv *f = &self->a->forward;
+  size_t kept = f->taps - 1;
+
+  for (size_t i = 0; i < kept; i++) {
+    float *to = self->a->d_carry.from[f->carry.shared ? 0 : b] + i * f->width +
+        c;
+    float *sum = k->sums[f->taps + 1 + i];
+    vf d = v_zero ();
+
+    if (self->a->d_carry.to && i >= f->rows)
+      d = v_load_n (self->a->d_carry.to[b] + (i - f->rows) * f->width + c, n);
+    for (size_t t = 0; t <= i && t < f->rows; t++)
+      d = v_fma (v_load (k->weight[i - t]), v_load (k->g[t]), d);
+    if (f->carry.shared)
+      v_store (sum, v_load (sum) + d);
+    else
+      v_store_n (to, n, v_load_n (to, n) + d);
+  }
+}
+
+/* Channels [c, c + n), n <= VW, of rows [first, end) of sequence b. */
+static ALWAYS_INLINE void
+piece_backward (const ConvBackward *self, const size_t taps, size_t b, size_t c,
+    size_t n, size_t first, size_t end, Channels *k)
+{
+  const MblmConvBackward *a = self->a;
+  size_t rows = a->forward.rows, last = min_size (rows, end + taps - 1);
+
+  gradients_before (self, taps, b, c, n, first, end, last, k);
+  for (size_t t = last; t < end + taps - 1; t++)
+    v_store (k->g[t - first], v_zero ());
+  if (a->d_x)
+    for (size_t t = first; t < end; t++)
+      v_store_n (a->d_x + (b * rows + t) * a->d_x_stride + c, n,
+          gradient_of_input (self, taps, b, c, n, t + taps - 1,
+              (const float (*)[VW]) k->g + (t - first), k));
+  if (first == 0 && a->d_carry.from)
+    gradients_of_start (self, b, c, n, k);
+}
+
+/* All rows of a tile, VW channels from c on. */
+static void
+channels_backward (const ConvBackward *self, size_t time, size_t c, size_t n)
+{
+  const MblmConv *f = &self->a->forward;
+  size_t b = time / self->row_tiles * self->sequences;
+  size_t last = min_size (f->batch, b + self->sequences);
+  size_t begin = time % self->row_tiles * SUM_ROWS;
+  size_t end = min_size (f->rows, begin + SUM_ROWS);
+  Channels k;
+
+  load_weight (f, c, n, k.weight);
+  memset (k.sums, 0, self->parts * sizeof (k.sums[0]));
+  for (; b < last; b++) {
+    if (f->rows == 0 && self->a->d_carry.from)
+      gradients_of_start (self, b, c, n, &k);
+    for (size_t t = begin; t < end; t += TILE_ROWS)
+      if (f->taps == 4 && n == VW)
+        piece_backward (
+            self, 4, b, c, VW, t, min_size (end, t + TILE_ROWS), &k);
+      else
+        piece_backward (
+            self, f->taps, b, c, n, t, min_size (end, t + TILE_ROWS), &k);
+  }
+  for (size_t i = 0; i < self->parts; i++)
+    v_store_n (self->sums + (time * self->parts + i) * f->width + c, n,
+        v_load (k.sums[i]));
+}
+
+static void
+backward_tile (const void *data, size_t tile, unsigned worker)
+{
+  const ConvBackward *self = data;
+  size_t width = self->a->forward.width;
+  size_t part = tile % self->width_tiles, time = tile / self->width_tiles;
+  size_t last = min_size (width, (part + 1) * TILE_WIDTH);
+
+  for (size_t c = part * TILE_WIDTH; c < last; c += VW)
+    channels_backward (self, time, c, min_size (VW, last - c));
+}
+
+/* Adds the tiles' sums for the channels of a tile. */
+static void
+sum_tile (const void *data, size_t tile, unsigned worker)
+{
+  const ConvBackward *self = data;
+  const MblmConvBackward *a = self->a;
+  const MblmConv *f = &a->forward;
+  size_t last = min_size (f->width, (tile + 1) * TILE_WIDTH);
+
+  for (size_t c = tile * TILE_WIDTH; c < last; c++)
+    for (size_t i = 0; i < self->parts; i++) {
+      float sum = 0.0f;
+
+      for (size_t time = 0; time < self->time_tiles; time++)
+        sum += self->sums[(time * self->parts + i) * f->width + c];
+      if (i < f->taps && a->d_weight)
+        a->d_weight[c * f->taps + i] += sum;
+      else if (i == f->taps && a->d_bias)
+        a->d_bias[c] += sum;
+      else if (i > f->taps)
+        a->d_carry.from[0][(i - f->taps - 1) * f->width + c] += sum;
+    }
+}
+
+void
+FN (conv_backward) (MblmQueue *queue, const MblmConvBackward *a)
+{
+  const MblmConv *f = &a->forward;
+  bool shared = f->carry.shared && f->batch > 0;
+  ConvBackward self = {
+      .a = a,
+      .start = f->carry.from && shared ? f->carry.from[0] : NULL,
+      .sequences = max_size (1, SUM_ROWS / max_size (1, f->rows)),
+      .row_tiles = max_size (1, divide_up (f->rows, SUM_ROWS)),
+      .width_tiles = divide_up (f->width, TILE_WIDTH),
+      .parts = f->taps + 1,
+  };
+  double work = BACKWARD_WORK * (double) f->batch * (double) f->rows *
+      (double) f->width;
+
+  if (shared && a->d_carry.from)
+    self.parts += f->taps - 1;
+  self.time_tiles = divide_up (f->batch, self.sequences) * self.row_tiles;
+  self.sums = mblm_cpu_scratch (queue,
+      mblm_cpu_bytes (
+          self.time_tiles * self.parts * f->width, sizeof (*self.sums)),
+      NULL, NULL);
+  if (!self.sums)
+    return;
+  mblm_cpu_run (
+      queue, self.time_tiles * self.width_tiles, work, backward_tile, &self);
+  mblm_cpu_run (queue, self.width_tiles,
+      (double) self.time_tiles * (double) self.parts * (double) f->width,
+      sum_tile, &self);
+}

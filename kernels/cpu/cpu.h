@@ -62,8 +62,12 @@ typedef struct {
   void (*attention) (MblmQueue *queue, const MblmAttention *a);
   void (*attention_backward) (MblmQueue *queue, const MblmAttentionBackward *a);
   void (*conv) (MblmQueue *queue, const MblmConv *a);
+  void (*conv_backward) (MblmQueue *queue, const MblmConvBackward *a);
   void (*ssd_scan) (MblmQueue *queue, const MblmSsdScan *a);
+  void (*ssd_scan_backward) (MblmQueue *queue, const MblmSsdScanBackward *a);
   void (*selective_scan) (MblmQueue *queue, const MblmSelectiveScan *a);
+  void (*selective_scan_backward) (
+      MblmQueue *queue, const MblmSelectiveScanBackward *a);
   void (*cross_entropy) (MblmQueue *queue, const MblmCrossEntropy *a);
   void (*cross_entropy_backward) (
       MblmQueue *queue, const MblmCrossEntropyBackward *a);

@@ -328,8 +328,11 @@ FORWARD (rope_backward, MblmRope)
 FORWARD (attention, MblmAttention)
 FORWARD (attention_backward, MblmAttentionBackward)
 FORWARD (conv, MblmConv)
+FORWARD (conv_backward, MblmConvBackward)
 FORWARD (ssd_scan, MblmSsdScan)
+FORWARD (ssd_scan_backward, MblmSsdScanBackward)
 FORWARD (selective_scan, MblmSelectiveScan)
+FORWARD (selective_scan_backward, MblmSelectiveScanBackward)
 FORWARD (cross_entropy, MblmCrossEntropy)
 FORWARD (cross_entropy_backward, MblmCrossEntropyBackward)
 FORWARD (sum_squares, MblmSumSquares)
@@ -379,8 +382,11 @@ mblm_kernels_cpu (void)
       .attention = cpu_attention,
       .attention_backward = cpu_attention_backward,
       .conv = cpu_conv,
+      .conv_backward = cpu_conv_backward,
       .ssd_scan = cpu_ssd_scan,
+      .ssd_scan_backward = cpu_ssd_scan_backward,
       .selective_scan = cpu_selective_scan,
+      .selective_scan_backward = cpu_selective_scan_backward,
       .cross_entropy = cpu_cross_entropy,
       .cross_entropy_backward = cpu_cross_entropy_backward,
       .sample = cpu_sample,

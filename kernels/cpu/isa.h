@@ -53,8 +53,12 @@ void FN (rope_backward) (MblmQueue *queue, const MblmRope *a);
 void FN (attention) (MblmQueue *queue, const MblmAttention *a);
 void FN (attention_backward) (MblmQueue *queue, const MblmAttentionBackward *g);
 void FN (conv) (MblmQueue *queue, const MblmConv *a);
+void FN (conv_backward) (MblmQueue *queue, const MblmConvBackward *a);
 void FN (ssd_scan) (MblmQueue *queue, const MblmSsdScan *a);
+void FN (ssd_scan_backward) (MblmQueue *queue, const MblmSsdScanBackward *a);
 void FN (selective_scan) (MblmQueue *queue, const MblmSelectiveScan *a);
+void FN (selective_scan_backward) (
+    MblmQueue *queue, const MblmSelectiveScanBackward *a);
 void FN (cross_entropy) (MblmQueue *queue, const MblmCrossEntropy *a);
 void FN (cross_entropy_backward) (
     MblmQueue *queue, const MblmCrossEntropyBackward *a);

@@ -104,6 +104,26 @@ v_silu (vf x)
   return x * v_reciprocal (v_set1 (1.0f) + v_exp_bounded (v_zero () - x));
 }
 
+/* The derivative of v_silu, s (1 + x (1 - s)); 1 - s is exp (-x) s. */
+V_INLINE vf
+v_silu_slope (vf x)
+{
+  vf one = v_set1 (1.0f), e = v_exp_bounded (v_zero () - x);
+  vf s = v_reciprocal (one + e);
+
+  return s * v_fma (x, e * s, one);
+}
+
+/* The derivative of v_softplus, 1 / (1 + exp (-x)), and 1 above 20. */
+V_INLINE vf
+v_softplus_slope (vf x)
+{
+  vf one = v_set1 (1.0f);
+  vf s = v_reciprocal (one + v_exp_bounded (v_zero () - x));
+
+  return v_select_lt (v_set1 (20.0f), x, one, s);
+}
+
 /* The lower tail of the normal distribution, P (-a) for a >= 0, is this times
  * exp (-a^2 / 2): a polynomial in 1 / (1 + 0.35 a), relatively accurate up to
  * where the tail is subnormal: nothing is lost by 1 + erf near -1. */

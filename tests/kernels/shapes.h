@@ -77,6 +77,17 @@ static const ScanShape scan_shapes[] = {
 static const ScanShape selective_shapes[] = {
     {1, 768, 1, 16}, {256, 768, 1, 16}};
 
+/* The same, training: an outer stage, and an inner one of many patches. */
+typedef struct {
+  size_t batch, rows, heads, head_dim, state;
+} ScanBackwardShape;
+
+static const ScanBackwardShape scan_backward_shapes[] = {
+    {1, 4096, 12, 64, 128}, {512, 8, 8, 64, 128}};
+
+static const ScanBackwardShape selective_backward_shapes[] = {
+    {1, 4096, 768, 1, 16}, {512, 8, 512, 1, 16}};
+
 /* The logits of rows. */
 static const RowsShape logits_shapes[] = {{1, 257}, {1024, 257}};
 
