@@ -10,6 +10,7 @@
 #include "config-private.h"
 
 #include <math.h>
+#include <string.h>
 
 static gboolean
 is_container (const MblmYamlNode *node)
@@ -63,6 +64,21 @@ append_items (GString *out, const MblmYamlNode *sequence, guint indent)
   }
 }
 
+/* With the colon. A key that needs no mark is at most 1,024 characters long, as it
+ * is written. */
+static void
+append_key (GString *out, const char *text, guint indent)
+{
+  gboolean marked = strlen (text) > 80;
+
+  if (marked)
+    g_string_append (out, "? ");
+  mblm_yaml_append_string (out, text);
+  if (marked)
+    g_string_append_printf (out, "\n%*s", (int) indent, "");
+  g_string_append_c (out, ':');
+}
+
 static void
 append_pairs (GString *out, const MblmYamlNode *mapping, guint indent)
 {
@@ -71,8 +87,7 @@ append_pairs (GString *out, const MblmYamlNode *mapping, guint indent)
     const MblmYamlNode *key = g_ptr_array_index (mapping->keys, i);
 
     g_string_append_printf (out, "%*s", (int) indent + 2, "");
-    mblm_yaml_append_string (out, key->text);
-    g_string_append_c (out, ':');
+    append_key (out, key->text, indent + 2);
     mblm_yaml_emit (out, g_ptr_array_index (mapping->values, i), indent + 2);
   }
 }

@@ -17,8 +17,8 @@
 #define ROWS 32
 #define DEPTH 1024
 
-_Static_assert (ROWS <= BLOCK_MOST, "blocks are large enough");
-_Static_assert (
+_Static_assert(ROWS <= BLOCK_MOST, "blocks are large enough");
+_Static_assert(
     ROWS *DEPTH * sizeof (uint16_t) <= STRIP_BYTES, "strips are large enough");
 
 /* The registers belong to the thread, whose switches cost more while they are in

@@ -238,6 +238,27 @@ test_written (void)
   }
 }
 
+/* Keys that are too long to stand without a mark, and every kind of value. */
+static void
+test_written_args (void)
+{
+  g_autofree char *key = g_strnfill (2000, 'k');
+  g_autofree char *args = g_strdup_printf (
+      "{? %s : [1, {x: [], y: {}}, [true, 1e-3, 'a b']], '': \"\\n\\u00e4\", "
+      "'1': -.inf, n: 0x10}",
+      key);
+  g_autofree char *text = changed (
+      "{a: 1, b: [0.5, x], c: null, d: {e: true}}", args);
+  g_autoptr (MblmTrainingConfig) config = parse (text);
+  const MblmTrainingSummary summary = {
+      .checkpoint_file = "x", .has_place = TRUE};
+  g_autofree char *written = mblm_training_config_to_yaml (config, &summary);
+  g_autoptr (MblmTrainingConfig) again = parse (written);
+
+  g_assert_cmpuint (g_variant_n_children (config->dataset_args), ==, 4);
+  g_assert_true (g_variant_equal (config->dataset_args, again->dataset_args));
+}
+
 static void
 test_fingerprint (void)
 {
@@ -276,6 +297,7 @@ main (int argc, char **argv)
   g_test_add_func ("/training-config/values", test_values);
   g_test_add_func ("/training-config/refused", test_refused);
   g_test_add_func ("/training-config/written", test_written);
+  g_test_add_func ("/training-config/written-args", test_written_args);
   g_test_add_func ("/training-config/fingerprint", test_fingerprint);
   return g_test_run ();
 }
