@@ -156,6 +156,13 @@ class Extension(unittest.TestCase):
                     found = self.logits(folder, path, "--incremental", pieces)
                     self.assertLess(arrays.worst(found, full), 1e-5)
 
+    def test_long_prompt(self):
+        folder = self.model([LSTM], [200])
+        path, _ = self.ids(1, 200)
+        full = self.logits(folder, path)
+        found = self.logits(folder, path, "--incremental", 150)
+        self.assertLess(arrays.worst(found, full), 1e-5)
+
     # ---- Gradients ----------------------------------------------------------
 
     def loss(self, folder, ids, *options):

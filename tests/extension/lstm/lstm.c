@@ -66,30 +66,46 @@ lstm_part_size (MblmBlock *block, guint part, gsize rows)
   return block->dim;
 }
 
+/* Rows of a prompt that are worked on before somebody may end the work. */
+#define PIECE ((gsize) 64)
+
 /* Going on from a state is the forward pass of training, and what that keeps is
- * dropped. */
+ * dropped. x [batch, rows, dim], in place. */
+static gboolean
+advance_piece (MblmBlock *block, MblmRun *run, const MblmLayerPass *pass,
+    float *x, GError **error)
+{
+  MblmRunMark mark = mblm_run_mark (run);
+  float *kept = mblm_run_floats (
+      run, lstm_kept_size (block, 0, pass->batch, pass->rows));
+  gboolean ok = mblm_run_check (run, error);
+
+  for (gsize i = 0; ok && i < block->layers; i++) {
+    lstm_layer_forward (block, run, pass, i, x, kept);
+    ok = mblm_run_check (run, error);
+  }
+  mblm_run_release (run, mark);
+  return ok;
+}
+
+/* A sequence with a state of its own can stop anywhere and go on from there. */
 static gboolean
 lstm_advance (
     MblmBlock *block, MblmRun *run, const MblmAdvance *args, GError **error)
 {
-  const MblmLayerPass pass = {.batch = args->batch,
-      .rows = args->rows,
-      .shared = args->shared,
-      .states = args->states};
-  MblmRunMark mark = mblm_run_mark (run);
-  float *kept = mblm_run_floats (
-      run, lstm_kept_size (block, 0, args->batch, args->rows));
-  gboolean ok = mblm_run_check (run, error);
+  gboolean prompt = args->batch == 1 && args->states != NULL;
+  gsize step = prompt ? PIECE : MAX (args->rows, 1);
+  MblmLayerPass pass = {
+      .batch = args->batch, .shared = args->shared, .states = args->states};
 
-  for (gsize i = 0; ok && i < block->layers; i++) {
-    lstm_layer_forward (block, run, &pass, i, args->x, kept);
-    ok = mblm_run_check (run, error);
+  for (gsize first = 0; first < args->rows; first += step) {
+    pass.rows = MIN (step, args->rows - first);
+    if (!advance_piece (block, run, &pass, args->x + first * block->dim, error))
+      return FALSE;
   }
-  if (ok)
-    run->k->copy (run->q, args->out, args->x,
-        args->batch * args->rows * block->dim * sizeof (float));
-  mblm_run_release (run, mark);
-  return ok;
+  run->k->copy (run->q, args->out, args->x,
+      args->batch * args->rows * block->dim * sizeof (float));
+  return TRUE;
 }
 
 static gboolean
