@@ -18,6 +18,9 @@
  *                                  weights; their states are dropped
  *
  * A class that is not causal has `encode`, whole sequences at once.
+ *
+ * Not part of the public interface: for modules, which include mblm-extension.h
+ * and fit a library of the same MBLM_BLOCK_ABI.
  */
 
 #pragma once
@@ -141,7 +144,9 @@ MblmCarryGradient mblm_layer_carry_gradient (
 
 /* ---- Classes ------------------------------------------------------------ */
 
-#define MBLM_BLOCK_ABI 2
+/* Goes up with every change of this file or of run.h that a module would notice.
+ * Blocks call the kernels, so the version of their table is a part of it. */
+#define MBLM_BLOCK_ABI (100 * 2 + MBLM_KERNELS_ABI)
 
 typedef struct {
   guint abi;        /* MBLM_BLOCK_ABI */

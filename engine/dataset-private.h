@@ -57,26 +57,4 @@ MblmCorpus *mblm_text_open (
 MblmCorpus *mblm_text_open_pg19 (
     const MblmDatasetOptions *options, GError **error);
 
-/* ---- dataset-args.c: dataset_args ----------------------------------------- */
-
-/* a{sv} as from a training file: whole numbers "x", other numbers "d", booleans
- * "b", strings "s", lists "av"; a key that is null there is absent. Each getter
- * leaves *value alone where the key is absent, and fails with MBLM_ERROR_CONFIG,
- * naming the key and what it must be. `args` may be NULL. */
-gboolean mblm_args_check_known (
-    GVariant *args, const char *const *known, GError **error);
-gboolean mblm_args_has (GVariant *args, const char *key);
-gboolean mblm_args_get_integer (GVariant *args, const char *key, gint64 min,
-    gint64 max, gint64 *value, GError **error);
-gboolean mblm_args_get_number (GVariant *args, const char *key, double min,
-    double max, double *value, GError **error);
-gboolean mblm_args_get_boolean (
-    GVariant *args, const char *key, gboolean *value, GError **error);
-/* One of the NULL-terminated words: its place among them. */
-gboolean mblm_args_get_word (GVariant *args, const char *key,
-    const char *const *words, guint *value, GError **error);
-/* A list of exactly n numbers. */
-gboolean mblm_args_get_numbers (GVariant *args, const char *key, double min,
-    double max, double *values, guint n, GError **error);
-
 G_END_DECLS

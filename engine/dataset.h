@@ -7,6 +7,9 @@
  * same, whatever was read before, so that a place in the data is two numbers.
  * Classes are registered under the `dataset_id` of a training file; a module
  * registers others with mblm_dataset_register.
+ *
+ * Not part of the public interface: for modules, which include mblm-extension.h
+ * and fit a library of the same MBLM_DATASET_ABI.
  */
 
 #pragma once
@@ -18,6 +21,7 @@
 
 G_BEGIN_DECLS
 
+/* Goes up with every change of this file that a module would notice. */
 #define MBLM_DATASET_ABI 1
 
 typedef struct _MblmDataset MblmDataset;
@@ -93,6 +97,28 @@ guint64 mblm_dataset_count (MblmDataset *self, guint64 epoch);
  * Error: MBLM_ERROR_INPUT also for an id beyond the vocabulary. */
 gboolean mblm_dataset_read (MblmDataset *self, guint64 epoch, guint64 index,
     MblmTrainingSample *sample, GError **error);
+
+/* ---- For classes: dataset_args ----------------------------------------- */
+
+/* a{sv} as from a training file: whole numbers "x", other numbers "d", booleans
+ * "b", strings "s", lists "av"; a key that is null there is absent. Each getter
+ * leaves *value alone where the key is absent, and fails with MBLM_ERROR_CONFIG,
+ * naming the key and what it must be. `args` may be NULL. */
+gboolean mblm_args_check_known (
+    GVariant *args, const char *const *known, GError **error);
+gboolean mblm_args_has (GVariant *args, const char *key);
+gboolean mblm_args_get_integer (GVariant *args, const char *key, gint64 min,
+    gint64 max, gint64 *value, GError **error);
+gboolean mblm_args_get_number (GVariant *args, const char *key, double min,
+    double max, double *value, GError **error);
+gboolean mblm_args_get_boolean (
+    GVariant *args, const char *key, gboolean *value, GError **error);
+/* One of the NULL-terminated words: its place among them. */
+gboolean mblm_args_get_word (GVariant *args, const char *key,
+    const char *const *words, guint *value, GError **error);
+/* A list of exactly n numbers. */
+gboolean mblm_args_get_numbers (GVariant *args, const char *key, double min,
+    double max, double *values, guint n, GError **error);
 
 /* ---- batches.c: batches in the order of a run, prepared ahead ------------ */
 

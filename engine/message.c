@@ -84,6 +84,9 @@ mblm_suggest (const char *word, const char *const *known)
   if (best != NULL && least <= 1 + MAX (strlen (word), strlen (best)) / 3)
     return g_strdup_printf (" (did you mean \"%s\"?)", best);
 
+  if (best == NULL)
+    return g_strdup (" (there are none)");
+
   g_autofree char *list = g_strjoinv (", ", (char **) known);
   return g_strdup_printf (" (known: %s)", list);
 }

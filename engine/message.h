@@ -19,7 +19,8 @@ G_BEGIN_DECLS
 char *mblm_quote (const char *name, gssize n);
 
 /* What to say after an unknown word: " (did you mean "x"?)" where one of the
- * NULL-terminated `known` is near, else " (known: a, b, c)". Free with g_free. */
+ * NULL-terminated `known` is near, else " (known: a, b, c)", or " (there are
+ * none)". Free with g_free. */
 char *mblm_suggest (const char *word, const char *const *known);
 
 G_END_DECLS

@@ -6,7 +6,9 @@
  * A run belongs to one session, model load or full pass, and so to one thread at
  * a time. Its working memory is a stack: mark, allocate, release. Allocation
  * failure sticks, so that a function allocates all it needs and asks once.
- * Private to the engine.
+ *
+ * Not part of the public interface: for modules, which include mblm-extension.h;
+ * MBLM_BLOCK_ABI is its version too.
  */
 
 #pragma once

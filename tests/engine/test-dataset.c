@@ -102,6 +102,9 @@ test_pg19 (void)
   assert_windows (validation, valid, 0);
   options.split = MBLM_SPLIT_TEST;
   sets_expect ("pg19", &options, MBLM_ERROR, MBLM_ERROR_NOT_FOUND, "test");
+  options.args = sets_args ("{'valid_share': <0.5>}");
+  sets_expect (
+      "pg19", &options, MBLM_ERROR, MBLM_ERROR_CONFIG, "there are none");
 }
 
 /* Data that are just enough have a sample in every epoch. */
