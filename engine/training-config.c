@@ -288,7 +288,7 @@ take_fingerprint (MblmTrainingConfig *self)
 {
   static const char *const left_out[] = {"checkpoint_minutes", "output_dir",
       "dataset_dir", "description", "enabled_loss_log_for_gpus", "precision",
-      NULL};
+      "resumed_from", NULL};
   static const char *const sections[] = {"io", "params", "train", "resume"};
   const MblmYaml *yaml = self->yaml;
   GString *text = g_string_new (

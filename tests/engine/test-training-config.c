@@ -270,6 +270,8 @@ test_fingerprint (void)
       {"  gradient_clipping: null\n",
           "  gradient_clipping: null\n  checkpoint_minutes: 1\n", TRUE},
       {"output_dir: out < set this!", "output_dir: elsewhere", TRUE},
+      {"dataset_dir: in", "dataset_dir: elsewhere", TRUE},
+      {"name_model: small\n", "name_model: small\n  description: x\n", TRUE},
       {"  gradient_clipping: null\n",
           "  gradient_clipping: null\n  precision: f32\n", TRUE},
       {"  gradient_clipping: null\n",
