@@ -42,6 +42,9 @@ mblm_remove_folder (const char *folder, GError **error)
   g_autoptr (GDir) dir = NULL;
   const char *name;
 
+  /* a link goes, and never what it leads to */
+  if (g_file_test (folder, G_FILE_TEST_IS_SYMLINK))
+    return g_unlink (folder) == 0 || fail (folder, "remove", error);
   if (!is_folder (folder))
     return TRUE;
   dir = g_dir_open (folder, 0, error);
