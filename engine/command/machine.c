@@ -31,11 +31,11 @@
 /* Reading                                                                   */
 /* ------------------------------------------------------------------------- */
 
-typedef gint64 Lanes __attribute__ ((vector_size (64)));
+typedef guint64 Lanes __attribute__ ((vector_size (64)));
 
 /* Whole times four lanes; what is left is not read. */
 #define DEFINE_READ(name, attribute)                                           \
-  attribute static gint64 name (const void *data, gsize size)                  \
+  attribute static guint64 name (const void *data, gsize size)                 \
   {                                                                            \
     const Lanes *p = data;                                                     \
     Lanes a = {0}, b = {0}, c = {0}, d = {0};                                  \
@@ -55,7 +55,7 @@ DEFINE_READ (read_avx2, __attribute__ ((target ("avx2"))))
 DEFINE_READ (read_avx512, __attribute__ ((target ("avx512f"))))
 #endif
 
-typedef gint64 (*ReadFunction) (const void *data, gsize size);
+typedef guint64 (*ReadFunction) (const void *data, gsize size);
 
 static ReadFunction
 choose_read (void)
@@ -75,7 +75,7 @@ typedef struct {
   guint repeats;
   ReadFunction read;
   pthread_barrier_t *start;
-  gint64 sum; /* so that the reading is not left out */
+  guint64 sum; /* so that the reading is not left out */
   gint64 begin, end;
 } Reader;
 
