@@ -34,6 +34,25 @@ other_of (const Kind *kind)
   return is_ask (kind) ? "scenes" : "text";
 }
 
+/* Waits until it is said that a model is there. */
+static void
+wait_loaded (HelperLine *line, const char *model)
+{
+  g_autofree char *quoted = g_strdup_printf ("“%s”", model);
+  gboolean done = FALSE;
+
+  while (!done) {
+    GstMessage *message = helper_wait (line->element, GST_MESSAGE_PROGRESS);
+    g_autofree char *text = NULL;
+    GstProgressType type;
+
+    g_assert_nonnull (message);
+    gst_message_parse_progress (message, &type, NULL, &text);
+    done = type == GST_PROGRESS_TYPE_COMPLETE && strstr (text, quoted);
+    gst_message_unref (message);
+  }
+}
+
 /* Sets the model and waits for what comes of it: a warning, or that it is there. */
 static void
 set_model (HelperLine *line, const char *model, gboolean good)
@@ -286,6 +305,7 @@ continue_with (gboolean set, gboolean anew)
   gst_element_set_state (line.element, GST_STATE_NULL);
   g_object_set (line.element, "model", path, "max-bytes", 20, NULL);
   gst_element_set_state (line.element, GST_STATE_PLAYING);
+  wait_loaded (&line, path); /* which of two of this name is there matters */
   helper_feed_begin (line.feed, TEXT, GST_FORMAT_TIME);
   helper_line_push (&line, 0);
   g_assert_true (helper_tap_wait (line.tap, "buffer@0+10"));

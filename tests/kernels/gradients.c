@@ -9,7 +9,8 @@
 #include <math.h>
 
 #define MAX_CHECKED 300
-#define TOLERANCE 1e-3
+/* Outputs are rounded to float32, so that small slopes are found only so well. */
+#define TOLERANCE 5e-3
 
 const MblmKernels *ref;
 MblmQueue *queue;
@@ -81,7 +82,7 @@ gradient_check (const char *name, GradientLoss loss, void *data, float *x,
   for (size_t i = 0; i < count; i += stride) {
     double expected = slope (loss, data, &x[i], step);
 
-    if (!(fabs (d_x[i] - expected) <= TOLERANCE * largest + 1e-6))
+    if (!(fabs (d_x[i] - expected) <= TOLERANCE * largest + 1e-5))
       g_error (
           "%s[%zu]: the gradient is %.7g, the slope %.7g, the largest %.3g",
           name, i, d_x[i], expected, largest);
