@@ -220,6 +220,7 @@ test_rounding (void)
     g_assert_cmpfloat (d_weight, ==, known[i][1]);
   }
   forward.x = &not_a_number;
+  forward.weight.data = &one;
   ref->linear (queue, &forward);
   g_assert_true (isnan (out));
 }
