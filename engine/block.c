@@ -44,6 +44,15 @@ mblm_block_register (const MblmBlockClass *klass, GError **error)
         klass->type, klass->abi, MBLM_BLOCK_ABI);
     return FALSE;
   }
+  guint trains = (klass->kept_size != NULL) + (klass->layer_forward != NULL) +
+      (klass->layer_backward != NULL) + (klass->check_training != NULL);
+  if (trains != 0 && trains != 4) {
+    g_set_error (error, MBLM_ERROR, MBLM_ERROR_INPUT,
+        "block type %s has %u of the four functions that training needs; give "
+        "all, or none",
+        klass->type, trains);
+    return FALSE;
+  }
   g_mutex_lock (&lock);
   ensure_built_in ();
   gboolean free_name = !g_hash_table_contains (classes, klass->type);

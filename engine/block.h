@@ -209,7 +209,8 @@ void mblm_block_free (MblmBlock *self);
 /* ---- Registry ----------------------------------------------------------- */
 
 /* Classes are never unregistered. Error: MBLM_ERROR_INPUT for a type that is
- * there already or a class of another ABI. */
+ * there already, a class of another ABI, or one that has some, not all, of the
+ * functions for training. */
 gboolean mblm_block_register (const MblmBlockClass *klass, GError **error);
 /* NULL where there is none of that type, not in the modules that MBLM_MODULES
  * lists either. */

@@ -48,6 +48,7 @@ step_form (const Step *self, guint k)
   return f;
 }
 
+/* splitmix64: neighbouring numbers give unlike ones. */
 static guint64
 mix (guint64 x)
 {
@@ -428,6 +429,36 @@ run_groups (Step *self, GError **error)
   return TRUE;
 }
 
+/* Host memory for the ids of a group. */
+static gboolean
+make_ids (Step *self, GError **error)
+{
+  gsize group = MIN (self->args.plan->group, self->args.batch->batch), n;
+
+  if (g_size_checked_mul (&n, group, self->n_ids)) {
+    self->ids = g_try_new (gint32, n);
+    if (self->args.model->encoder)
+      self->mask = g_try_new (guint8, n);
+  }
+  if (self->ids != NULL && (self->mask != NULL || !self->args.model->encoder))
+    return TRUE;
+  g_set_error_literal (error, MBLM_ERROR, MBLM_ERROR_MEMORY,
+      "not enough memory for the ids of a sequence, padded to whole patches; "
+      "use "
+      "a shorter context or smaller patches");
+  return FALSE;
+}
+
+/* One error has been told; what the queue knows of it is not to come up in work
+ * that has nothing to do with it. */
+static void
+forget (MblmRun *run)
+{
+  mblm_run_settle (run);
+  run->status = MBLM_STATUS_OK;
+  run->failed = FALSE;
+}
+
 gboolean
 mblm_depth_first_run (
     const MblmDepthFirst *args, double *sum, guint64 *count, GError **error)
@@ -437,13 +468,12 @@ mblm_depth_first_run (
   Step step = {.args = *args, .constant = model->causal && !args->drops};
   MblmRunMark mark = mblm_run_mark (args->run);
 
-  step.tokens = (length + patch - 1) / patch;
+  step.tokens = length / patch + (length % patch != 0);
   step.n_ids = step.tokens * patch;
-  gsize n = MIN (args->plan->group, args->batch->batch) * step.n_ids;
-  step.ids = g_new (gint32, n);
-  step.mask = model->encoder ? g_new (guint8, n) : NULL;
-  gboolean ok = step_start_forward (&step, error) &&
+  gboolean ok = make_ids (&step, error) && step_start_forward (&step, error) &&
       run_groups (&step, error) && step_start_backward (&step, error);
+  if (!ok)
+    forget (args->run);
   step_start_clear (&step);
   mblm_run_release (args->run, mark);
   g_free (step.ids);

@@ -18,6 +18,9 @@
 
 G_BEGIN_DECLS
 
+/* Rows whose logits exist at a time. */
+#define MBLM_LOSS_ROWS 1024
+
 /* How the work is cut; see mblm_plan_make. */
 typedef struct {
   gsize group;                  /* sequences of stage 0 at a time */

@@ -6,6 +6,8 @@
 
 #include "learner-private.h"
 
+#include <math.h>
+
 /* Tensors on their way to a file: the writer borrows names and data. */
 typedef struct {
   MblmTensorWriter *writer;
@@ -132,18 +134,25 @@ mblm_learner_write_state (
 /* Reading                                                                   */
 /* ------------------------------------------------------------------------- */
 
-/* PREFIXname, which has to be there, into `memory` of the device. */
+/* PREFIXname, which has to be there, into `memory` of the device; moments are
+ * `finite`, a gradient needn't be. */
 static gboolean
 read_tensor (MblmRun *run, MblmTensorFile *file, const MblmParameter *p,
-    const char *prefix, float *memory, GError **error)
+    const char *prefix, gboolean finite, float *memory, GError **error)
 {
   g_autofree char *name = g_strconcat (prefix, p->name, NULL);
   const MblmTensorEntry *entry = mblm_tensor_file_lookup (file, name);
   g_autofree float *data = NULL;
 
-  if (entry == NULL || entry->n_elements != p->n_elements) {
+  gboolean fits = entry != NULL && entry->dtype == MBLM_DTYPE_F32 &&
+      entry->n_dims == p->n_dims;
+
+  for (guint i = 0; fits && i < p->n_dims; i++)
+    fits = entry->shape[i] == p->shape[i];
+  if (!fits) {
     g_set_error (error, MBLM_ERROR, MBLM_ERROR_WEIGHTS,
-        "tensor %s is missing or of another size: this is the state of another "
+        "tensor %s is missing or of another shape: this is the state of "
+        "another "
         "model; go on from the state that belongs to this configuration",
         name);
     return FALSE;
@@ -156,6 +165,14 @@ read_tensor (MblmRun *run, MblmTensorFile *file, const MblmParameter *p,
   }
   if (!mblm_tensor_file_read (file, entry, 0, p->n_elements, data, error))
     return FALSE;
+  for (gsize i = 0; finite && i < p->n_elements; i++)
+    if (!isfinite (data[i])) {
+      g_set_error (error, MBLM_ERROR, MBLM_ERROR_WEIGHTS,
+          "tensor %s holds values that are no numbers: the file is damaged; go "
+          "on from an earlier state",
+          name);
+      return FALSE;
+    }
   run->k->upload (run->q, memory, data, p->n_elements * sizeof (float));
   return mblm_run_wait (run, error);
 }
@@ -183,10 +200,10 @@ mblm_learner_read_state (
   for (guint i = 0; i < learner_n_parameters (self); i++) {
     const MblmParameter *p = learner_parameter (self->model, i);
     if (p != NULL &&
-        (!read_tensor (&self->run, file, p, "m.", self->m[i], error) ||
-            !read_tensor (&self->run, file, p, "v.", self->v[i], error) ||
+        (!read_tensor (&self->run, file, p, "m.", TRUE, self->m[i], error) ||
+            !read_tensor (&self->run, file, p, "v.", TRUE, self->v[i], error) ||
             (gradient &&
-                !read_tensor (&self->run, file, p, "gradient.",
+                !read_tensor (&self->run, file, p, "gradient.", FALSE,
                     mblm_parameter_get_data (
                         learner_parameter (self->total, i)),
                     error)))) {

@@ -142,8 +142,7 @@ make (MblmModel *model, MblmTensorFile *file, guint64 weight_seed,
   if (self->gradient == NULL || !make_moments (self, error) ||
       !mblm_run_wait (run, error))
     return NULL;
-  mblm_model_make_frequencies (self->gradient, run);
-  return mblm_run_check (run, error) ? g_steal_pointer (&self) : NULL;
+  return g_steal_pointer (&self);
 }
 
 MblmLearner *
@@ -219,7 +218,9 @@ mblm_learner_estimate_bytes (MblmConfig *config,
       return 0;
   mblm_plan_make (&plan, model, batch, length,
       options->memory > 0 ? options->memory : DEFAULT_MEMORY);
-  return plan.bytes + model->n_parameters * (accumulates ? 20 : 16);
+  /* weights, gradient, moments; the sum of gradients; and, while a state is
+   * saved, the moments and that sum on their way to the file */
+  return plan.bytes + model->n_parameters * (accumulates ? 20 + 12 : 16 + 8);
 }
 
 /* ------------------------------------------------------------------------- */
@@ -386,7 +387,7 @@ learner_gradient (MblmLearner *self, double *scale)
 gboolean
 mblm_learner_get_norm (MblmLearner *self, double *norm, GError **error)
 {
-  double scale, sum;
+  double scale, sum = 0;
   MblmModel *gradient = learner_gradient (self, &scale);
   MblmRun *run = &self->run;
 

@@ -53,8 +53,9 @@ guint64 mblm_learner_estimate_bytes (MblmConfig *config,
 
 /* Adds `share` (1 / gradient_accumulate_every) times the gradient of the loss of
  * a batch to what is there, and gives that loss: the mean over its entries that
- * are not exactly zero. Nothing is added where the loss is not finite. `dropout`
- * numbers the batch: it decides, with the seed, what is dropped. */
+ * are not exactly zero, 0 where there are none. Nothing is added where the loss is
+ * not finite, nor where the call fails; what earlier batches added stays.
+ * `dropout` numbers the batch: it decides, with the seed, what is dropped. */
 gboolean mblm_learner_accumulate (MblmLearner *self,
     const MblmLearnerBatch *batch, double share, guint64 dropout, double *loss,
     GCancellable *cancellable, GError **error);

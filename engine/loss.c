@@ -3,41 +3,29 @@
  * Copyright (C) 2026 The gst-mblm authors
  * SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * mblm-math sections 2.5, 2.10 and 5.1. Logits exist for LOSS_ROWS rows at a
- * time.
+ * mblm-math sections 2.5, 2.10 and 5.1. Logits exist for MBLM_LOSS_ROWS rows at
+ * a time.
  */
 
 #include "depth-first-private.h"
 
 #include <string.h>
 
-#define LOSS_ROWS ((gsize) 1024)
-
-/* Rows of the innermost stage and what they predict; host memory. */
+/* Some rows of the innermost stage and what they predict; host memory. */
 typedef struct {
   gsize n;
-  gint32 *targets; /* [n]; negative: nothing that counts */
-  float *weights;  /* [n] */
-  float *losses;   /* [n] */
+  gboolean any;                   /* something that counts */
+  gint32 targets[MBLM_LOSS_ROWS]; /* negative: nothing that counts */
+  float weights[MBLM_LOSS_ROWS], losses[MBLM_LOSS_ROWS];
 } Targets;
 
-static void
-targets_init (Targets *self, gsize n)
-{
-  *self = (Targets){.n = n,
-      .targets = g_new (gint32, n),
-      .weights = g_new (float, n),
-      .losses = g_new (float, n)};
-}
-
-static void
-targets_clear (Targets *self)
-{
-  g_free (self->targets);
-  g_free (self->weights);
-  g_free (self->losses);
-}
-G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC (Targets, targets_clear)
+/* All the rows of a call: those of sequences first, first + 1, ... of the group,
+ * or, without columns, of the first bytes of the batch. */
+typedef struct {
+  gsize n, first;
+  gboolean first_bytes;
+  StageForm form;
+} Rows;
 
 /* Row `row` predicts id `i` of sequence `sequence` of the batch; beyond its
  * length, nothing. */
@@ -53,6 +41,7 @@ set_target (Step *self, Targets *targets, gsize row, gsize sequence, gsize i)
     counts = b->attention_mask == NULL || b->attention_mask[at] != 0;
   else if (counts)
     counts = b->ids[at] != mblm_config_get_pad_id (model->config);
+  targets->any |= counts;
   targets->targets[row] = !counts ? -1
       : model->encoder            ? b->labels[at]
                                   : b->ids[at];
@@ -74,33 +63,53 @@ predicted (const Step *self, const StageForm *f, gsize index, gsize column)
   return G_MAXSIZE; /* an inner start column */
 }
 
+/* What rows `row` and up of the call predict. */
 static void
-count_losses (Step *self, const Targets *targets, gsize first, gsize n)
+find_targets (Step *self, const Rows *rows, gsize row, Targets *targets)
 {
-  for (gsize i = first; i < first + n; i++) {
+  const StageForm *f = &rows->form;
+
+  targets->any = FALSE;
+  targets->n = MIN (MBLM_LOSS_ROWS, rows->n - row);
+  for (gsize i = 0; i < targets->n; i++) {
+    gsize index = rows->first + (row + i) / MAX (f->columns, 1);
+    if (rows->first_bytes)
+      set_target (self, targets, i, row + i, 0);
+    else
+      set_target (self, targets, i, self->first + index * f->span / self->n_ids,
+          predicted (self, f, index, (row + i) % f->columns));
+  }
+}
+
+static void
+count_losses (Step *self, const Targets *targets)
+{
+  for (gsize i = 0; i < targets->n; i++) {
     float x = targets->losses[i] * targets->weights[i];
     self->sum += x;
     self->count += x != 0.0f;
   }
 }
 
-/* Rows first .. first + n of x; d may be x. */
+/* The loss of x [n, dim], and its gradient, which may take the place of x: it
+ * goes by way of memory of its own. */
 static gboolean
-loss_piece (Step *self, const Targets *targets, gsize first, gsize n,
-    const float *x, float *d, GError **error)
+loss_piece (
+    Step *self, Targets *targets, const float *x, float *d, GError **error)
 {
   MblmModel *model = self->args.model;
   MblmRun *run = self->args.run;
+  gsize n = targets->n, dim = model->stage[model->last].dim;
   MblmRunMark mark = mblm_run_mark (run);
   float *logits = mblm_run_floats (run, n * model->vocabulary);
   float *losses = mblm_run_floats (run, n);
   float *weights = mblm_run_floats (run, n);
-  int32_t *ids = mblm_run_upload_ids (run, targets->targets + first, n);
+  float *d_x = mblm_run_floats (run, n * dim);
+  int32_t *ids = mblm_run_upload_ids (run, targets->targets, n);
 
   if (!mblm_run_check (run, error))
     return FALSE;
-  run->k->upload (
-      run->q, weights, targets->weights + first, n * sizeof (float));
+  run->k->upload (run->q, weights, targets->weights, n * sizeof (float));
   mblm_stage_logits (model, run, n, x, logits);
   MblmCrossEntropy loss = {.rows = n,
       .vocabulary = model->vocabulary,
@@ -114,39 +123,37 @@ loss_piece (Step *self, const Targets *targets, gsize first, gsize n,
         &(MblmCrossEntropyBackward){
             .forward = loss, .weight = weights, .d_logits = logits});
     mblm_stage_logits_backward (
-        model, self->args.gradient, run, n, x, logits, d);
+        model, self->args.gradient, run, n, x, logits, d_x);
+    run->k->copy (run->q, d, d_x, n * dim * sizeof (float));
   }
-  run->k->download (
-      run->q, targets->losses + first, losses, n * sizeof (float));
+  run->k->download (run->q, targets->losses, losses, n * sizeof (float));
   if (!mblm_run_wait (run, error))
     return FALSE;
-  count_losses (self, targets, first, n);
+  count_losses (self, targets);
   mblm_run_release (run, mark);
   return TRUE;
 }
 
-/* linear_backward doesn't work in place: a piece's gradient goes by way of
- * memory of its own. */
+/* Where nothing counts, as in most of a question with its picture, nothing is
+ * computed. */
 static gboolean
-loss_rows (Step *self, const Targets *targets, const float *x, float *d,
-    GError **error)
+loss_rows (
+    Step *self, const Rows *rows, const float *x, float *d, GError **error)
 {
   MblmModel *model = self->args.model;
   MblmRun *run = self->args.run;
   gsize dim = model->stage[model->last].dim;
-  MblmRunMark mark = mblm_run_mark (run);
-  float *d_piece = mblm_run_floats (run, MIN (LOSS_ROWS, targets->n) * dim);
+  g_autofree Targets *targets = g_new (Targets, 1);
 
-  if (!mblm_run_check (run, error))
-    return FALSE;
-  for (gsize i = 0; i < targets->n; i += LOSS_ROWS) {
-    gsize n = MIN (LOSS_ROWS, targets->n - i);
-    if (!loss_piece (self, targets, i, n, x + i * dim, d_piece, error))
-      return FALSE;
-    if (self->args.gradient != NULL)
-      run->k->copy (run->q, d + i * dim, d_piece, n * dim * sizeof (float));
+  for (gsize row = 0; row < rows->n; row += MBLM_LOSS_ROWS) {
+    find_targets (self, rows, row, targets);
+    if (targets->any) {
+      if (!loss_piece (self, targets, x + row * dim, d + row * dim, error))
+        return FALSE;
+    } else if (self->args.gradient != NULL) {
+      run->k->zero (run->q, d + row * dim, targets->n * dim * sizeof (float));
+    }
   }
-  mblm_run_release (run, mark);
   return TRUE;
 }
 
@@ -154,27 +161,16 @@ gboolean
 step_loss (Step *self, gsize first, gsize batch, const float *x, float *d,
     GError **error)
 {
-  guint last = self->args.model->last;
-  StageForm f = step_form (self, last);
-  g_auto (Targets) targets = {0};
+  Rows rows = {
+      .first = first, .form = step_form (self, self->args.model->last)};
 
-  targets_init (&targets, batch * f.columns);
-  for (gsize i = 0; i < batch; i++)
-    for (gsize j = 0; j < f.columns; j++)
-      set_target (self, &targets, i * f.columns + j,
-          self->first + (first + i) * f.span / self->n_ids,
-          predicted (self, &f, first + i, j));
-  return loss_rows (self, &targets, x, d, error);
+  rows.n = batch * rows.form.columns;
+  return loss_rows (self, &rows, x, d, error);
 }
 
 gboolean
 step_first_byte_loss (Step *self, const float *x, float *d, GError **error)
 {
-  gsize batch = self->args.batch->batch;
-  g_auto (Targets) targets = {0};
-
-  targets_init (&targets, batch);
-  for (gsize i = 0; i < batch; i++)
-    set_target (self, &targets, i, i, 0);
-  return loss_rows (self, &targets, x, d, error);
+  return loss_rows (self,
+      &(Rows){.n = self->args.batch->batch, .first_bytes = TRUE}, x, d, error);
 }

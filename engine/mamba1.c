@@ -14,7 +14,7 @@
  * the convolution and the state of the scan.
  */
 
-#include "block.h"
+#include "layer.h"
 
 #include <math.h>
 
@@ -145,17 +145,16 @@ typedef struct {
   const Mamba1 *m;
   MblmRun *run;
   const MblmLayerPass *args;
-  gsize n;            /* batch * rows */
-  float *stream;      /* [n, dim], the residual stream */
-  float *input;       /* [n, dim]: it before the layer; NULL while playing */
-  float *normed;      /* [n, dim] */
-  float *in;          /* [n, 2 * inner]: x, z */
-  float *conv;        /* [n, inner] */
-  float *x;           /* [n, x_width]: dt', B, C */
-  float *delta;       /* [n, inner] */
-  float *y;           /* [n, inner] */
-  const float **from; /* host scratch [batch], as `to` */
-  float **to;
+  gsize n;       /* batch * rows */
+  float *stream; /* [n, dim], the residual stream */
+  float *input;  /* [n, dim]: it before the layer; NULL while playing */
+  float *normed; /* [n, dim] */
+  float *in;     /* [n, 2 * inner]: x, z */
+  float *conv;   /* [n, inner] */
+  float *x;      /* [n, x_width]: dt', B, C */
+  float *delta;  /* [n, inner] */
+  float *y;      /* [n, inner] */
+  MblmLayerHosts hosts;
 } Pass;
 
 static MblmRmsNorm
@@ -172,13 +171,7 @@ norm (Pass *p, const Layer *l, const float *x)
 static MblmLinear
 linear (Pass *p, MblmMatrix weight, const float *x, gsize x_stride, float *out)
 {
-  return (MblmLinear){.weight = weight,
-      .rows = p->n,
-      .x = x,
-      .x_stride = x_stride,
-      .out = out,
-      .out_stride = weight.rows,
-      .product = p->run->product};
+  return mblm_layer_linear (p->run, p->n, weight, x, x_stride, out);
 }
 
 static MblmConv
@@ -194,7 +187,8 @@ convolution (Pass *p, const Layer *l, guint parts)
       .x_stride = 2 * m->inner,
       .weight = l->conv,
       .bias = l->conv_bias,
-      .carry = mblm_layer_carry (p->args, parts + PART_CONV, p->from, p->to),
+      .carry = mblm_layer_carry (
+          p->args, parts + PART_CONV, p->hosts.from, p->hosts.to),
       .out = p->conv,
       .out_stride = m->inner};
 }
@@ -219,7 +213,8 @@ scan (Pass *p, const Layer *l, guint parts)
       .z_stride = 2 * m->inner,
       .a_log = l->a_log,
       .skip = l->skip,
-      .carry = mblm_layer_carry (p->args, parts + PART_SCAN, p->from, p->to),
+      .carry = mblm_layer_carry (
+          p->args, parts + PART_SCAN, p->hosts.from, p->hosts.to),
       .y = p->y};
 }
 
@@ -256,22 +251,6 @@ layer_forward (Pass *p, const Layer *l, guint parts)
   k->linear (q, &product);
 }
 
-static void
-pass_open (Pass *p)
-{
-  gsize hosts = p->args->states != NULL ? p->args->batch : 1;
-
-  p->from = g_new (const float *, hosts);
-  p->to = g_new (float *, hosts);
-}
-
-static void
-pass_close (Pass *p)
-{
-  g_free (p->from);
-  g_free (p->to);
-}
-
 static gboolean
 mamba1_advance (
     MblmBlock *block, MblmRun *run, const MblmAdvance *args, GError **error)
@@ -294,7 +273,7 @@ mamba1_advance (
   p.x = mblm_run_floats (run, p.n * m->x_width);
   p.delta = mblm_run_floats (run, p.n * m->inner);
   p.y = mblm_run_floats (run, p.n * m->inner);
-  pass_open (&p);
+  mblm_layer_hosts_open (&p.hosts, p.args);
   gboolean ok = mblm_run_check (run, error);
   for (gsize i = 0; ok && i < block->layers; i++) {
     layer_forward (&p, &m->layer[i], i * N_PARTS);
@@ -303,7 +282,7 @@ mamba1_advance (
   if (ok)
     run->k->copy (
         run->q, args->out, args->x, p.n * block->dim * sizeof (float));
-  pass_close (&p);
+  mblm_layer_hosts_close (&p.hosts);
   mblm_run_release (run, mark);
   return ok;
 }
@@ -351,30 +330,15 @@ mamba1_layer_forward (MblmBlock *block, MblmRun *run, const MblmLayerPass *args,
   if (layer == block->layers)
     return;
   pass_place (&p, kept);
-  pass_open (&p);
+  mblm_layer_hosts_open (&p.hosts, p.args);
   layer_forward (&p, &m->layer[layer], layer * N_PARTS);
-  pass_close (&p);
+  mblm_layer_hosts_close (&p.hosts);
 }
 
 /* Gradients of what a layer works with, shaped as in Pass. */
 typedef struct {
   float *normed, *in, *conv, *x, *delta, *y;
 } Gradients;
-
-static void
-linear_backward (Pass *p, MblmLinear forward, MblmMatrix d_weight,
-    float *d_bias, float *d_out, gboolean accumulate, float *d_x)
-{
-  p->run->k->linear_backward (p->run->q,
-      &(MblmLinearBackward){.forward = forward,
-          .d_out = d_out,
-          .d_out_stride = forward.out_stride,
-          .accumulate = accumulate,
-          .d_x = d_x,
-          .d_x_stride = forward.x_stride,
-          .d_weight = (float *) d_weight.data,
-          .d_bias = d_bias});
-}
 
 static void
 scan_backward (
@@ -410,13 +374,14 @@ layer_backward (Pass *p, const Layer *l, const Layer *g, guint parts,
   const float *d_to[1];
   float *d_from[1];
 
-  linear_backward (p, linear (p, l->out, p->y, m->inner, NULL), g->out, NULL,
-      d_stream, FALSE, d->y);
+  mblm_layer_linear_backward (p->run, linear (p, l->out, p->y, m->inner, NULL),
+      g->out, NULL, d_stream, FALSE, d->y);
   scan_backward (p, l, g, parts, d);
-  linear_backward (p, linear (p, l->delta, p->x, m->x_width, NULL), g->delta,
-      g->delta_bias, d->delta, FALSE, d->x);
-  linear_backward (p, linear (p, l->x, p->conv, m->inner, NULL), g->x, NULL,
-      d->x, TRUE, d->conv);
+  mblm_layer_linear_backward (p->run,
+      linear (p, l->delta, p->x, m->x_width, NULL), g->delta, g->delta_bias,
+      d->delta, FALSE, d->x);
+  mblm_layer_linear_backward (p->run, linear (p, l->x, p->conv, m->inner, NULL),
+      g->x, NULL, d->x, TRUE, d->conv);
   p->run->k->conv_backward (p->run->q,
       &(MblmConvBackward){.forward = convolution (p, l, parts),
           .d_out = d->conv,
@@ -427,8 +392,9 @@ layer_backward (Pass *p, const Layer *l, const Layer *g, guint parts,
           .d_bias = g->conv_bias,
           .d_carry = mblm_layer_carry_gradient (
               p->args, parts + PART_CONV, d_to, d_from)});
-  linear_backward (p, linear (p, l->in, p->normed, m->parent.dim, NULL), g->in,
-      NULL, d->in, FALSE, d->normed);
+  mblm_layer_linear_backward (p->run,
+      linear (p, l->in, p->normed, m->parent.dim, NULL), g->in, NULL, d->in,
+      FALSE, d->normed);
   p->run->k->rms_norm_backward (p->run->q,
       &(MblmRmsNormBackward){.forward = norm (p, l, p->input),
           .d_out = d->normed,
@@ -456,11 +422,11 @@ mamba1_layer_backward (MblmBlock *block, MblmBlock *gradient, MblmRun *run,
       .y = mblm_run_floats (run, p.n * m->inner),
   };
   pass_place (&p, kept);
-  pass_open (&p);
+  mblm_layer_hosts_open (&p.hosts, p.args);
   if (!run->failed)
     layer_backward (
         &p, &m->layer[layer], &g->layer[layer], layer * N_PARTS, &gradients, d);
-  pass_close (&p);
+  mblm_layer_hosts_close (&p.hosts);
   mblm_run_release (run, mark);
 }
 

@@ -16,7 +16,7 @@
  * of the scan; its size does not depend on what was fed.
  */
 
-#include "block.h"
+#include "layer.h"
 
 #include <math.h>
 
@@ -153,16 +153,15 @@ typedef struct {
   const Mamba2 *m;
   MblmRun *run;
   const MblmLayerPass *args;
-  gsize n;            /* batch * rows */
-  float *x;           /* [n, dim], the residual stream */
-  float *input;       /* [n, dim]: x before the layer; NULL while playing */
-  float *normed;      /* [n, dim] */
-  float *in;          /* [n, in_width]: z, xBC, dt */
-  float *conv;        /* [n, conv_width]: x, B, C */
-  float *y;           /* [n, inner]: of the scan */
-  float *gated;       /* [n, inner]; `y` while playing */
-  const float **from; /* host scratch [batch], as `to` */
-  float **to;
+  gsize n;       /* batch * rows */
+  float *x;      /* [n, dim], the residual stream */
+  float *input;  /* [n, dim]: x before the layer; NULL while playing */
+  float *normed; /* [n, dim] */
+  float *in;     /* [n, in_width]: z, xBC, dt */
+  float *conv;   /* [n, conv_width]: x, B, C */
+  float *y;      /* [n, inner]: of the scan */
+  float *gated;  /* [n, inner]; `y` while playing */
+  MblmLayerHosts hosts;
 } Pass;
 
 static MblmRmsNorm
@@ -179,13 +178,7 @@ norm (const Mamba2 *m, gsize n, const float *gain, const float *x, float *out)
 static MblmLinear
 linear (Pass *p, MblmMatrix weight, const float *x, float *out)
 {
-  return (MblmLinear){.weight = weight,
-      .rows = p->n,
-      .x = x,
-      .x_stride = weight.cols,
-      .out = out,
-      .out_stride = weight.rows,
-      .product = p->run->product};
+  return mblm_layer_linear (p->run, p->n, weight, x, weight.cols, out);
 }
 
 static MblmConv
@@ -201,7 +194,8 @@ convolution (Pass *p, const Layer *l, guint parts)
       .x_stride = m->in_width,
       .weight = l->conv,
       .bias = l->conv_bias,
-      .carry = mblm_layer_carry (p->args, parts + PART_CONV, p->from, p->to),
+      .carry = mblm_layer_carry (
+          p->args, parts + PART_CONV, p->hosts.from, p->hosts.to),
       .out = p->conv,
       .out_stride = m->conv_width};
 }
@@ -225,7 +219,8 @@ scan (Pass *p, const Layer *l, guint parts)
       .delta_bias = l->delta_bias,
       .a_log = l->a_log,
       .skip = l->skip,
-      .carry = mblm_layer_carry (p->args, parts + PART_SCAN, p->from, p->to),
+      .carry = mblm_layer_carry (
+          p->args, parts + PART_SCAN, p->hosts.from, p->hosts.to),
       .y = p->y};
 }
 
@@ -313,22 +308,6 @@ layer_forward (Pass *p, const Layer *l, gsize layer)
     add_output (p, l, layer);
 }
 
-static void
-pass_open (Pass *p)
-{
-  gsize hosts = p->args->states != NULL ? p->args->batch : 1;
-
-  p->from = g_new (const float *, hosts);
-  p->to = g_new (float *, hosts);
-}
-
-static void
-pass_close (Pass *p)
-{
-  g_free (p->from);
-  g_free (p->to);
-}
-
 static gboolean
 mamba2_advance (
     MblmBlock *block, MblmRun *run, const MblmAdvance *args, GError **error)
@@ -349,7 +328,7 @@ mamba2_advance (
   p.in = mblm_run_floats (run, p.n * m->in_width);
   p.conv = mblm_run_floats (run, p.n * m->conv_width);
   p.y = p.gated = mblm_run_floats (run, p.n * m->inner);
-  pass_open (&p);
+  mblm_layer_hosts_open (&p.hosts, p.args);
   gboolean ok = mblm_run_check (run, error);
   for (gsize i = 0; ok && i < block->layers; i++) {
     layer_forward (&p, &m->layer[i], i);
@@ -359,7 +338,7 @@ mamba2_advance (
     MblmRmsNorm last = norm (m, p.n, m->gain, args->x, args->out);
     run->k->rms_norm (run->q, &last);
   }
-  pass_close (&p);
+  mblm_layer_hosts_close (&p.hosts);
   mblm_run_release (run, mark);
   return ok;
 }
@@ -407,22 +386,9 @@ mamba2_layer_forward (MblmBlock *block, MblmRun *run, const MblmLayerPass *args,
     return;
   }
   pass_place (&p, kept);
-  pass_open (&p);
+  mblm_layer_hosts_open (&p.hosts, p.args);
   layer_forward (&p, &m->layer[layer], layer);
-  pass_close (&p);
-}
-
-static void
-linear_backward (
-    Pass *p, MblmLinear forward, MblmMatrix d_weight, float *d_out, float *d_x)
-{
-  p->run->k->linear_backward (p->run->q,
-      &(MblmLinearBackward){.forward = forward,
-          .d_out = d_out,
-          .d_out_stride = forward.weight.rows,
-          .d_x = d_x,
-          .d_x_stride = forward.weight.cols,
-          .d_weight = (float *) d_weight.data});
+  mblm_layer_hosts_close (&p.hosts);
 }
 
 /* The two operations that carry state: from d_y [n, inner] to what lies behind
@@ -473,7 +439,8 @@ output_backward (Pass *p, const Layer *l, const Layer *g, gsize layer,
   p->run->k->copy (p->run->q, d_x, d, n * sizeof (float));
   if (drops (p, layer))
     drop (p, d_x);
-  linear_backward (p, linear (p, l->out, p->gated, NULL), g->out, d_x, d_y);
+  mblm_layer_linear_backward (p->run, linear (p, l->out, p->gated, NULL),
+      g->out, NULL, d_x, FALSE, d_y);
   p->run->k->gated_norm_backward (p->run->q,
       &(MblmGatedNormBackward){.forward = gate (p, l),
           .d_out = d_y,
@@ -514,15 +481,15 @@ mamba2_layer_backward (MblmBlock *block, MblmBlock *gradient, MblmRun *run,
   float *d_conv = mblm_run_floats (run, p.n * m->conv_width);
   float *d_y = mblm_run_floats (run, p.n * m->inner);
   pass_place (&p, kept);
-  pass_open (&p);
+  mblm_layer_hosts_open (&p.hosts, p.args);
   if (!run->failed) {
     output_backward (&p, l, g, layer, d, d_normed, d_y, d_in);
     mix_backward (&p, l, g, layer * N_PARTS, d_y, d_conv, d_in);
-    linear_backward (
-        &p, linear (&p, l->in, p.normed, NULL), g->in, d_in, d_normed);
+    mblm_layer_linear_backward (run, linear (&p, l->in, p.normed, NULL), g->in,
+        NULL, d_in, FALSE, d_normed);
     norm_backward (&p, l->gain, g->gain, p.input, d_normed, TRUE, d);
   }
-  pass_close (&p);
+  mblm_layer_hosts_close (&p.hosts);
   mblm_run_release (run, mark);
 }
 

@@ -91,6 +91,12 @@ mblm_session_new (MblmModel *model, GError **error)
         mblm_info_get_name (model->info));
     return NULL;
   }
+  if (model->stage[0].start_state == NULL) {
+    g_set_error (error, MBLM_ERROR, MBLM_ERROR_UNSUPPORTED,
+        "%s: this model is being trained; load what was saved of it",
+        mblm_info_get_name (model->info));
+    return NULL;
+  }
   g_autoptr (MblmSession) self = g_object_new (MBLM_TYPE_SESSION, NULL);
   self->model = g_object_ref (model);
   if (!mblm_run_init (&self->run, model->device, error) ||

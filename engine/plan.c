@@ -13,12 +13,27 @@
 #define CHUNK_ROWS 1024
 /* Rows of stage 0 that are worth working on together. */
 #define GROUP_ROWS 4096
+/* Ids of a group, which the host holds. */
+#define GROUP_IDS ((gsize) 1 << 22)
+/* Scratch memory of kernels: states of scans, packed operands. */
+#define KERNEL_FLOATS ((double) (16 << 20))
+
 /* Working memory that doesn't depend on the plan: pieces of the embedding and of
- * the loss. */
-#define FIXED_FLOATS ((guint64) 16 << 20)
+ * the loss. As all here in floats that may be more than any machine has. */
+static double
+fixed_floats (MblmModel *model)
+{
+  double patch = 0;
+
+  for (guint k = 0; k < model->last; k++)
+    patch = MAX (patch, 3.0 * MAX (model->stage[k].embed.cols, 1 << 22));
+  return patch + KERNEL_FLOATS +
+      2.0 * MBLM_LOSS_ROWS *
+      (model->vocabulary + model->stage[model->last].dim);
+}
 
 /* Floats that `n` sequences of stage k take while they are worked on. */
-static guint64
+static double
 chunk_floats (MblmModel *model, guint k, MblmKeep keep, gsize n, gsize span)
 {
   const MblmStage *stage = &model->stage[k];
@@ -27,16 +42,16 @@ chunk_floats (MblmModel *model, guint k, MblmKeep keep, gsize n, gsize span)
   guint64 layer = stage->block->klass->kept_size (stage->block, 0, n, columns);
   /* what is kept, what a layer's backward pass works with, the residual
    * stream, its gradient and what goes to the stage below */
-  guint64 floats = mblm_stack_size (stage->block, keep, n, columns) + layer +
+  double floats = rows * mblm_stack_size (stage->block, keep, 1, 1) + layer +
       4 * rows * stage->dim;
 
   if (k > 0)
-    floats += 2 * (guint64) n * span * stage->dim; /* projections */
+    floats += 2.0 * n * span * stage->dim; /* projections */
   return floats;
 }
 
 static gsize
-choose_chunk (MblmModel *model, guint k, guint64 floats)
+choose_chunk (MblmModel *model, guint k, double floats)
 {
   gsize span = model->stage[k].seq_len;
   gsize n = MAX (CHUNK_ROWS / span, 1);
@@ -51,9 +66,9 @@ mblm_plan_make (
     MblmPlan *self, MblmModel *model, gsize batch, gsize length, guint64 memory)
 {
   gsize patch = model->stage[0].patch;
-  gsize span = MAX ((length + patch - 1) / patch, 1);
-  guint64 floats = memory / sizeof (float);
-  guint64 inner = 0;
+  gsize span = MAX (length / patch + (length % patch != 0), 1);
+  double floats = memory / sizeof (float), fixed = fixed_floats (model);
+  double inner = 0;
 
   *self = (MblmPlan){.group = 1};
   for (guint k = 1; k < model->n_stages; k++) {
@@ -61,15 +76,15 @@ mblm_plan_make (
     inner += chunk_floats (
         model, k, MBLM_KEEP_ALL, self->chunk[k], model->stage[k].seq_len);
   }
-  guint64 outer = floats > inner + FIXED_FLOATS ? floats - inner - FIXED_FLOATS
-                                                : 0;
+  double outer = floats - inner - fixed;
   gsize most = MIN (batch, MAX (GROUP_ROWS / span, 1));
+  most = MIN (most, MAX (GROUP_IDS / span / patch, 1));
   self->keep_all = chunk_floats (model, 0, MBLM_KEEP_ALL, 1, span) <= outer;
   MblmKeep keep = self->keep_all ? MBLM_KEEP_ALL : MBLM_KEEP_INPUTS;
   while (self->group < most &&
       chunk_floats (model, 0, keep, self->group + 1, span) <= outer)
     self->group++;
-  self->bytes = (chunk_floats (model, 0, keep, self->group, span) + inner +
-                    FIXED_FLOATS) *
-      sizeof (float);
+  double bytes = sizeof (float) *
+      (chunk_floats (model, 0, keep, self->group, span) + inner + fixed);
+  self->bytes = bytes < 0x1p62 ? (guint64) bytes : (guint64) 1 << 62;
 }

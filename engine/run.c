@@ -76,7 +76,7 @@ provide_block (MblmRun *self, gsize bytes)
     Block *block = g_ptr_array_index (self->blocks, self->block);
     if (block->size >= bytes)
       return TRUE;
-    self->k->queue_wait (self->q);
+    mblm_run_settle (self);
     free_blocks_from (self, self->block);
   }
   gsize size = MAX (bytes, BLOCK_BYTES);
@@ -133,17 +133,45 @@ mblm_run_upload_ids (MblmRun *self, const gint32 *ids, gsize n)
   return memory;
 }
 
+void
+mblm_run_settle (MblmRun *self)
+{
+  MblmStatus status = self->k->queue_wait (self->q);
+
+  if (self->status == MBLM_STATUS_OK)
+    self->status = status;
+}
+
+/* FALSE with what went wrong since the last time, which is then forgotten. */
+static gboolean
+report (MblmRun *self, GError **error)
+{
+  MblmStatus status = self->failed ? MBLM_STATUS_NO_MEMORY : self->status;
+
+  self->failed = FALSE;
+  self->status = MBLM_STATUS_OK;
+  switch (status) {
+    case MBLM_STATUS_OK:
+      return TRUE;
+    case MBLM_STATUS_NO_MEMORY:
+      g_set_error (error, MBLM_ERROR, MBLM_ERROR_MEMORY,
+          "%s: not enough memory for this computation; use a smaller model, "
+          "batch or context",
+          mblm_device_get_name (self->device));
+      return FALSE;
+    default:
+      g_set_error (error, MBLM_ERROR, MBLM_ERROR_DEVICE,
+          "%s: the device was lost; start again, or use device cpu",
+          mblm_device_get_name (self->device));
+      return FALSE;
+  }
+}
+
 gboolean
 mblm_run_check (MblmRun *self, GError **error)
 {
-  if (self->failed) {
-    self->failed = FALSE;
-    g_set_error (error, MBLM_ERROR, MBLM_ERROR_MEMORY,
-        "%s: not enough memory for this computation; use a smaller model or a "
-        "shorter context",
-        mblm_device_get_name (self->device));
+  if (!report (self, error))
     return FALSE;
-  }
   if (self->progress != NULL && !self->progress (self->progress_data)) {
     g_set_error_literal (
         error, G_IO_ERROR, G_IO_ERROR_CANCELLED, "the work was ended");
@@ -155,16 +183,6 @@ mblm_run_check (MblmRun *self, GError **error)
 gboolean
 mblm_run_wait (MblmRun *self, GError **error)
 {
-  switch (self->k->queue_wait (self->q)) {
-    case MBLM_STATUS_OK:
-      return TRUE;
-    case MBLM_STATUS_NO_MEMORY:
-      self->failed = TRUE;
-      return mblm_run_check (self, error);
-    default:
-      g_set_error (error, MBLM_ERROR, MBLM_ERROR_DEVICE,
-          "%s: the device was lost; start again, or use device cpu",
-          mblm_device_get_name (self->device));
-      return FALSE;
-  }
+  mblm_run_settle (self);
+  return report (self, error);
 }

@@ -34,6 +34,7 @@ typedef struct {
   GPtrArray *blocks; /* of working memory */
   gsize block, used; /* the top of the stack */
   gboolean failed;   /* an allocation failed since the last check */
+  MblmStatus status; /* of a wait that nobody was told of yet */
 } MblmRun;
 
 typedef struct {
@@ -50,9 +51,12 @@ void mblm_run_release (MblmRun *self, MblmRunMark mark);
 float *mblm_run_floats (MblmRun *self, gsize n);
 /* Device memory that holds n ids of the host. */
 int32_t *mblm_run_upload_ids (MblmRun *self, const gint32 *ids, gsize n);
-/* FALSE with MBLM_ERROR_MEMORY if an allocation failed, or with
- * G_IO_ERROR_CANCELLED; call it between pieces of work. Tells the progress. */
+/* FALSE with MBLM_ERROR_MEMORY if an allocation failed, as mblm_run_wait if a
+ * settled queue had failed, or with G_IO_ERROR_CANCELLED; call it between pieces
+ * of work. Tells the progress. */
 gboolean mblm_run_check (MblmRun *self, GError **error);
+/* Waits for the queue where no error can be given: the next check or wait does. */
+void mblm_run_settle (MblmRun *self);
 /* Waits for the queue: FALSE with MBLM_ERROR_MEMORY or MBLM_ERROR_DEVICE. */
 gboolean mblm_run_wait (MblmRun *self, GError **error);
 

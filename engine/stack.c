@@ -62,12 +62,20 @@ mblm_stack_clear (MblmStack *self)
 }
 
 /* Every layer drops by numbers of its own. */
-static void
-forward_layer (MblmStack *self, MblmRun *run, gsize layer, float *x)
+static MblmLayerPass
+layer_pass (const MblmStack *self, gsize layer)
 {
   MblmLayerPass pass = self->pass;
 
   pass.drop_first += (guint64) layer << 40;
+  return pass;
+}
+
+static void
+forward_layer (MblmStack *self, MblmRun *run, gsize layer, float *x)
+{
+  MblmLayerPass pass = layer_pass (self, layer);
+
   self->block->klass->layer_forward (
       self->block, run, &pass, layer, x, self->kept[layer]);
 }
@@ -103,13 +111,12 @@ mblm_stack_backward (MblmStack *self, MblmBlock *gradient, MblmRun *run,
     float *d, GError **error)
 {
   for (gsize i = self->block->layers + 1; i-- > 0;) {
-    MblmLayerPass pass = self->pass;
+    MblmLayerPass pass = layer_pass (self, i);
 
     if (!mblm_run_check (run, error))
       return FALSE;
     if (self->inputs != NULL)
       forward_again (self, run, i);
-    pass.drop_first += (guint64) i << 40;
     self->block->klass->layer_backward (
         self->block, gradient, run, &pass, i, d, self->kept[i]);
   }

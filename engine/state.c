@@ -49,14 +49,14 @@ grow_part (MblmState *self, MblmRun *run, guint i, gsize rows)
   gsize target = rows >= block->expected
       ? rows + (rows > block->expected ? rows / 4 : 0)
       : MIN (MAX (MAX (2 * self->rows, rows), FIRST_ROWS), block->expected);
-  gsize size = block->klass->part_size (block, i, target);
+  gsize size = MAX (block->klass->part_size (block, i, target), 1);
   float *part = run->k->alloc (run->memory, size * sizeof (float));
 
   if (part == NULL)
     return FALSE;
   if (self->part[i] != NULL) {
     run->k->copy (run->q, part, self->part[i], used * sizeof (float));
-    run->k->queue_wait (run->q);
+    mblm_run_settle (run);
     run->k->free (run->memory, self->part[i]);
   } else {
     run->k->zero (run->q, part, size * sizeof (float));

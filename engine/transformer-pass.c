@@ -8,6 +8,7 @@
  * only gives each layer memory of its own for it, and copies of the residual.
  */
 
+#include "layer.h"
 #include "transformer.h"
 
 #define EPSILON 1e-8f
@@ -27,9 +28,8 @@ typedef struct {
   float *wide;          /* [n, wide] */
   float *cosine, *sine; /* [rows or n, head_dim / 2] */
   gsize angle_stride;
-  gsize *past;        /* host [batch] */
-  const float **from; /* host scratch [batch], as the next ones */
-  float **to;
+  gsize *past; /* host [batch] */
+  MblmLayerHosts hosts;
   const float **past_value;
   /* Kept while training, else NULL. */
   float *input, *middle; /* [n, dim]: x before and between the halves */
@@ -104,8 +104,7 @@ pass_open (Pass *p)
   gsize hosts = a->states != NULL ? a->batch : 1;
 
   p->past = g_new0 (gsize, hosts);
-  p->from = g_new0 (const float *, hosts);
-  p->to = g_new0 (float *, hosts);
+  mblm_layer_hosts_open (&p->hosts, a);
   p->past_value = g_new0 (const float *, hosts);
   for (gsize b = 0; b < hosts; b++)
     p->past[b] = a->states != NULL ? a->states[b]->rows
@@ -129,8 +128,7 @@ static void
 pass_close (Pass *p)
 {
   g_free (p->past);
-  g_free (p->from);
-  g_free (p->to);
+  mblm_layer_hosts_close (&p->hosts);
   g_free (p->past_value);
 }
 
@@ -147,7 +145,7 @@ norm (Pass *p, const float *gain, const float *x, float *out, guint shift_part)
       .x = x,
       .shift = p->t->causal,
       .carry = p->t->causal
-          ? mblm_layer_carry (p->args, shift_part, p->from, p->to)
+          ? mblm_layer_carry (p->args, shift_part, p->hosts.from, p->hosts.to)
           : (MblmCarry){0},
       .gain = gain,
       .epsilon = EPSILON,
@@ -157,13 +155,7 @@ norm (Pass *p, const float *gain, const float *x, float *out, guint shift_part)
 static MblmLinear
 linear (Pass *p, MblmMatrix weight, const float *x, float *out)
 {
-  return (MblmLinear){.weight = weight,
-      .rows = p->n,
-      .x = x,
-      .x_stride = weight.cols,
-      .out = out,
-      .out_stride = weight.rows,
-      .product = p->run->product};
+  return mblm_layer_linear (p->run, p->n, weight, x, weight.cols, out);
 }
 
 static MblmRope
@@ -191,7 +183,7 @@ attention (Pass *p, guint parts)
 
   for (gsize b = 0; has_past && b < hosts; b++) {
     float **part = a->states != NULL ? a->states[b]->part : a->shared->part;
-    p->from[b] = part[parts + TRANSFORMER_KEY];
+    p->hosts.from[b] = part[parts + TRANSFORMER_KEY];
     p->past_value[b] = part[parts + TRANSFORMER_VALUE];
   }
   return (MblmAttention){.batch = a->batch,
@@ -204,7 +196,7 @@ attention (Pass *p, guint parts)
       .value = p->qkv + 2 * t->inner,
       .key_stride = 3 * t->inner,
       .causal = t->causal,
-      .past_key = has_past ? p->from : NULL,
+      .past_key = has_past ? p->hosts.from : NULL,
       .past_value = has_past ? p->past_value : NULL,
       .past = has_past ? p->past : NULL,
       .past_shared = a->shared != NULL,
@@ -227,7 +219,7 @@ up (Pass *p, const TransformerLayer *l)
 }
 
 static void
-drop (Pass *p, gsize layer, float *wide)
+drop (Pass *p, float *wide)
 {
   if (p->args->drops && p->t->ff_dropout > 0)
     p->run->k->dropout (p->run->q,
@@ -295,7 +287,7 @@ attention_forward (Pass *p, const TransformerLayer *l, guint parts)
 }
 
 static void
-feed_forward (Pass *p, const TransformerLayer *l, gsize layer, guint parts)
+feed_forward (Pass *p, const TransformerLayer *l, guint parts)
 {
   const MblmKernels *k = p->run->k;
   MblmQueue *q = p->run->q;
@@ -306,7 +298,7 @@ feed_forward (Pass *p, const TransformerLayer *l, gsize layer, guint parts)
   keep (p, p->middle);
   k->shift_norm (q, &normed);
   k->linear (q, &product);
-  drop (p, layer, p->wide);
+  drop (p, p->wide);
   if (p->args->again)
     return;
   product = linear (p, l->down, p->wide, p->x);
@@ -343,7 +335,7 @@ play (const Transformer *t, MblmRun *run, const MblmLayerPass *args, float *x,
   gboolean ok = mblm_run_check (run, error);
   for (gsize i = 0; ok && i < t->parent.layers; i++) {
     attention_forward (&p, &t->layer[i], i * TRANSFORMER_N_PARTS);
-    feed_forward (&p, &t->layer[i], i, i * TRANSFORMER_N_PARTS);
+    feed_forward (&p, &t->layer[i], i * TRANSFORMER_N_PARTS);
     ok = mblm_run_check (run, error);
   }
   if (ok)
@@ -392,7 +384,7 @@ mblm_transformer_layer_forward (MblmBlock *block, MblmRun *run,
   pass_open (&p);
   if (!run->failed) {
     attention_forward (&p, &t->layer[layer], layer * TRANSFORMER_N_PARTS);
-    feed_forward (&p, &t->layer[layer], layer, layer * TRANSFORMER_N_PARTS);
+    feed_forward (&p, &t->layer[layer], layer * TRANSFORMER_N_PARTS);
   }
   pass_close (&p);
   mblm_run_release (run, mark);
@@ -422,21 +414,8 @@ norm_backward (Pass *p, const float *gain, float *d_gain, const float *x,
 }
 
 static void
-linear_backward (
-    Pass *p, MblmLinear forward, MblmMatrix d_weight, float *d_out, float *d_x)
-{
-  p->run->k->linear_backward (p->run->q,
-      &(MblmLinearBackward){.forward = forward,
-          .d_out = d_out,
-          .d_out_stride = forward.weight.rows,
-          .d_x = d_x,
-          .d_x_stride = forward.weight.cols,
-          .d_weight = (float *) d_weight.data});
-}
-
-static void
 feed_forward_backward (Pass *p, const TransformerLayer *l,
-    const TransformerLayer *g, gsize layer, guint parts, float *d)
+    const TransformerLayer *g, guint parts, float *d)
 {
   MblmRunMark mark = mblm_run_mark (p->run);
   gsize dim = p->t->parent.dim;
@@ -444,23 +423,11 @@ feed_forward_backward (Pass *p, const TransformerLayer *l,
   float *d_normed = mblm_run_floats (p->run, p->n * dim);
 
   if (!p->run->failed) {
-    p->run->k->linear_backward (p->run->q,
-        &(MblmLinearBackward){.forward = linear (p, l->down, p->wide, NULL),
-            .d_out = d,
-            .d_out_stride = dim,
-            .d_x = d_wide,
-            .d_x_stride = p->t->wide,
-            .d_weight = (float *) g->down.data,
-            .d_bias = g->down_bias});
-    drop (p, layer, d_wide);
-    p->run->k->linear_backward (p->run->q,
-        &(MblmLinearBackward){.forward = up (p, l),
-            .d_out = d_wide,
-            .d_out_stride = p->t->wide,
-            .d_x = d_normed,
-            .d_x_stride = dim,
-            .d_weight = (float *) g->up.data,
-            .d_bias = g->up_bias});
+    mblm_layer_linear_backward (p->run, linear (p, l->down, p->wide, NULL),
+        g->down, g->down_bias, d, FALSE, d_wide);
+    drop (p, d_wide);
+    mblm_layer_linear_backward (
+        p->run, up (p, l), g->up, g->up_bias, d_wide, FALSE, d_normed);
     norm_backward (p, l->ff_gain, g->ff_gain, p->middle,
         parts + TRANSFORMER_FF_SHIFT, d_normed, d);
   }
@@ -508,15 +475,15 @@ attention_backward (Pass *p, const TransformerLayer *l,
   float *d_normed = mblm_run_floats (p->run, p->n * t->parent.dim);
 
   if (!p->run->failed) {
-    linear_backward (
-        p, linear (p, l->out, p->attended, NULL), g->out, d, d_attended);
+    mblm_layer_linear_backward (p->run, linear (p, l->out, p->attended, NULL),
+        g->out, NULL, d, FALSE, d_attended);
     attend_backward (p, parts, d_attended, d_qkv);
     if (t->rotary) {
       MblmRope turn = rope (p, d_qkv);
       p->run->k->rope_backward (p->run->q, &turn);
     }
-    linear_backward (
-        p, linear (p, l->qkv, p->normed, NULL), g->qkv, d_qkv, d_normed);
+    mblm_layer_linear_backward (p->run, linear (p, l->qkv, p->normed, NULL),
+        g->qkv, NULL, d_qkv, FALSE, d_normed);
     norm_backward (p, l->attention_gain, g->attention_gain, p->input,
         parts + TRANSFORMER_ATTENTION_SHIFT, d_normed, d);
   }
@@ -563,8 +530,7 @@ mblm_transformer_layer_backward (MblmBlock *block, MblmBlock *gradient,
   pass_place (&p, kept);
   pass_open (&p);
   if (!run->failed) {
-    feed_forward_backward (
-        &p, &t->layer[layer], &g->layer[layer], layer, parts, d);
+    feed_forward_backward (&p, &t->layer[layer], &g->layer[layer], parts, d);
     attention_backward (&p, &t->layer[layer], &g->layer[layer], parts, d);
   }
   pass_close (&p);

@@ -87,7 +87,8 @@ struct _MblmKernels {
   void (*queue_free) (MblmQueue *queue);
   MblmStatus (*queue_wait) (MblmQueue *queue);
 
-  /* Transfers, bytes; download returns when the host memory is filled. */
+  /* Transfers, bytes; upload returns when the host memory has been read,
+   * download when it is filled. */
   void (*upload) (MblmQueue *queue, void *to, const void *host, size_t bytes);
   void (*download) (
       MblmQueue *queue, void *host, const void *from, size_t bytes);

@@ -120,9 +120,9 @@ bench_choose_context (
   if (*context <= most)
     return TRUE;
 
-  g_autoptr (MblmSession) session = mblm_session_new (self->model, NULL);
-
-  if (session && mblm_session_is_endless (session))
+  if (mblm_model_is_causal (self->model) &&
+      mblm_config_get_position (mblm_model_get_config (self->model), 0) !=
+          MBLM_POSITION_FIXED)
     return TRUE;
   g_set_error (error, MBLM_ERROR, MBLM_ERROR_CONTEXT,
       _ ("--context %" PRIu64 ": the model's context is %" PRIu64

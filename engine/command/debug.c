@@ -146,9 +146,17 @@ write_gradients (Command *command, const char *name,
 {
   g_autoptr (MblmLearner) learner = debug_load_learner (command, name, error);
 
-  return learner &&
-      mblm_learner_accumulate (
-          learner, batch, 1, 0, loss, command->cancellable, error) &&
+  if (!learner)
+    return FALSE;
+  if (!mblm_config_is_encoder (
+          mblm_model_get_config (mblm_learner_get_model (learner))) &&
+      (batch->labels || batch->attention_mask)) {
+    g_set_error_literal (error, MBLM_ERROR, MBLM_ERROR_INPUT,
+        _ ("labels and attention masks are for encoders; leave them out"));
+    return FALSE;
+  }
+  return mblm_learner_accumulate (
+             learner, batch, 1, 0, loss, command->cancellable, error) &&
       mblm_learner_write_gradient (learner, path, error);
 }
 

@@ -112,6 +112,24 @@ ledger_owing (Ledger *self)
   return n;
 }
 
+GstClockTime
+ledger_running_end (
+    const GstSegment *segment, GstClockTime start, GstClockTime duration)
+{
+  GstClockTime first, last;
+
+  if (!GST_CLOCK_TIME_IS_VALID (start) || !GST_CLOCK_TIME_IS_VALID (duration) ||
+      segment->format != GST_FORMAT_TIME)
+    return GST_CLOCK_TIME_NONE;
+  first = gst_segment_to_running_time (segment, GST_FORMAT_TIME, start);
+  last = gst_segment_to_running_time (
+      segment, GST_FORMAT_TIME, MIN (start + duration, segment->stop));
+  /* backwards, what starts later comes first */
+  return GST_CLOCK_TIME_IS_VALID (first) && GST_CLOCK_TIME_IS_VALID (last)
+      ? MAX (first, last)
+      : GST_CLOCK_TIME_NONE;
+}
+
 void
 ledger_reach (Ledger *self, GstClockTime end)
 {
@@ -129,7 +147,7 @@ ledger_check_end (Ledger *self, GstClockTime end)
   g_mutex_lock (&self->lock);
   newest = self->newest_end;
   g_mutex_unlock (&self->lock);
-  if (end > newest)
+  if (GST_CLOCK_TIME_IS_VALID (end) && end > newest)
     journal_fail ("output lasts to %" GST_TIME_FORMAT
                   ", the newest input to %" GST_TIME_FORMAT,
         GST_TIME_ARGS (end), GST_TIME_ARGS (newest));

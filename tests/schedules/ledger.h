@@ -20,7 +20,8 @@ typedef struct {
   GQueue entries;
   guint breaks;
   guint64 in, out;
-  GstClockTime newest_end; /* of all that went in; NONE: not known */
+  GstClockTime
+      newest_end; /* running time of all that went in; NONE: not known */
 } Ledger;
 
 void ledger_init (Ledger *self);
@@ -36,6 +37,11 @@ void ledger_leave (Ledger *self, guint64 token);
 /* Entries that have not come out since the last break. */
 guint ledger_owing (Ledger *self);
 
-/* Where input with a time ends; NONE: some has none. */
+/* How far input or output reaches in running time; NONE: it has none. Positions
+ * can't be compared: while a SEGMENT waits, output stands for the time of its input
+ * in the segment before it. */
+GstClockTime ledger_running_end (
+    const GstSegment *segment, GstClockTime start, GstClockTime duration);
+/* Where input ends; NONE: not known. */
 void ledger_reach (Ledger *self, GstClockTime end);
 void ledger_check_end (Ledger *self, GstClockTime end);

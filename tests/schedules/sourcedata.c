@@ -227,10 +227,8 @@ source_make_buffer (Source *self)
   }
   GST_BUFFER_PTS (buffer) = pts;
   GST_BUFFER_DURATION (buffer) = duration;
-  ledger_reach (self->plan.ledger,
-      pts == GST_CLOCK_TIME_NONE || duration == GST_CLOCK_TIME_NONE
-          ? GST_CLOCK_TIME_NONE
-          : pts + duration);
+  ledger_reach (
+      self->plan.ledger, ledger_running_end (&self->segment, pts, duration));
   enter (self, pts);
   mark (self, buffer);
   account_mini (buffer, "a buffer");
@@ -249,8 +247,8 @@ source_make_gap (Source *self)
     ledger_enter (self->plan.ledger, time);
   else if (dice_one_in (&self->dice, 4))
     duration = GST_CLOCK_TIME_NONE;
-  ledger_reach (self->plan.ledger,
-      duration == GST_CLOCK_TIME_NONE ? GST_CLOCK_TIME_NONE : time + duration);
+  ledger_reach (
+      self->plan.ledger, ledger_running_end (&self->segment, time, duration));
   event = gst_event_new_gap (time, duration);
   account_mini (event, "a GAP event");
   return event;
@@ -276,6 +274,7 @@ source_make_segment (Source *self)
         !(self->plan.direct && dice_one_in (&self->dice, 3)))
       segment.stop = self->time + 100 * GST_SECOND;
   }
+  self->segment = segment;
   event = gst_event_new_segment (&segment);
   account_mini (event, "a SEGMENT event");
   return event;

@@ -29,6 +29,7 @@ struct _Source {
   guint left;     /* deeds before EOS */
   guint refusals; /* of sinks, when the stream began */
   double rate;
+  GstSegment segment; /* the last one made */
   GstCaps *caps;
   guint64 number;    /* of the last buffer */
   GstClockTime time; /* of the next one */

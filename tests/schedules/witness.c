@@ -147,6 +147,21 @@ see_event (Witness *self, GstEvent *event)
     self->eos = TRUE;
 }
 
+/* Output that lasts for `duration` from `start` on. */
+static void
+check_end (Witness *self, GstClockTime start, GstClockTime duration)
+{
+  g_autoptr (GstEvent)
+      event = gst_pad_get_sticky_event (self->pad, GST_EVENT_SEGMENT, 0);
+  const GstSegment *segment;
+
+  if (!event)
+    return;
+  gst_event_parse_segment (event, &segment);
+  ledger_check_end (
+      self->ledger, ledger_running_end (segment, start, duration));
+}
+
 /* What the ledger has to know of an event. */
 static void
 tell_ledger (Witness *self, GstEvent *event)
@@ -157,7 +172,7 @@ tell_ledger (Witness *self, GstEvent *event)
       self->kind != WITNESS_ANSWER)
     return;
   gst_event_parse_gap (event, &start, &duration);
-  ledger_check_end (self->ledger, start + duration);
+  check_end (self, start, duration);
   ledger_leave (self->ledger, start);
 }
 
@@ -212,8 +227,7 @@ tell_ledger_buffer (Witness *self, GstBuffer *buffer)
     return;
   }
   if (!is_drained (self, buffer))
-    ledger_check_end (
-        self->ledger, GST_BUFFER_PTS (buffer) + GST_BUFFER_DURATION (buffer));
+    check_end (self, GST_BUFFER_PTS (buffer), GST_BUFFER_DURATION (buffer));
   if (self->kind == WITNESS_ANSWER)
     ledger_leave (self->ledger, GST_BUFFER_PTS (buffer));
 }
