@@ -100,6 +100,15 @@ check_offset (HelperLine *line, guint64 wanted)
   gst_message_unref (message);
 }
 
+static GstBuffer *
+zeros (gsize size)
+{
+  GstBuffer *buffer = gst_buffer_new_allocate (NULL, size, NULL);
+
+  gst_buffer_memset (buffer, 0, 0, size);
+  return buffer;
+}
+
 /* Frames that pass without a score count like those that have one: one that was
  * given up at work, one that waited, one that nobody may read. */
 static void
@@ -115,17 +124,17 @@ test_offset (void)
     HelperLine line;
 
     line_new (&line, cases[i].caps, -1);
-    push (&line, gst_buffer_new_allocate (NULL, size, NULL), 0);
+    push (&line, zeros (size), 0);
     g_assert_true (fake_wait_busy ());
-    push (&line, gst_buffer_new_allocate (NULL, size, NULL), 1);
-    push (&line, gst_buffer_new_allocate (NULL, size, NULL), 2);
+    push (&line, zeros (size), 1);
+    push (&line, zeros (size), 2);
     g_assert_true (helper_tap_wait (line.tap, "buffer@1000000000+1000000000"));
     fake_start_clock ();
     fake_set_speed (0, 0, -1);
     check_offset (&line, 2 * bytes);
     g_object_set (line.element, "max-size-buffers", 0, NULL);
     push (&line, locked_buffer (size), 3);
-    push (&line, gst_buffer_new_allocate (NULL, size, NULL), 4);
+    push (&line, zeros (size), 4);
     check_offset (&line, 4 * bytes);
     helper_line_done (&line);
     fake_reset ();
