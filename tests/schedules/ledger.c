@@ -124,7 +124,7 @@ ledger_running_end (
   first = gst_segment_to_running_time (segment, GST_FORMAT_TIME, start);
   last = gst_segment_to_running_time (
       segment, GST_FORMAT_TIME, MIN (start + duration, segment->stop));
-  /* backwards, what starts later comes first */
+  /* ... and what starts later comes first */
   return GST_CLOCK_TIME_IS_VALID (first) && GST_CLOCK_TIME_IS_VALID (last)
       ? MAX (first, last)
       : GST_CLOCK_TIME_NONE;
