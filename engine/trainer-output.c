@@ -13,6 +13,7 @@
 #include <glib/gstdio.h>
 #include <string.h>
 #include <sys/file.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "atomic-file.h"
@@ -29,6 +30,20 @@ fail (const char *path, const char *what, GError **error)
   g_set_error (error, G_FILE_ERROR, g_file_error_from_errno (code),
       "%s: can't %s it: %s", path, what, g_strerror (code));
   return FALSE;
+}
+
+int
+mblm_trainer_open_own (const char *path, int flags)
+{
+  int fd = open (
+      path, flags | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, 0666);
+  struct stat status;
+
+  if (fd < 0 || (fstat (fd, &status) == 0 && S_ISREG (status.st_mode)))
+    return fd;
+  close (fd);
+  errno = EINVAL;
+  return -1;
 }
 
 /* ------------------------------------------------------------------------- */
@@ -85,11 +100,16 @@ find_newest (MblmTrainer *self, GError **error)
 static gboolean
 check_job (const char *job, GError **error)
 {
-  if (strchr (job, '/') == NULL && strlen (job) <= 50)
-    return TRUE;
-  g_set_error (error, MBLM_ERROR, MBLM_ERROR_INPUT,
-      "JOB_ID names the output folder: it has at most 50 bytes and no slash");
-  return FALSE;
+  gboolean good = strchr (job, '/') == NULL && strlen (job) <= 50 &&
+      g_utf8_validate (job, -1, NULL);
+
+  for (const char *p = job; good && *p != '\0'; p = g_utf8_next_char (p))
+    good = !g_unichar_iscntrl (g_utf8_get_char (p));
+  if (!good)
+    g_set_error (error, MBLM_ERROR, MBLM_ERROR_INPUT,
+        "JOB_ID names the output folder: it has at most 50 bytes of UTF-8, no "
+        "slash and no control characters");
+  return good;
 }
 
 /* A folder of $JOB_ID, which may be there without a run in it, or of the time. */
@@ -129,7 +149,7 @@ take_lock (MblmTrainer *self, GError **error)
 {
   g_autofree char *path = g_build_filename (self->output, LOCK, NULL);
 
-  self->lock = open (path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0666);
+  self->lock = mblm_trainer_open_own (path, O_RDWR);
   if (self->lock < 0)
     return fail (path, "open", error);
   if (flock (self->lock, LOCK_EX | LOCK_NB) == 0)
@@ -179,21 +199,58 @@ load_state (MblmTrainer *self, char **folder, GError **error)
   return FALSE;
 }
 
+/* Whether `name` is what a run writes into its folder. */
+static gboolean
+is_of_run (MblmTrainer *self, const char *name)
+{
+  static const char *const names[] = {
+      "loss.csv", "timemem.csv", CONFIG, "state", "state.old", NULL};
+  g_autofree char *top = g_strconcat (self->config->name, "_top", NULL);
+  g_autofree char *hidden = g_strdup_printf (".%s_batch", self->config->name);
+
+  return g_strv_contains (names, name) || g_str_has_prefix (name, top) ||
+      g_str_has_prefix (name, hidden);
+}
+
+/* A folder of $JOB_ID that was there: a run in it is not to be overwritten, one
+ * that can't be read least of all. */
+static gboolean
+check_unused (MblmTrainer *self, GError **error)
+{
+  g_autoptr (GError) problem = NULL;
+  g_autoptr (MblmTrainingState)
+      found = mblm_training_state_peek (self->output, NULL, &problem);
+  g_autoptr (GDir) dir = g_dir_open (self->output, 0, error);
+  gboolean used = found != NULL;
+  const char *name;
+
+  if (dir == NULL)
+    return FALSE;
+  if (found == NULL &&
+      !g_error_matches (problem, MBLM_ERROR, MBLM_ERROR_NOT_FOUND)) {
+    g_propagate_error (error, g_steal_pointer (&problem));
+    return FALSE;
+  }
+  while (!used && (name = g_dir_read_name (dir)) != NULL)
+    used = is_of_run (self, name);
+  if (!used)
+    return TRUE;
+  g_set_error (error, MBLM_ERROR, MBLM_ERROR_INPUT,
+      "%s: there is a run already, or what is left of one: resume it, set "
+      "another JOB_ID, or move the folder away",
+      self->output);
+  return FALSE;
+}
+
 static gboolean
 begin_state (MblmTrainer *self, GError **error)
 {
   const MblmTrainingConfig *config = self->config;
-  g_autoptr (MblmTrainingState)
-      found = mblm_training_state_peek (self->output, NULL, NULL);
   g_autoptr (GDateTime) now = g_date_time_new_now_local ();
   MblmTrainingState *state;
 
-  if (found != NULL) {
-    g_set_error (error, MBLM_ERROR, MBLM_ERROR_INPUT,
-        "%s: there is a run already: resume it, or set another JOB_ID",
-        self->output);
+  if (!self->made && !check_unused (self, error))
     return FALSE;
-  }
   state = self->state = mblm_training_state_new ();
   state->name = g_strdup (config->name);
   state->fingerprint = g_strdup (config->fingerprint);
@@ -224,9 +281,13 @@ mblm_trainer_open_output (MblmTrainer *self, char **folder, GError **error)
         "%s: there is no such folder to resume a run from", self->output);
     return FALSE;
   }
-  return take_lock (self, error) &&
-      (self->resume ? load_state (self, folder, error)
-                    : begin_state (self, error));
+  if (!take_lock (self, error)) {
+    /* whoever holds it works here, so that nothing may be removed */
+    self->made = FALSE;
+    return FALSE;
+  }
+  return self->resume ? load_state (self, folder, error)
+                      : begin_state (self, error);
 }
 
 void
@@ -243,16 +304,16 @@ mblm_trainer_discard_output (MblmTrainer *self)
 {
   static const char *const names[] = {CONFIG, "loss.csv", "timemem.csv", LOCK};
 
-  mblm_trainer_close_output (self);
-  if (!self->made)
-    return;
-  for (guint i = 0; i < G_N_ELEMENTS (names); i++) {
+  for (guint i = 0; self->made && i < G_N_ELEMENTS (names); i++) {
     g_autofree char *path = g_build_filename (self->output, names[i], NULL);
 
     g_unlink (path);
   }
   /* it stays where there is a state */
-  g_rmdir (self->output);
+  if (self->made)
+    g_rmdir (self->output);
+  /* last: nobody begins there while it is removed */
+  mblm_trainer_close_output (self);
 }
 
 /* ------------------------------------------------------------------------- */

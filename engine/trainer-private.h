@@ -37,10 +37,12 @@ struct _MblmTrainer {
   gboolean made; /* by this process */
   int lock;      /* of it; -1: not held */
   int loss_csv, timemem_csv;
-  gint64 saved; /* monotonic time of the last state, in us */
-  gint64 began; /* of this process's part of the run */
+  gboolean whole; /* the state in memory is one that can be gone on from */
+  gint64 saved;   /* monotonic time of the last state, in us */
+  gint64 began;   /* of this process's part of the run */
   double seconds_before;
-  gboolean plot_failed; /* and was said so */
+  gboolean plot_failed;  /* and was said so */
+  GHashTable *strangers; /* paths of folders that are not ours, said once */
   MblmTrainerProgress progress;
 };
 
@@ -66,6 +68,9 @@ MblmDataset *mblm_trainer_open_split (
 gboolean mblm_trainer_open_output (
     MblmTrainer *self, char **state_folder, GError **error);
 void mblm_trainer_close_output (MblmTrainer *self);
+/* Opens or makes a file in the folder: a plain one, through no link, without ever
+ * waiting for a pipe. -1 with errno. */
+int mblm_trainer_open_own (const char *path, int flags);
 /* Removes a folder that was made for a run that then couldn't begin. */
 void mblm_trainer_discard_output (MblmTrainer *self);
 /* Saves the state, and config.yaml with where to go on. */
