@@ -53,6 +53,13 @@ files_read (MblmDataset *dataset, guint64 epoch, guint64 index,
       &((FilesDataset *) dataset)->row, epoch, index, sample->ids, error);
 }
 
+static void
+files_describe (MblmDataset *dataset, GChecksum *sum)
+{
+  mblm_text_row_describe (
+      &((FilesDataset *) dataset)->row, dataset->options.dir, sum);
+}
+
 /* Takes the corpus, which may be NULL where `error` is set. */
 static MblmDataset *
 files_new (
@@ -113,6 +120,7 @@ const MblmDatasetClass mblm_dataset_pg19_class = {
     .free = files_free,
     .count = files_count,
     .read = files_read,
+    .describe = files_describe,
 };
 
 /* ------------------------------------------------------------------------- */
@@ -254,4 +262,5 @@ const MblmDatasetClass mblm_dataset_files_class = {
     .free = files_free,
     .count = files_count,
     .read = files_read,
+    .describe = files_describe,
 };

@@ -86,6 +86,13 @@ masked_count (MblmDataset *dataset, guint64 epoch)
   return mblm_text_row_count (&((MaskedDataset *) dataset)->row, epoch);
 }
 
+static void
+masked_describe (MblmDataset *dataset, GChecksum *sum)
+{
+  mblm_text_row_describe (
+      &((MaskedDataset *) dataset)->row, dataset->options.dir, sum);
+}
+
 /* Whether the next position is drawn. */
 static gboolean
 draw (guint64 *key, double share)
@@ -121,6 +128,7 @@ const MblmDatasetClass mblm_dataset_pg19masked_class = {
     .free = masked_free,
     .count = masked_count,
     .read = masked_read,
+    .describe = masked_describe,
 };
 
 /* The id in training files of the published implementation. */
@@ -131,4 +139,5 @@ const MblmDatasetClass mblm_dataset_masked_pg19_class = {
     .free = masked_free,
     .count = masked_count,
     .read = masked_read,
+    .describe = masked_describe,
 };
