@@ -166,39 +166,6 @@ take_lock (MblmTrainer *self, GError **error)
 /* Begin and end                                                             */
 /* ------------------------------------------------------------------------- */
 
-/* How a pass is cut decides the last digits of its sums. */
-static void
-take_memory (MblmTrainer *self)
-{
-  if (self->memory != 0 && self->memory != self->state->memory)
-    mblm_trainer_say (self,
-        "the run began with another bound of memory: the last digits of its "
-        "losses may differ from now on");
-  else
-    self->memory = self->state->memory;
-}
-
-static gboolean
-load_state (MblmTrainer *self, char **folder, GError **error)
-{
-  const MblmTrainingConfig *config = self->config;
-
-  self->state = mblm_training_state_load (self->output, folder, error);
-  if (self->state == NULL)
-    return FALSE;
-  if (g_str_equal (self->state->fingerprint, config->fingerprint) &&
-      self->state->done <= config->batches) {
-    take_memory (self);
-    return TRUE;
-  }
-  g_set_error (error, MBLM_ERROR, MBLM_ERROR_CONFIG,
-      "%s: it differs from what the run in %s began with (%s/" CONFIG
-      "): resume with the same file and precision, or begin a new run whose "
-      "`resume` names a model of that one",
-      config->path, self->output, self->output);
-  return FALSE;
-}
-
 /* Whether `name` is what a run writes into its folder. */
 static gboolean
 is_of_run (MblmTrainer *self, const char *name)
@@ -242,52 +209,46 @@ check_unused (MblmTrainer *self, GError **error)
   return FALSE;
 }
 
-static gboolean
-begin_state (MblmTrainer *self, GError **error)
+/* The folder that --resume means. */
+static char *
+find_run (MblmTrainer *self, GError **error)
 {
-  const MblmTrainingConfig *config = self->config;
-  g_autoptr (GDateTime) now = g_date_time_new_now_local ();
-  MblmTrainingState *state;
+  if (self->resume_folder == NULL)
+    return find_newest (self, error);
+  if (g_file_test (self->resume_folder, G_FILE_TEST_IS_DIR))
+    return g_strdup (self->resume_folder);
+  g_set_error (error, MBLM_ERROR, MBLM_ERROR_NOT_FOUND,
+      "%s: there is no such folder to resume a run from", self->resume_folder);
+  return NULL;
+}
 
-  if (!self->made && !check_unused (self, error))
-    return FALSE;
-  state = self->state = mblm_training_state_new ();
-  state->name = g_strdup (config->name);
-  state->fingerprint = g_strdup (config->fingerprint);
-  state->start = g_date_time_format (now, "%Y-%m-%dT%H:%M:%S.%f");
-  state->memory = self->memory;
-  state->epoch = config->next_epoch;
-  state->batch = config->next_batch;
-  /* as published: all epochs count as long as the first */
-  state->first = mblm_batches_count (self->batches, 0) * config->next_epoch +
-      config->next_batch;
-  return TRUE;
+gboolean
+mblm_trainer_find_run (MblmTrainer *self, GError **error)
+{
+  g_free (self->output);
+  self->output = find_run (self, error);
+  return self->output != NULL;
 }
 
 gboolean
 mblm_trainer_open_output (MblmTrainer *self, char **folder, GError **error)
 {
   g_free (self->output);
-  if (!self->resume)
-    self->output = make_folder (self, error);
-  else if (self->resume_folder != NULL)
-    self->output = g_strdup (self->resume_folder);
-  else
-    self->output = find_newest (self, error);
+  self->output = self->resume ? find_run (self, error)
+                              : make_folder (self, error);
   if (self->output == NULL)
     return FALSE;
-  if (self->resume && !g_file_test (self->output, G_FILE_TEST_IS_DIR)) {
-    g_set_error (error, MBLM_ERROR, MBLM_ERROR_NOT_FOUND,
-        "%s: there is no such folder to resume a run from", self->output);
-    return FALSE;
-  }
   if (!take_lock (self, error)) {
     /* whoever holds it works here, so that nothing may be removed */
     self->made = FALSE;
     return FALSE;
   }
-  return self->resume ? load_state (self, folder, error)
-                      : begin_state (self, error);
+  if (self->resume)
+    return mblm_trainer_load_state (self, folder, error);
+  if (!self->made && !check_unused (self, error))
+    return FALSE;
+  mblm_trainer_begin_state (self);
+  return TRUE;
 }
 
 void

@@ -67,6 +67,8 @@ MblmDataset *mblm_trainer_open_split (
  * `state_folder` gets where it is, NULL for a run that begins. */
 gboolean mblm_trainer_open_output (
     MblmTrainer *self, char **state_folder, GError **error);
+/* Finds the folder of a run to go on with, and touches nothing. */
+gboolean mblm_trainer_find_run (MblmTrainer *self, GError **error);
 void mblm_trainer_close_output (MblmTrainer *self);
 /* Opens or makes a file in the folder: a plain one, through no link, without ever
  * waiting for a pipe. -1 with errno. */
@@ -84,6 +86,16 @@ gboolean mblm_trainer_write_model (
     MblmTrainer *self, const char *folder, GError **error);
 gboolean mblm_trainer_write_file (
     const char *folder, const char *name, const char *text, GError **error);
+
+/* ---- trainer-state.c ---------------------------------------------------- */
+
+/* Whether the run in the folder that was found can be gone on with; its data are
+ * compared once they are open. Touches nothing. */
+gboolean mblm_trainer_check_resume (MblmTrainer *self, GError **error);
+/* Loads it; `folder` gets where it is. */
+gboolean mblm_trainer_load_state (
+    MblmTrainer *self, char **folder, GError **error);
+void mblm_trainer_begin_state (MblmTrainer *self);
 
 /* ---- trainer-start.c ---------------------------------------------------- */
 

@@ -169,6 +169,23 @@ import_learner (
   return learner;
 }
 
+/* The state's model has the shape that the training file says. */
+static gboolean
+check_shape (MblmTrainer *self, const char *state_folder, GError **error)
+{
+  g_autofree char *path = g_build_filename (state_folder, "config.yaml", NULL);
+  g_autoptr (MblmConfig) config = mblm_config_load (path, error);
+  g_autofree char *had = config != NULL ? mblm_config_to_yaml (config) : NULL;
+  g_autofree char *has = mblm_config_to_yaml (self->config->model);
+
+  if (had == NULL || g_str_equal (had, has))
+    return had != NULL;
+  g_set_error (error, MBLM_ERROR, MBLM_ERROR_CONFIG,
+      "%s: the state has a model of another shape (%s)", self->config->path,
+      path);
+  return FALSE;
+}
+
 gboolean
 mblm_trainer_start (MblmTrainer *self, const char *state_folder, GError **error)
 {
@@ -183,6 +200,8 @@ mblm_trainer_start (MblmTrainer *self, const char *state_folder, GError **error)
               self->device, &options, error);
     return self->learner != NULL;
   }
+  if (!check_shape (self, state_folder, error))
+    return FALSE;
   path = g_build_filename (state_folder, "state.safetensors", NULL);
   self->learner = mblm_learner_new_from_folder (
       state_folder, self->device, &options, error);

@@ -205,6 +205,10 @@ test_refused (void)
           "resume: {checkpoint_file: /nowhere/x.safetensors, "
           "next_epoch_index: 0, next_batch_index: 0}\n",
           MBLM_ERROR_NOT_FOUND, "/nowhere/x.safetensors"},
+      {"", "",
+          "resume: {checkpoint_file: '', next_epoch_index: 0, "
+          "next_batch_index: 0}\n",
+          MBLM_ERROR_CONFIG, "checkpoint_file is empty"},
   };
 
   for (guint i = 0; i < G_N_ELEMENTS (cases); i++) {
@@ -218,6 +222,90 @@ test_refused (void)
     g_assert_true (
         !g_file_test (out, G_FILE_TEST_EXISTS) || g_rmdir (out) == 0);
   }
+}
+
+/* The run would train on what it writes. */
+static void
+test_among_data (void)
+{
+  g_auto (Place) place;
+  g_autofree char *data = NULL;
+  g_autofree char *out = NULL;
+
+  place_init (&place, "", "", "");
+  data = g_build_filename (place.folder, "data", NULL);
+  out = g_build_filename (place.folder, "out", NULL);
+  g_assert_cmpint (symlink (data, out), ==, 0);
+  expect_refusal (&place, NULL, MBLM_ERROR, MBLM_ERROR_CONFIG,
+      "io.output_dir lies in io.dataset_dir");
+  g_unlink (out);
+  /* a name that begins the same is another folder */
+  g_free (g_steal_pointer (&out));
+  out = g_build_filename (place.folder, "data2", NULL);
+  g_assert_cmpint (g_mkdir (out, 0777), ==, 0);
+
+  g_autofree char *link = g_build_filename (place.folder, "out", NULL);
+  g_autoptr (MblmTrainer) trainer = NULL;
+
+  g_assert_cmpint (symlink (out, link), ==, 0);
+  trainer = trainer_new (&place);
+  run_ok (trainer);
+}
+
+/* A test split that can't be used is known before the training. */
+static void
+test_test_split (void)
+{
+  g_auto (Place) place;
+  g_autofree char *test = NULL;
+  g_autofree char *file = NULL;
+  g_autoptr (MblmTrainer) trainer = NULL;
+  g_autoptr (GString) messages = g_string_new (NULL);
+
+  place_init (&place, "", "", "");
+  test = g_build_filename (place.folder, "data", "test", NULL);
+  file = formats_write (test, "a.txt", "short", -1);
+  expect_refusal (&place, NULL, MBLM_ERROR, MBLM_ERROR_INPUT,
+      "5 ids for test, less than one sample");
+  g_unlink (file);
+  g_rmdir (test);
+  trainer = trainer_new (&place);
+  g_signal_connect (trainer, "message", G_CALLBACK (on_message), messages);
+  run_ok (trainer);
+  g_assert_nonnull (strstr (messages->str, "there is no test"));
+}
+
+typedef struct {
+  char *path;
+  guint batches;
+} Spoil;
+
+static void
+on_spoil (MblmTrainer *trainer, Spoil *spoil)
+{
+  if (++spoil->batches == 30)
+    g_assert_cmpint (truncate (spoil->path, 3), ==, 0);
+}
+
+/* Nor is it lost what went wrong with it after the training. */
+static void
+test_test_fails (void)
+{
+  g_auto (Place) place;
+  g_autofree char *written = NULL;
+  g_autoptr (MblmTrainer) trainer = NULL;
+  g_autoptr (GError) error = NULL;
+  Spoil spoil = {NULL, 0};
+
+  place_init (&place, "", "", "");
+  spoil.path = g_build_filename (place.folder, "data", "test", "a.txt", NULL);
+  trainer = trainer_new (&place);
+  g_signal_connect (trainer, "progress", G_CALLBACK (on_spoil), &spoil);
+  g_assert_false (mblm_trainer_run (trainer, NULL, &error));
+  g_assert_error (error, MBLM_ERROR, MBLM_ERROR_INPUT);
+  written = runs_read (mblm_trainer_get_output (trainer), "config.yaml");
+  g_assert_nonnull (strstr (written, "for test, less than one sample"));
+  g_free (spoil.path);
 }
 
 static void
@@ -307,6 +395,9 @@ main (int argc, char **argv)
   g_test_add_func ("/trainer/not-finite", test_not_finite);
   g_test_add_func ("/trainer/never-finite", test_never_finite);
   g_test_add_func ("/trainer/refused", test_refused);
+  g_test_add_func ("/trainer/among-data", test_among_data);
+  g_test_add_func ("/trainer/test-split", test_test_split);
+  g_test_add_func ("/trainer/test-fails", test_test_fails);
   g_test_add_func ("/trainer/memory", test_memory);
   g_test_add_func ("/trainer/resume-refused", test_resume_refused);
   g_test_add_func ("/trainer/locked", test_locked);

@@ -175,10 +175,6 @@ test_refused (void)
       {"input_seq_len: 128", "input_seq_len: 129",
           "line 11: input_seq_len is 129, but the fixed positions of the first "
           "stage end at 128"},
-      {"clipping: null\n",
-          "clipping: null\nresume: {checkpoint_file: '', next_epoch_index: 0, "
-          "next_batch_index: 0}\n",
-          "line 26: checkpoint_file is empty"},
       {"{a: 1, b: [0.5, x], c: null, d: {e: true}}", "5",
           "line 6: dataset_args must be a mapping"},
   };
@@ -194,6 +190,23 @@ test_refused (void)
     if (strstr (error->message, cases[i].message) == NULL)
       g_error ("%s: %s", cases[i].message, error->message);
   }
+}
+
+/* As a run without a model writes it: good for going on, not for a beginning. */
+static void
+test_no_checkpoint (void)
+{
+  g_autofree char *text = changed ("clipping: null\n",
+      "clipping: null\nresume: {checkpoint_file: '', next_epoch_index: -1, "
+      "next_batch_index: -1}\n");
+  g_autoptr (MblmTrainingConfig) config = parse (text);
+  g_autoptr (GError) error = NULL;
+
+  g_assert_null (config->checkpoint_file);
+  g_assert_false (mblm_training_config_check_start (config, &error));
+  g_assert_error (error, MBLM_ERROR, MBLM_ERROR_CONFIG);
+  g_assert_nonnull (
+      strstr (error->message, "line 26: checkpoint_file is empty"));
 }
 
 /* What is written reads back as the same run, and says where to go on. */
@@ -279,6 +292,10 @@ test_fingerprint (void)
       {"batch_size: 4", "batch_size: 5", FALSE},
       {"hidden_dims: [32, 16]", "hidden_dims: [32, 32]", FALSE},
       {"{e: true}", "{e: false}", FALSE},
+      {"  gradient_clipping: null\n",
+          "  gradient_clipping: null\nresume: {checkpoint_file: x, "
+          "next_epoch_index: 0, next_batch_index: 0}\n",
+          TRUE},
   };
   g_autoptr (MblmTrainingConfig) first = parse (small);
 
@@ -298,6 +315,7 @@ main (int argc, char **argv)
   g_test_add_func ("/training-config/published", test_published);
   g_test_add_func ("/training-config/values", test_values);
   g_test_add_func ("/training-config/refused", test_refused);
+  g_test_add_func ("/training-config/no-checkpoint", test_no_checkpoint);
   g_test_add_func ("/training-config/written", test_written);
   g_test_add_func ("/training-config/written-args", test_written_args);
   g_test_add_func ("/training-config/fingerprint", test_fingerprint);
