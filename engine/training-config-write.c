@@ -12,10 +12,14 @@ static void
 append_text (GString *out, const char *key, const char *text)
 {
   g_string_append_printf (out, "  %s: ", key);
-  if (text == NULL)
+  if (text == NULL) {
     g_string_append (out, "null");
-  else
-    mblm_yaml_append_string (out, text);
+  } else {
+    /* a path need not be text */
+    g_autofree char *valid = g_utf8_make_valid (text, -1);
+
+    mblm_yaml_append_string (out, valid);
+  }
   g_string_append_c (out, '\n');
 }
 
