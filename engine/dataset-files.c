@@ -6,7 +6,7 @@
  *
  * Both are files in a row (dataset-text.c). They differ in where a split is:
  *
- *   pg19   in the folders train, validation (or valid) and test, as published
+ *   pg19   in the folders train, validation (or valid, val) and test, as published
  *   files  anywhere: folders or archives of these names where there is a `train`;
  *          else the last share of the files is for validation, and behind it that
  *          for the test
@@ -151,6 +151,7 @@ read_args (const MblmDatasetOptions *options, FilesArgs *out, GError **error)
       !mblm_args_get_integer (args, "max_unpacked", 0, G_MAXINT64, &max, error))
     return FALSE;
   out->corpus.max_unpacked = (guint64) max;
+  out->corpus.bound_by_room = !mblm_args_has (args, "max_unpacked");
   out->share[MBLM_SPLIT_TRAIN] = 1.0 - out->share[MBLM_SPLIT_VALID] -
       out->share[MBLM_SPLIT_TEST];
   if (out->share[MBLM_SPLIT_TRAIN] > 0.0)
@@ -182,16 +183,14 @@ snap (MblmCorpus *corpus, guint64 cut, double smaller)
   return cut;
 }
 
-/* Leaves the part of the corpus that is the split. FALSE where that has none. */
-static gboolean
+/* Leaves the part of the corpus that is the split, which has a share. */
+static void
 cut_out (MblmCorpus *corpus, const FilesArgs *args, MblmSplit split)
 {
   double total = (double) mblm_corpus_get_total (corpus);
   const double *share = args->share;
   guint64 cuts[4] = {0, 0, 0, mblm_corpus_get_total (corpus)};
 
-  if (share[split] <= 0.0)
-    return FALSE;
   for (guint i = MBLM_SPLIT_TRAIN; i < MBLM_SPLIT_TEST; i++) {
     double after = share[MBLM_SPLIT_TEST] +
         (i == MBLM_SPLIT_TRAIN ? share[MBLM_SPLIT_VALID] : 0.0);
@@ -206,7 +205,6 @@ cut_out (MblmCorpus *corpus, const FilesArgs *args, MblmSplit split)
   if (share[MBLM_SPLIT_VALID] <= 0.0)
     cuts[1] = cuts[2];
   mblm_corpus_keep (corpus, cuts[split], cuts[split + 1]);
-  return TRUE;
 }
 
 /* Not a folder of splits: the share of all that there is. */
@@ -214,16 +212,17 @@ static MblmCorpus *
 open_share (
     const MblmDatasetOptions *options, const FilesArgs *args, GError **error)
 {
-  g_autoptr (MblmCorpus)
-      corpus = mblm_text_open (options->dir, &args->corpus, error);
+  g_autoptr (MblmCorpus) corpus = NULL;
 
-  if (!corpus)
-    return NULL;
-  if (!cut_out (corpus, args, options->split))
+  /* before all archives are unpacked */
+  if (args->share[options->split] <= 0.0)
     return fail_missing (options,
         "add a folder of that name beside one named train, or set valid_share "
         "and test_share in dataset_args",
         error);
+  corpus = mblm_text_open (options->dir, &args->corpus, error);
+  if (corpus != NULL)
+    cut_out (corpus, args, options->split);
   return g_steal_pointer (&corpus);
 }
 

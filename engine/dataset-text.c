@@ -54,26 +54,11 @@ mblm_text_row_clear (MblmTextRow *self)
   g_clear_pointer (&self->starts, g_free);
 }
 
-/* Names start from `dir`, which may have been moved. */
 void
 mblm_text_row_describe (
     const MblmTextRow *self, const char *dir, GChecksum *sum)
 {
-  gsize n = strlen (dir);
-
-  for (guint i = 0; i < self->n_files; i++) {
-    const char *name = mblm_corpus_get_name (self->corpus, i);
-    g_autofree char *size = g_strdup_printf (
-        "%" G_GUINT64_FORMAT, mblm_corpus_get_size (self->corpus, i));
-
-    if (strncmp (name, dir, n) == 0)
-      name += n;
-    while (name[0] == '/')
-      name++;
-    /* the NUL belongs to it: no two lists give the same bytes */
-    g_checksum_update (sum, (const guchar *) name, (gssize) strlen (name) + 1);
-    g_checksum_update (sum, (const guchar *) size, (gssize) strlen (size) + 1);
-  }
+  mblm_corpus_describe (self->corpus, dir, sum);
 }
 
 /* Where an epoch begins. In a row so short that an epoch would have no sample, it
