@@ -58,6 +58,13 @@ read_options (
     return FALSE;
   }
   self->mask_id = mblm_config_get_mask_id (options->config);
+  if (self->share == 0.0 && !self->quirks) {
+    g_set_error (error, MBLM_ERROR, MBLM_ERROR_CONFIG,
+        "masking_proba: 0 leaves nothing to learn; raise it, or leave it out "
+        "for %g",
+        DEFAULT_SHARE);
+    return FALSE;
+  }
   if (self->share >= 0.0 && self->share <= 1.0)
     return TRUE;
   g_set_error (error, MBLM_ERROR, MBLM_ERROR_CONFIG,

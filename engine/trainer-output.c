@@ -14,6 +14,7 @@
 #include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
 #include "atomic-file.h"
@@ -336,6 +337,45 @@ mblm_trainer_save (MblmTrainer *self, GError **error)
     return FALSE;
   }
   return mblm_trainer_write_config (self, NULL, NULL, error);
+}
+
+static guint64
+get_size (const char *folder, const char *name)
+{
+  g_autofree char *path = g_build_filename (folder, name, NULL);
+  GStatBuf status;
+
+  return g_stat (path, &status) == 0 ? (guint64) status.st_size : 0;
+}
+
+/* There will be a second state beside the first, and one model more than are
+ * kept; other files are small. */
+void
+mblm_trainer_check_room (MblmTrainer *self)
+{
+  const MblmTrainingConfig *config = self->config;
+  g_autofree char *folder = g_build_filename (self->output, "state", NULL);
+  guint64 model = get_size (folder, "model.safetensors");
+  guint64 state = model + get_size (folder, "state.safetensors");
+  guint64 gradient = config->accumulate > 1 ? model : 0;
+  guint64 models = MIN (config->models_to_save, config->validate_amount) + 1;
+  double needed = (double) models * (double) model + (double) state +
+      2 * (double) gradient;
+  struct statvfs status;
+
+  if (statvfs (self->output, &status) != 0 ||
+      (double) status.f_bavail * (double) status.f_frsize >= needed)
+    return;
+
+  g_autofree char *bytes = g_format_size (
+      (guint64) MIN (needed, (double) G_MAXINT64));
+  g_autofree char *free = g_format_size (
+      (guint64) status.f_bavail * status.f_frsize);
+
+  mblm_trainer_say (self,
+      "%s: the run will keep up to %s more, and %s are free; make room, or "
+      "lower num_models_to_save",
+      self->output, bytes, free);
 }
 
 gboolean

@@ -41,6 +41,7 @@ struct _MblmTrainer {
   gint64 saved;   /* monotonic time of the last state, in us */
   gint64 began;   /* of this process's part of the run */
   double seconds_before;
+  gboolean idle_said;    /* a batch had no loss that counts */
   gboolean plot_failed;  /* and was said so */
   GHashTable *strangers; /* paths of folders that are not ours, said once */
   MblmTrainerProgress progress;
@@ -77,6 +78,9 @@ int mblm_trainer_open_own (const char *path, int flags);
 void mblm_trainer_discard_output (MblmTrainer *self);
 /* Saves the state, and config.yaml with where to go on. */
 gboolean mblm_trainer_save (MblmTrainer *self, GError **error);
+/* After the first state: says so where the disk is too small for all that the run
+ * will keep. */
+void mblm_trainer_check_room (MblmTrainer *self);
 /* config.yaml; `end`, `problem` may be NULL. */
 gboolean mblm_trainer_write_config (
     MblmTrainer *self, const char *end, const char *problem, GError **error);

@@ -146,6 +146,20 @@ log_batch (MblmTrainer *self, const MblmBatch *batch, double loss,
       mblm_trainer_write_loss (self, &row, error);
 }
 
+/* A mean that is exactly zero is that of no loss at all. */
+static void
+note_idle (MblmTrainer *self, double loss)
+{
+  if (loss != 0 || self->idle_said)
+    return;
+  self->idle_said = TRUE;
+  mblm_trainer_say (self,
+      "batch %" G_GUINT64_FORMAT ": none of its losses counts, so that nothing "
+      "is learnt from it; look at the weights of the loss in dataset_args, and "
+      "at pad_token_id (this is said once)",
+      self->state->first + self->state->done);
+}
+
 static gboolean
 accumulate (MblmTrainer *self, const MblmBatch *batch, GError **error)
 {
@@ -170,6 +184,7 @@ accumulate (MblmTrainer *self, const MblmBatch *batch, GError **error)
   average (&self->progress.smooth_loss, loss, 0.05);
   average (&self->progress.batch_seconds, seconds,
       self->progress.batch_seconds > 0 ? 0.1 : 1);
+  note_idle (self, loss);
   if (!log_batch (self, batch, loss, seconds, error))
     return FALSE;
   if (isfinite (loss)) {
@@ -390,8 +405,13 @@ begin (MblmTrainer *self, GError **error)
   self->seconds_before = self->state->seconds;
   update_progress (self);
   mblm_trainer_tell_progress (self);
+  if (state_folder != NULL)
+    return TRUE;
   /* A disk that is too small shows now, and there is something to resume. */
-  return state_folder != NULL || mblm_trainer_save (self, error);
+  if (!mblm_trainer_save (self, error))
+    return FALSE;
+  mblm_trainer_check_room (self);
+  return TRUE;
 }
 
 static gboolean

@@ -18,6 +18,8 @@
 #include "model-private.h"
 #include "read-file.h"
 
+#define START "start"
+
 /* Where the tensors of a checkpoint are, of a model folder or a .safetensors
  * file; NULL for a .pth file, which has to be read first. */
 static char *
@@ -150,7 +152,7 @@ static MblmLearner *
 import_learner (
     MblmTrainer *self, const MblmLearnerOptions *options, GError **error)
 {
-  g_autofree char *folder = g_build_filename (self->output, "start", NULL);
+  g_autofree char *folder = g_build_filename (self->output, START, NULL);
   MblmLearner *learner = NULL;
 
   if (!mblm_remove_folder (folder, error))
@@ -191,8 +193,11 @@ mblm_trainer_start (MblmTrainer *self, const char *state_folder, GError **error)
 {
   const MblmTrainingConfig *config = self->config;
   const MblmLearnerOptions options = mblm_trainer_get_options (self);
+  g_autofree char *start = g_build_filename (self->output, START, NULL);
   g_autofree char *path = NULL;
 
+  /* of a process that was killed while it imported */
+  mblm_remove_folder (start, NULL);
   if (state_folder == NULL) {
     self->learner = config->checkpoint_file != NULL
         ? import_learner (self, &options, error)

@@ -10,6 +10,7 @@
 #include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -40,6 +41,18 @@ flock (int fd, int operation)
     return -1;
   }
   return (int) syscall (SYS_flock, fd, operation);
+}
+
+static gboolean small_disk;
+
+/* And a disk that has too little room. */
+int
+statvfs (const char *path, struct statvfs *status)
+{
+  memset (status, 0, sizeof *status);
+  status->f_frsize = 1;
+  status->f_bavail = small_disk ? 5000 : 1u << 30;
+  return 0;
 }
 
 static char *
@@ -296,6 +309,28 @@ test_links (void)
   }
 }
 
+/* 257 weights and as many moments of each kind: a second state, its gradient and
+ * that of the first, and three models take 8.2 kB and what the headers take. */
+static void
+test_room (void)
+{
+  for (guint i = 0; i < 2; i++) {
+    g_auto (Place) place;
+    g_autoptr (MblmTrainer) trainer = NULL;
+    g_autoptr (GString) messages = g_string_new (NULL);
+
+    place_init (&place, "", "", "");
+    small_disk = i == 1;
+    trainer = trainer_new (&place);
+    g_signal_connect (trainer, "message", G_CALLBACK (on_message), messages);
+    run_ok (trainer);
+    small_disk = FALSE;
+    g_assert_cmpint (
+        strstr (messages->str, "and 5.0\xc2\xa0kB are free") != NULL, ==,
+        i == 1);
+  }
+}
+
 /* ---- data that vanish ------------------------------------------------------ */
 
 typedef struct {
@@ -366,6 +401,7 @@ main (int argc, char **argv)
   g_test_add_func ("/trainer-folder/used", test_used);
   g_test_add_func ("/trainer-folder/race", test_race);
   g_test_add_func ("/trainer-folder/links", test_links);
+  g_test_add_func ("/trainer-folder/room", test_room);
   g_test_add_func ("/trainer-folder/data-error", test_data_error);
   return g_test_run ();
 }

@@ -408,6 +408,31 @@ test_other_info (void)
   fresh_remove (g_steal_pointer (&folder));
 }
 
+/* A state with another model in it than the file says. */
+static void
+test_other_shape (void)
+{
+  g_auto (Place) place;
+  g_autofree char *output = NULL;
+  g_autofree char *text = NULL;
+  g_autoptr (MblmTrainer) trainer = NULL;
+  GError *error = NULL;
+  char *at;
+
+  place_init (&place, "", "", "");
+  g_assert_false (run_part (&place, FALSE, 9, &output));
+  text = runs_read (output, "state/config.yaml");
+  at = strstr (text, "[24, 16]");
+  g_assert_nonnull (at);
+  at[2] = '8';
+  write_in (output, "state/config.yaml", text);
+  trainer = trainer_new (&place);
+  mblm_trainer_set_resume (trainer, output);
+  g_assert_false (mblm_trainer_run (trainer, NULL, &error));
+  formats_expect (
+      error, MBLM_ERROR, MBLM_ERROR_CONFIG, "a model of another shape", "it");
+}
+
 static void
 on_message (MblmTrainer *trainer, const char *text, GString *all)
 {
@@ -456,6 +481,7 @@ main (int argc, char **argv)
   g_test_add_func ("/trainer-resume/own-file", test_own_file);
   g_test_add_func ("/trainer-resume/other-data", test_other_data);
   g_test_add_func ("/trainer-resume/other-info", test_other_info);
+  g_test_add_func ("/trainer-resume/other-shape", test_other_shape);
   g_test_add_func ("/trainer-resume/other-device", test_other_device);
   return g_test_run ();
 }

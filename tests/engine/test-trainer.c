@@ -152,6 +152,34 @@ test_not_finite (void)
       strstr (messages->str, "batch 11: the gradient is not finite"));
 }
 
+/* Batches that hold nothing but padding. */
+static void
+test_idle (void)
+{
+  g_auto (Place) place;
+  g_autofree char *path = NULL;
+  g_autofree char *params = NULL;
+  g_auto (GStrv) parts = g_strsplit (PARAMS, "pad_token_id: 256", 2);
+  g_autofree char *data = g_strnfill (2000, 'e');
+  g_autoptr (MblmTrainer) trainer = NULL;
+  g_autoptr (GString) messages = g_string_new (NULL);
+  const char *said;
+
+  params = g_strdup_printf ("%spad_token_id: 101%s", parts[0], parts[1]);
+  place_init_with (&place, params, "", "", "");
+  path = g_build_filename (place.folder, "data", "train", NULL);
+  g_free (formats_write (path, "a.txt", data, -1));
+  g_free (formats_write (path, "b.txt", data, -1));
+  fake_learner.pad = 101;
+  trainer = trainer_new (&place);
+  g_signal_connect (trainer, "message", G_CALLBACK (on_message), messages);
+  run_ok (trainer);
+  memset (&fake_learner, 0, sizeof fake_learner);
+  said = strstr (messages->str, "batch 0: none of its losses counts");
+  g_assert_nonnull (said);
+  g_assert_null (strstr (said + 30, "none of its losses"));
+}
+
 static void
 test_never_finite (void)
 {
@@ -222,6 +250,22 @@ test_refused (void)
     g_assert_true (
         !g_file_test (out, G_FILE_TEST_EXISTS) || g_rmdir (out) == 0);
   }
+}
+
+/* The first epoch has the four batches that a step takes, the second only three. */
+static void
+test_later_epochs (void)
+{
+  g_auto (Place) place;
+  g_autofree char *train = NULL;
+  g_autofree char *data = g_strnfill (256, 'e');
+
+  place_init (&place, "", "", "");
+  train = g_build_filename (place.folder, "data", "train", NULL);
+  g_free (formats_write (train, "a.txt", data, -1));
+  g_free (formats_write (train, "b.txt", data, -1));
+  expect_refusal (&place, NULL, MBLM_ERROR, MBLM_ERROR_CONFIG,
+      "an epoch has 3 batches, fewer than gradient_accumulate_every (4)");
 }
 
 /* The run would train on what it writes. */
@@ -393,8 +437,10 @@ main (int argc, char **argv)
   g_test_add_func ("/trainer/run", test_run);
   g_test_add_func ("/trainer/repeated", test_repeated);
   g_test_add_func ("/trainer/not-finite", test_not_finite);
+  g_test_add_func ("/trainer/idle", test_idle);
   g_test_add_func ("/trainer/never-finite", test_never_finite);
   g_test_add_func ("/trainer/refused", test_refused);
+  g_test_add_func ("/trainer/later-epochs", test_later_epochs);
   g_test_add_func ("/trainer/among-data", test_among_data);
   g_test_add_func ("/trainer/test-split", test_test_split);
   g_test_add_func ("/trainer/test-fails", test_test_fails);
