@@ -5,9 +5,10 @@
  *
  *
  * A corpus is an index of files and of the members of archives, in the order of
- * their paths and, in an archive, of the archive; the bytes stay on disk. Plain files are opened when they are read.
- * Compressed archives can't be sought in, so they are unpacked once, to a file
- * without a name. Nothing is ever written under a name that an archive gives.
+ * their paths and, in an archive, of the archive; the bytes stay on disk. Plain
+ * files are opened when they are read. Compressed archives can't be sought in, so
+ * they are unpacked once, to a file without a name. Nothing is ever written under a
+ * name that an archive gives.
  * One thread at a time. Private to the engine.
  */
 
@@ -64,8 +65,8 @@ void mblm_corpus_keep (MblmCorpus *self, guint64 from, guint64 to);
 gboolean mblm_corpus_read (MblmCorpus *self, guint file, guint64 offset,
     guint8 *out, gsize n, GError **error);
 
-/* Whether a name, or the last part of a path, ends as those of archives do (".tar.xz"); then `stem`, where not
- * NULL, gets its length without that ending. */
+/* Whether a name, or the last part of a path, ends as those of archives do
+ * (".tar.xz"); then `stem`, where not NULL, gets its length without that ending. */
 gboolean mblm_corpus_is_archive (const char *name, gsize *stem);
 
 G_END_DECLS
