@@ -35,7 +35,7 @@ struct _MblmCorpus {
   MblmCorpusOptions options;
   GArray *files;    /* MblmCorpusFile */
   gsize name_bytes; /* of all names */
-  GHashTable *seen; /* folders: (device, inode) */
+  GHashTable *seen; /* folders that were read: "device:inode" */
 
   int unpacked;          /* temporary file, -1: none yet */
   guint64 unpacked_size; /* bytes in it */

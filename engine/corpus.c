@@ -171,13 +171,44 @@ compare_names (gconstpointer a, gconstpointer b)
   return strcmp (*(const char *const *) a, *(const char *const *) b);
 }
 
+static char *
+identify (const struct stat *status)
+{
+  return g_strdup_printf ("%" G_GUINT64_FORMAT ":%" G_GUINT64_FORMAT,
+      (guint64) status->st_dev, (guint64) status->st_ino);
+}
+
 /* FALSE where this folder was read already: a link leads back to it. */
 static gboolean
 is_new_folder (MblmCorpus *self, const struct stat *status)
 {
-  return g_hash_table_add (self->seen,
-      g_strdup_printf ("%" G_GUINT64_FORMAT ":%" G_GUINT64_FORMAT,
-          (guint64) status->st_dev, (guint64) status->st_ino));
+  return g_hash_table_add (self->seen, identify (status));
+}
+
+static gboolean
+was_read (MblmCorpus *self, const char *folder)
+{
+  struct stat status;
+  g_autofree char *id = stat (folder, &status) == 0 ? identify (&status) : NULL;
+
+  return id != NULL && g_hash_table_contains (self->seen, id);
+}
+
+gboolean
+mblm_corpus_covers (MblmCorpus *self, const char *path)
+{
+  g_autofree char *at = g_strdup (path);
+
+  while (!was_read (self, at)) {
+    g_autofree char *name = g_path_get_basename (at);
+    char *parent = g_path_get_dirname (at);
+
+    g_free (at);
+    at = parent;
+    if (name[0] == '.' || name[0] == '/')
+      return FALSE;
+  }
+  return TRUE;
 }
 
 /* Adds the paths of what is in a folder to `paths`. */
@@ -261,7 +292,6 @@ void
 mblm_corpus_sort (MblmCorpus *self)
 {
   g_array_sort (self->files, compare_files);
-  g_hash_table_remove_all (self->seen);
 }
 
 /* ------------------------------------------------------------------------- */

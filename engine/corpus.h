@@ -46,6 +46,10 @@ gboolean mblm_corpus_add (MblmCorpus *self, const char *path, GError **error);
 /* Sorts and fixes the order. To be called once, after the last add. */
 void mblm_corpus_sort (MblmCorpus *self);
 
+/* Whether a file at `path`, absolute and without links, would have been added; it
+ * need not be there. */
+gboolean mblm_corpus_covers (MblmCorpus *self, const char *path);
+
 guint mblm_corpus_get_n_files (MblmCorpus *self);
 /* For messages: a path, or that of an archive and the name in it. */
 const char *mblm_corpus_get_name (MblmCorpus *self, guint file);

@@ -60,6 +60,12 @@ files_describe (MblmDataset *dataset, GChecksum *sum)
       &((FilesDataset *) dataset)->row, dataset->options.dir, sum);
 }
 
+static gboolean
+files_covers (MblmDataset *dataset, const char *path)
+{
+  return mblm_corpus_covers (((FilesDataset *) dataset)->row.corpus, path);
+}
+
 /* Takes the corpus, which may be NULL where `error` is set. */
 static MblmDataset *
 files_new (
@@ -121,6 +127,7 @@ const MblmDatasetClass mblm_dataset_pg19_class = {
     .count = files_count,
     .read = files_read,
     .describe = files_describe,
+    .covers = files_covers,
 };
 
 /* ------------------------------------------------------------------------- */
@@ -262,4 +269,5 @@ const MblmDatasetClass mblm_dataset_files_class = {
     .count = files_count,
     .read = files_read,
     .describe = files_describe,
+    .covers = files_covers,
 };

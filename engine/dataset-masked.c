@@ -100,6 +100,12 @@ masked_describe (MblmDataset *dataset, GChecksum *sum)
       &((MaskedDataset *) dataset)->row, dataset->options.dir, sum);
 }
 
+static gboolean
+masked_covers (MblmDataset *dataset, const char *path)
+{
+  return mblm_corpus_covers (((MaskedDataset *) dataset)->row.corpus, path);
+}
+
 /* Whether the next position is drawn. */
 static gboolean
 draw (guint64 *key, double share)
@@ -136,6 +142,7 @@ const MblmDatasetClass mblm_dataset_pg19masked_class = {
     .count = masked_count,
     .read = masked_read,
     .describe = masked_describe,
+    .covers = masked_covers,
 };
 
 /* The id in training files of the published implementation. */
@@ -147,4 +154,5 @@ const MblmDatasetClass mblm_dataset_masked_pg19_class = {
     .count = masked_count,
     .read = masked_read,
     .describe = masked_describe,
+    .covers = masked_covers,
 };

@@ -158,6 +158,12 @@ mblm_dataset_describe (MblmDataset *self, GChecksum *sum)
     self->klass->describe (self, sum);
 }
 
+gboolean
+mblm_dataset_covers (MblmDataset *self, const char *path)
+{
+  return self->klass->covers != NULL && self->klass->covers (self, path);
+}
+
 /* An id that the model has no row for must not get to the kernels. */
 static gboolean
 check_ids (MblmDataset *self, const gint32 *ids, guint64 epoch, guint64 index,

@@ -75,6 +75,10 @@ typedef struct {
    * names of files below `dir`, and sizes. A run goes on with the same data only.
    * May be NULL. */
   void (*describe) (MblmDataset *self, GChecksum *sum);
+  /* Whether a file at `path`, absolute and without links, would be among the data
+   * of this split; it need not be there. A run doesn't write there. May be NULL:
+   * none would. */
+  gboolean (*covers) (MblmDataset *self, const char *path);
 } MblmDatasetClass;
 
 /* The first member of every data set. */
@@ -98,6 +102,7 @@ void mblm_dataset_free (MblmDataset *self);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (MblmDataset, mblm_dataset_free)
 guint64 mblm_dataset_count (MblmDataset *self, guint64 epoch);
 void mblm_dataset_describe (MblmDataset *self, GChecksum *sum);
+gboolean mblm_dataset_covers (MblmDataset *self, const char *path);
 /* Fills all four of `sample`, with the defaults where the class leaves them.
  * Error: MBLM_ERROR_INPUT also for an id beyond the vocabulary. */
 gboolean mblm_dataset_read (MblmDataset *self, guint64 epoch, guint64 index,

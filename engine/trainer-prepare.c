@@ -39,6 +39,67 @@ mblm_trainer_open_split (MblmTrainer *self, MblmSplit split, GError **error)
   return mblm_dataset_open (config->dataset_id, &options, error);
 }
 
+/* The part of a path that is there already, without links; `rest` gets what
+ * follows it. */
+static char *
+find_existing (const char *of, char **rest)
+{
+  g_autofree char *whole = g_canonicalize_filename (of, NULL);
+  g_autofree char *path = g_strdup (whole);
+  g_autofree char *real = NULL;
+
+  while (access (path, F_OK) != 0 && errno == ENOENT && strlen (path) > 1) {
+    char *parent = g_path_get_dirname (path);
+
+    g_free (path);
+    path = parent;
+  }
+  *rest = g_strdup (whole + strlen (path));
+  real = realpath (path, NULL);
+  return g_strdup (real != NULL ? real : path);
+}
+
+/* The folder that is there already of the path of a new one can be written. */
+static gboolean
+check_output (MblmTrainer *self, GError **error)
+{
+  g_autofree char *rest = NULL;
+  g_autofree char *path = find_existing (
+      self->resume ? self->output : self->config->output_dir, &rest);
+  g_autofree char *hint = self->resume
+      ? g_strdup ("make it writable")
+      : g_strdup_printf ("set io.output_dir in %s", self->config->path);
+  int code = ENOTDIR;
+
+  if (g_file_test (path, G_FILE_TEST_IS_DIR)) {
+    if (access (path, W_OK | X_OK) == 0)
+      return TRUE;
+    code = errno;
+  }
+  g_set_error (error, G_FILE_ERROR, g_file_error_from_errno (code),
+      "%s: the run can't write there: %s; %s", path, g_strerror (code), hint);
+  return FALSE;
+}
+
+/* What a new run writes must not be among its data. One to go on with is compared
+ * with what it began with anyway. */
+static gboolean
+check_apart (MblmTrainer *self, MblmDataset *dataset, GError **error)
+{
+  const MblmTrainingConfig *config = self->config;
+  g_autofree char *rest = NULL;
+  g_autofree char *existing = find_existing (config->output_dir, &rest);
+  g_autofree char *path = g_build_filename (existing, rest, NULL);
+
+  if (self->resume || !mblm_dataset_covers (dataset, path))
+    return TRUE;
+  g_set_error (error, MBLM_ERROR, MBLM_ERROR_CONFIG,
+      "%s: io.output_dir lies in io.dataset_dir: the run would read what it "
+      "writes; choose a folder that doesn't",
+      config->path);
+  return FALSE;
+}
+
 /* The test split may be missing, and nothing else may be wrong with it: that is
  * better known now than when the training is over. */
 static gboolean
@@ -48,8 +109,10 @@ check_test (MblmTrainer *self, GError **error)
   MblmDataset *test = mblm_trainer_open_split (self, MBLM_SPLIT_TEST, &problem);
 
   if (test != NULL) {
+    gboolean apart = check_apart (self, test, error);
+
     mblm_dataset_free (test);
-    return TRUE;
+    return apart;
   }
   if (g_error_matches (problem, MBLM_ERROR, MBLM_ERROR_NOT_FOUND))
     return TRUE;
@@ -105,7 +168,8 @@ open_data (MblmTrainer *self, GError **error)
   if (self->train == NULL)
     return FALSE;
   self->valid = mblm_trainer_open_split (self, MBLM_SPLIT_VALID, error);
-  if (self->valid == NULL || !check_test (self, error))
+  if (self->valid == NULL || !check_apart (self, self->train, error) ||
+      !check_apart (self, self->valid, error) || !check_test (self, error))
     return FALSE;
   self->batches = mblm_batches_new (self->train, config->batch_size,
       config->shuffle_train, config->seed, error);
@@ -162,67 +226,6 @@ check_memory (MblmTrainer *self, GError **error)
       "%s: training needs about %s of memory, this machine has %s: take a "
       "smaller batch_size or input_seq_len, or a smaller model",
       config->path, needed, had);
-  return FALSE;
-}
-
-/* The part of a path that is there already, without links. */
-static char *
-find_existing (const char *of)
-{
-  g_autofree char *path = g_canonicalize_filename (of, NULL);
-  g_autofree char *real = NULL;
-
-  while (access (path, F_OK) != 0 && errno == ENOENT && strlen (path) > 1) {
-    char *parent = g_path_get_dirname (path);
-
-    g_free (path);
-    path = parent;
-  }
-  real = realpath (path, NULL);
-  return g_strdup (real != NULL ? real : path);
-}
-
-/* What the run writes would be among its data. */
-static gboolean
-check_apart (MblmTrainer *self, const char *output, GError **error)
-{
-  const MblmTrainingConfig *config = self->config;
-  g_autofree char *data = realpath (config->dataset_dir, NULL);
-  gsize n = data != NULL ? strlen (data) : 0;
-
-  while (n > 0 && data[n - 1] == '/')
-    n--;
-  if (data == NULL || strncmp (output, data, n) != 0 ||
-      (output[n] != '/' && output[n] != '\0'))
-    return TRUE;
-  g_set_error (error, MBLM_ERROR, MBLM_ERROR_CONFIG,
-      "%s: io.output_dir lies in io.dataset_dir: the run would read what it "
-      "writes; choose a folder that doesn't",
-      config->path);
-  return FALSE;
-}
-
-/* The folder that is there already of the path of a new one can be written. */
-static gboolean
-check_output (MblmTrainer *self, GError **error)
-{
-  g_autofree char *path = find_existing (
-      self->resume ? self->output : self->config->output_dir);
-  g_autofree char *hint = self->resume
-      ? g_strdup ("make it writable")
-      : g_strdup_printf ("set io.output_dir in %s", self->config->path);
-  int code = ENOTDIR;
-
-  /* a run of an older version may lie there: its data are compared anyway */
-  if (!self->resume && !check_apart (self, path, error))
-    return FALSE;
-  if (g_file_test (path, G_FILE_TEST_IS_DIR)) {
-    if (access (path, W_OK | X_OK) == 0)
-      return TRUE;
-    code = errno;
-  }
-  g_set_error (error, G_FILE_ERROR, g_file_error_from_errno (code),
-      "%s: the run can't write there: %s; %s", path, g_strerror (code), hint);
   return FALSE;
 }
 

@@ -268,32 +268,49 @@ test_later_epochs (void)
       "an epoch has 3 batches, fewer than gradient_accumulate_every (4)");
 }
 
-/* The run would train on what it writes. */
+/* The run would train on what it writes: where a folder leads into one that is
+ * read, be it there already or not. */
 static void
 test_among_data (void)
 {
-  g_auto (Place) place;
-  g_autofree char *data = NULL;
-  g_autofree char *out = NULL;
+  static const struct {
+    const char *target, *rest;
+    gboolean among;
+  } cases[] = {{"data/train", "", TRUE}, {"data/train", "/a/b", TRUE},
+      {"data/validation", "", TRUE}, {"data/test", "/a", TRUE},
+      {"data/train", "/.a/b", FALSE}, {"data", "/trains", FALSE},
+      {"data2", "", FALSE}};
 
-  place_init (&place, "", "", "");
-  data = g_build_filename (place.folder, "data", NULL);
-  out = g_build_filename (place.folder, "out", NULL);
-  g_assert_cmpint (symlink (data, out), ==, 0);
-  expect_refusal (&place, NULL, MBLM_ERROR, MBLM_ERROR_CONFIG,
-      "io.output_dir lies in io.dataset_dir");
-  g_unlink (out);
-  /* a name that begins the same is another folder */
-  g_free (g_steal_pointer (&out));
-  out = g_build_filename (place.folder, "data2", NULL);
-  g_assert_cmpint (g_mkdir (out, 0777), ==, 0);
+  for (guint i = 0; i < G_N_ELEMENTS (cases); i++) {
+    g_auto (Place) place;
+    g_autofree char *target = NULL;
+    g_autofree char *out = NULL;
+    g_autofree char *text = NULL;
+    g_autofree char *from = NULL;
+    g_autofree char *to = NULL;
+    g_autoptr (MblmTrainer) trainer = NULL;
 
-  g_autofree char *link = g_build_filename (place.folder, "out", NULL);
-  g_autoptr (MblmTrainer) trainer = NULL;
+    place_init (&place, "", "", "");
+    target = g_build_filename (place.folder, cases[i].target, NULL);
+    out = g_build_filename (place.folder, "out", NULL);
+    g_assert_cmpint (g_mkdir_with_parents (target, 0777), ==, 0);
+    g_assert_cmpint (symlink (target, out), ==, 0);
+    from = g_strdup_printf ("%s,", out);
+    to = g_strdup_printf ("%s%s,", out, cases[i].rest);
+    g_assert_true (g_file_get_contents (place.config, &text, NULL, NULL));
 
-  g_assert_cmpint (symlink (out, link), ==, 0);
-  trainer = trainer_new (&place);
-  run_ok (trainer);
+    g_auto (GStrv) parts = g_strsplit (text, from, 2);
+    g_autofree char *changed = g_strjoinv (to, parts);
+
+    g_free (formats_write (place.folder, "run.yaml", changed, -1));
+    if (cases[i].among) {
+      expect_refusal (&place, NULL, MBLM_ERROR, MBLM_ERROR_CONFIG,
+          "io.output_dir lies in io.dataset_dir");
+    } else {
+      trainer = trainer_new (&place);
+      run_ok (trainer);
+    }
+  }
 }
 
 /* A test split that can't be used is known before the training. */
