@@ -384,6 +384,7 @@ mblm_trainer_write_config (
 {
   g_autofree char *best = mblm_trainer_get_best_model (self);
   const MblmTrainingSummary summary = {.checkpoint_file = best,
+      .goes_on = self->resume,
       .has_place = best != NULL,
       .next_epoch = self->state->epoch,
       .next_batch = self->state->batch,

@@ -74,6 +74,7 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC (MblmTrainingConfig, mblm_training_config_free)
 /* What a run tells of itself in its config.yaml; texts may be NULL. */
 typedef struct {
   const char *checkpoint_file; /* the best model so far */
+  gboolean goes_on;            /* the file may be the run's own */
   gboolean has_place;          /* FALSE: -1 for both that follow */
   guint64 next_epoch, next_batch;
   const char *training_start, *training_end, *error;

@@ -330,12 +330,17 @@ test_own_file (void)
   for (guint i = 0; i < 2; i++) {
     g_autofree char *text = runs_read (output, "config.yaml");
 
+    /* it is its own, and began with nothing */
+    g_assert_nonnull (strstr (text, "  resumed_from: null\n"));
     g_assert_cmpint (
         strstr (text, "checkpoint_file: \"\"\n") != NULL, ==, i == 0);
     write_in (place.folder, "run.yaml", text);
     g_assert_cmpint (
         run_part (&place, TRUE, i == 0 ? 15 : G_MAXUINT, &output), ==, i == 1);
   }
+  g_autofree char *last = runs_read (output, "config.yaml");
+
+  g_assert_nonnull (strstr (last, "  resumed_from: null\n"));
   runs_assert_same (expected, output);
 }
 
