@@ -28,6 +28,7 @@ typedef struct {
   MblmYamlNode *key[MBLM_YAML_MAX_DEPTH];   /* of each, waiting for a value */
   guint depth;
   guint total;
+  gsize bytes;
   GHashTable *anchors; /* name -> node, borrowed */
 } Reader;
 
@@ -78,14 +79,20 @@ fail (Reader *self, gsize line, GError **error, const char *format, ...)
 }
 
 static gboolean
-count (Reader *self, guint weight, guint line, GError **error)
+count (Reader *self, guint weight, gsize bytes, guint line, GError **error)
 {
   self->total += weight;
+  self->bytes += bytes;
   if (self->total > MBLM_YAML_MAX_NODES)
     return fail (self, line, error,
         "more than %d values with every alias "
         "written out, which no configuration needs",
         MBLM_YAML_MAX_NODES);
+  if (self->bytes > MBLM_YAML_MAX_WRITTEN)
+    return fail (self, line, error,
+        "more than %d bytes of text with every alias written out, which no "
+        "configuration needs",
+        MBLM_YAML_MAX_WRITTEN);
   return TRUE;
 }
 
@@ -97,6 +104,7 @@ put (MblmYamlNode *mapping, MblmYamlNode *key, MblmYamlNode *value)
   g_hash_table_insert (
       mapping->index, key->text, GUINT_TO_POINTER (mapping->keys->len));
   mapping->weight += 1 + value->weight;
+  mapping->bytes += key->bytes + value->bytes;
   mapping->height = MAX (mapping->height, value->height + 1);
 }
 
@@ -115,7 +123,8 @@ merge (Reader *self, MblmYamlNode *mapping, const MblmYamlNode *from,
 
     if (g_hash_table_contains (mapping->index, key->text))
       continue;
-    if (!count (self, 1 + value->weight, line, error))
+    if (!count (
+            self, 1 + value->weight, key->bytes + value->bytes, line, error))
       return FALSE;
     put (mapping, key, value);
   }
@@ -169,6 +178,7 @@ attach (Reader *self, MblmYamlNode *node, GError **error)
   if (parent->kind == MBLM_YAML_SEQUENCE) {
     g_ptr_array_add (parent->values, node);
     parent->weight += node->weight;
+    parent->bytes += node->bytes;
     parent->height = MAX (parent->height, node->height + 1);
     return TRUE;
   }
@@ -245,10 +255,12 @@ read_scalar (Reader *self, const yaml_event_t *event, GError **error)
   if (strlen (value) != event->data.scalar.length)
     return fail (self, node->line, error, "a text with a NUL in it");
   node->text = g_strdup (value);
+  node->bytes = event->data.scalar.length;
   node->plain = event->data.scalar.style == YAML_PLAIN_SCALAR_STYLE;
   return type_scalar (
              self, node, (const char *) event->data.scalar.tag, error) &&
-      count (self, 1, node->line, error) && attach (self, node, error);
+      count (self, 1, node->bytes, node->line, error) &&
+      attach (self, node, error);
 }
 
 static gboolean
@@ -283,7 +295,7 @@ open_container (
   self->stack[self->depth] = node;
   self->key[self->depth] = NULL;
   self->depth++;
-  return count (self, 1, node->line, error);
+  return count (self, 1, 0, node->line, error);
 }
 
 /* A container is attached when it is complete, so that its weight is known. */
@@ -314,7 +326,8 @@ read_alias (Reader *self, const yaml_event_t *event, GError **error)
   if (self->depth + node->height > MBLM_YAML_MAX_DEPTH)
     return fail (
         self, line, error, "nested more than %d deep", MBLM_YAML_MAX_DEPTH);
-  return count (self, node->weight, line, error) && attach (self, node, error);
+  return count (self, node->weight, node->bytes, line, error) &&
+      attach (self, node, error);
 }
 
 static gboolean

@@ -7,9 +7,9 @@
  * Scalars are typed as YAML 1.1 has them (which is what the published files are
  * read with), plus floats like 1e-3 that YAML 1.2 added. Aliases and merge keys
  * (`<<`) are followed; a document that contains itself, that is more than
- * MBLM_YAML_MAX_DEPTH deep or that has more than MBLM_YAML_MAX_NODES nodes with
- * every alias written out is an error, as are duplicate keys. Private to the
- * engine.
+ * MBLM_YAML_MAX_DEPTH deep or that has more than MBLM_YAML_MAX_NODES nodes or
+ * MBLM_YAML_MAX_WRITTEN bytes of text with every alias written out is an error, as
+ * are duplicate keys. Private to the engine.
  */
 
 #pragma once
@@ -21,6 +21,7 @@ G_BEGIN_DECLS
 #define MBLM_YAML_MAX_BYTES (1024 * 1024)
 #define MBLM_YAML_MAX_DEPTH 32
 #define MBLM_YAML_MAX_NODES 20000
+#define MBLM_YAML_MAX_WRITTEN (4 * 1024 * 1024)
 
 typedef enum {
   MBLM_YAML_NULL,
@@ -46,6 +47,7 @@ struct _MblmYamlNode {
   gboolean open;     /* while it is read */
   guint height;      /* 1 for scalars */
   guint weight;      /* nodes with every alias written out */
+  gsize bytes;       /* of their text */
 };
 
 typedef struct {

@@ -20,6 +20,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
 #include "mblm-error.h"
@@ -56,6 +57,21 @@ open_unnamed (const char *folder)
   return fd;
 }
 
+/* Where nobody has said how much may be unpacked, what is free may be, but for a
+ * twentieth: others need the disk too. */
+static void
+find_room (MblmCorpus *self)
+{
+  struct statvfs status;
+  guint64 free;
+
+  self->room = self->options.max_unpacked;
+  if (!self->options.bound_by_room || fstatvfs (self->unpacked, &status) != 0)
+    return;
+  free = (guint64) status.f_bavail * status.f_frsize;
+  self->room = MIN (self->room, free - free / 20);
+}
+
 /* $TMPDIR where the user names one; else not /tmp at first, which may be memory. */
 static gboolean
 open_temporary (MblmCorpus *self, GError **error)
@@ -72,8 +88,10 @@ open_temporary (MblmCorpus *self, GError **error)
     g_mkdir_with_parents (cache, 0700);
   for (guint i = 0; !is_chosen && self->unpacked < 0 && i < 3; i++)
     self->unpacked = open_unnamed (folders[i]);
-  if (self->unpacked >= 0)
+  if (self->unpacked >= 0) {
+    find_room (self);
     return TRUE;
+  }
 
   int code = errno;
   g_set_error (error, G_FILE_ERROR, g_file_error_from_errno (code),
@@ -138,6 +156,30 @@ settle (int code, guint *retries)
   return code;
 }
 
+/* Only what the name says: a file that is compressed may begin as any of them. */
+static void
+support_format (Archive *archive, MblmArchiveKind kind)
+{
+  switch (kind) {
+    case MBLM_ARCHIVE_TAR:
+      archive_read_support_format_tar (archive);
+      break;
+    case MBLM_ARCHIVE_ZIP:
+      archive_read_support_format_zip (archive);
+      break;
+    case MBLM_ARCHIVE_7Z:
+      archive_read_support_format_7zip (archive);
+      break;
+    case MBLM_ARCHIVE_CPIO:
+      archive_read_support_format_cpio (archive);
+      break;
+    default:
+      /* what is in it is its one member */
+      archive_read_support_format_raw (archive);
+      archive_read_support_format_empty (archive);
+  }
+}
+
 static Archive *
 open_archive (const char *path, int fd, GError **error)
 {
@@ -152,18 +194,7 @@ open_archive (const char *path, int fd, GError **error)
   archive_read_support_filter_bzip2 (archive);
   archive_read_support_filter_xz (archive);
   archive_read_support_filter_zstd (archive);
-  archive_read_support_format_tar (archive);
-  archive_read_support_format_zip (archive);
-  archive_read_support_format_7zip (archive);
-  archive_read_support_format_cpio (archive);
-  /* "book.txt.gz" is its one member; anything would do for it, so that an
-   * archive that is broken at its head must not get here. */
-  g_autofree char *lower = g_ascii_strdown (path, -1);
-  if (!strstr (lower, ".tar") && !strstr (lower, ".tgz") &&
-      !strstr (lower, ".txz") && !strstr (lower, ".tbz2") &&
-      !strstr (lower, ".tzst") && !g_str_has_suffix (lower, ".zip") &&
-      !g_str_has_suffix (lower, ".7z") && !g_str_has_suffix (lower, ".cpio"))
-    archive_read_support_format_raw (archive);
+  support_format (archive, mblm_archive_get_kind (path, NULL));
   if (archive_read_open_fd (archive, fd, BLOCK) != ARCHIVE_OK) {
     fail (archive, path, error);
     return NULL;
@@ -184,12 +215,29 @@ member_name (const char *path, struct archive_entry *entry, guint64 number)
   return g_strdup_printf ("%s/%.*s", path, MAX_NAME, name);
 }
 
+static gboolean
+fail_room (MblmCorpus *self, const char *path, GError **error)
+{
+  if (self->room < self->options.max_unpacked)
+    g_set_error (error, G_FILE_ERROR, G_FILE_ERROR_NOSPC,
+        "%s: unpacks to more than the %" G_GUINT64_FORMAT
+        " bytes that are free for archives; set TMPDIR to a folder with more "
+        "room",
+        path, self->room);
+  else
+    g_set_error (error, MBLM_ERROR, MBLM_ERROR_INPUT,
+        "%s: unpacks to more than the %" G_GUINT64_FORMAT
+        " bytes that archives may; raise max_unpacked if that is right",
+        path, self->room);
+  return FALSE;
+}
+
 /* Unpacks the data of a member behind what is there; `size` gets its bytes. */
 static gboolean
 unpack (MblmCorpus *self, Archive *archive, const char *path, guint64 *size,
     GError **error)
 {
-  guint64 room = self->options.max_unpacked - self->unpacked_size;
+  guint64 room = self->room - self->unpacked_size;
   guint retries = 0;
 
   *size = 0;
@@ -206,13 +254,8 @@ unpack (MblmCorpus *self, Archive *archive, const char *path, guint64 *size,
       continue;
     if (code != ARCHIVE_OK || offset < 0)
       return fail (archive, path, error);
-    if ((guint64) offset > room || n > room - (guint64) offset) {
-      g_set_error (error, MBLM_ERROR, MBLM_ERROR_INPUT,
-          "%s: unpacks to more than the %" G_GUINT64_FORMAT
-          " bytes that archives may; raise max_unpacked if that is right",
-          path, self->options.max_unpacked);
-      return FALSE;
-    }
+    if ((guint64) offset > room || n > room - (guint64) offset)
+      return fail_room (self, path, error);
     /* A hole between blocks stays one. */
     if (!write_block (
             self, path, data, n, self->unpacked_size + (guint64) offset, error))
@@ -228,18 +271,22 @@ add_member (MblmCorpus *self, Archive *archive, const char *path,
 {
   guint64 size;
 
-  if (archive_entry_filetype (entry) != AE_IFREG ||
-      archive_entry_hardlink (entry) != NULL)
+  /* Of several links to one file, any may hold the data: in a .cpio the last. */
+  if (archive_entry_filetype (entry) != AE_IFREG)
     return TRUE;
   if (!unpack (self, archive, path, &size, error))
     return FALSE;
   if (size == 0)
     return TRUE;
 
-  guint64 offset = self->unpacked_size;
+  const MblmCorpusFile file = {.name = member_name (path, entry, number),
+      .path_length = strlen (path),
+      .number = number,
+      .unpacked = TRUE,
+      .offset = self->unpacked_size,
+      .size = size};
   self->unpacked_size += size;
-  return mblm_corpus_append (
-      self, member_name (path, entry, number), TRUE, offset, size, error);
+  return mblm_corpus_append (self, &file, error);
 }
 
 static gboolean

@@ -57,20 +57,18 @@ get_file (MblmCorpus *self, guint file)
 }
 
 gboolean
-mblm_corpus_append (MblmCorpus *self, char *name, gboolean unpacked,
-    guint64 offset, guint64 size, GError **error)
+mblm_corpus_append (
+    MblmCorpus *self, const MblmCorpusFile *file, GError **error)
 {
-  MblmCorpusFile file = {name, unpacked, offset, size};
-
-  self->name_bytes += strlen (name) + 1;
-  g_array_append_val (self->files, file);
+  self->name_bytes += strlen (file->name) + 1;
+  g_array_append_vals (self->files, file, 1);
   if (self->files->len <= MBLM_CORPUS_MAX_FILES &&
       self->name_bytes <= MBLM_CORPUS_MAX_NAMES)
     return TRUE;
   g_set_error (error, MBLM_ERROR, MBLM_ERROR_INPUT,
       "%s: more than %u files, or than %" G_GSIZE_FORMAT
       " bytes of names, with those before it; put the data into fewer files",
-      name, MBLM_CORPUS_MAX_FILES, MBLM_CORPUS_MAX_NAMES);
+      file->name, MBLM_CORPUS_MAX_FILES, MBLM_CORPUS_MAX_NAMES);
   return FALSE;
 }
 
@@ -84,24 +82,41 @@ mblm_corpus_truncate (MblmCorpus *self, guint n, guint64 size)
     self->unpacked_size = size;
 }
 
+MblmArchiveKind
+mblm_archive_get_kind (const char *name, gsize *stem)
+{
+  static const struct {
+    const char *ending;
+    MblmArchiveKind kind;
+  } endings[] = {{".tar", MBLM_ARCHIVE_TAR}, {".tar.gz", MBLM_ARCHIVE_TAR},
+      {".tgz", MBLM_ARCHIVE_TAR}, {".tar.xz", MBLM_ARCHIVE_TAR},
+      {".txz", MBLM_ARCHIVE_TAR}, {".tar.bz2", MBLM_ARCHIVE_TAR},
+      {".tbz2", MBLM_ARCHIVE_TAR}, {".tar.zst", MBLM_ARCHIVE_TAR},
+      {".tzst", MBLM_ARCHIVE_TAR}, {".zip", MBLM_ARCHIVE_ZIP},
+      {".7z", MBLM_ARCHIVE_7Z}, {".cpio", MBLM_ARCHIVE_CPIO},
+      {".gz", MBLM_ARCHIVE_FILE}, {".xz", MBLM_ARCHIVE_FILE},
+      {".bz2", MBLM_ARCHIVE_FILE}, {".zst", MBLM_ARCHIVE_FILE}};
+  const char *slash = strrchr (name, '/');
+  const char *base = slash != NULL ? slash + 1 : name;
+  gsize length = strlen (base);
+
+  for (guint i = 0; i < G_N_ELEMENTS (endings); i++) {
+    const char *ending = endings[i].ending;
+    gsize n = strlen (ending);
+
+    if (length <= n || g_ascii_strcasecmp (base + length - n, ending) != 0)
+      continue;
+    if (stem)
+      *stem = strlen (name) - n;
+    return endings[i].kind;
+  }
+  return MBLM_ARCHIVE_NONE;
+}
+
 gboolean
 mblm_corpus_is_archive (const char *name, gsize *stem)
 {
-  static const char *const endings[] = {".tar", ".tar.gz", ".tgz", ".tar.xz",
-      ".txz", ".tar.bz2", ".tbz2", ".tar.zst", ".tzst", ".zip", ".7z", ".cpio",
-      ".gz", ".xz", ".bz2", ".zst"};
-  gsize length = strlen (name);
-
-  for (guint i = 0; i < G_N_ELEMENTS (endings); i++) {
-    gsize n = strlen (endings[i]);
-
-    if (length <= n || g_ascii_strcasecmp (name + length - n, endings[i]) != 0)
-      continue;
-    if (stem)
-      *stem = length - n;
-    return TRUE;
-  }
-  return FALSE;
+  return mblm_archive_get_kind (name, stem) != MBLM_ARCHIVE_NONE;
 }
 
 /* ------------------------------------------------------------------------- */
@@ -141,8 +156,13 @@ add_file (MblmCorpus *self, const char *path, GError **error)
   if (fd < 0)
     return may_skip (self, problem, error);
   close (fd);
-  return size == 0 ||
-      mblm_corpus_append (self, g_strdup (path), FALSE, 0, size, error);
+
+  const MblmCorpusFile file = {
+      .name = g_strdup (path), .path_length = strlen (path), .size = size};
+  if (size > 0)
+    return mblm_corpus_append (self, &file, error);
+  g_free (file.name);
+  return TRUE;
 }
 
 static gint
@@ -151,13 +171,44 @@ compare_names (gconstpointer a, gconstpointer b)
   return strcmp (*(const char *const *) a, *(const char *const *) b);
 }
 
+static char *
+identify (const struct stat *status)
+{
+  return g_strdup_printf ("%" G_GUINT64_FORMAT ":%" G_GUINT64_FORMAT,
+      (guint64) status->st_dev, (guint64) status->st_ino);
+}
+
 /* FALSE where this folder was read already: a link leads back to it. */
 static gboolean
 is_new_folder (MblmCorpus *self, const struct stat *status)
 {
-  return g_hash_table_add (self->seen,
-      g_strdup_printf ("%" G_GUINT64_FORMAT ":%" G_GUINT64_FORMAT,
-          (guint64) status->st_dev, (guint64) status->st_ino));
+  return g_hash_table_add (self->seen, identify (status));
+}
+
+static gboolean
+was_read (MblmCorpus *self, const char *folder)
+{
+  struct stat status;
+  g_autofree char *id = stat (folder, &status) == 0 ? identify (&status) : NULL;
+
+  return id != NULL && g_hash_table_contains (self->seen, id);
+}
+
+gboolean
+mblm_corpus_covers (MblmCorpus *self, const char *path)
+{
+  g_autofree char *at = g_strdup (path);
+
+  while (!was_read (self, at)) {
+    g_autofree char *name = g_path_get_basename (at);
+    char *parent = g_path_get_dirname (at);
+
+    g_free (at);
+    at = parent;
+    if (name[0] == '.' || name[0] == '/')
+      return FALSE;
+  }
+  return TRUE;
 }
 
 /* Adds the paths of what is in a folder to `paths`. */
@@ -223,23 +274,24 @@ mblm_corpus_add (MblmCorpus *self, const char *path, GError **error)
   return good;
 }
 
+/* By path; members of one archive as they come in it. */
 static gint
 compare_files (gconstpointer a, gconstpointer b)
 {
   const MblmCorpusFile *x = a, *y = b;
-  int order = strcmp (x->name, y->name);
+  int order = memcmp (x->name, y->name, MIN (x->path_length, y->path_length));
 
-  /* two members of one name: as they come in the archive */
-  return order != 0           ? order
-      : x->offset < y->offset ? -1
-                              : x->offset > y->offset;
+  if (order != 0)
+    return order;
+  if (x->path_length != y->path_length)
+    return x->path_length < y->path_length ? -1 : 1;
+  return x->number < y->number ? -1 : x->number > y->number;
 }
 
 void
 mblm_corpus_sort (MblmCorpus *self)
 {
   g_array_sort (self->files, compare_files);
-  g_hash_table_remove_all (self->seen);
 }
 
 /* ------------------------------------------------------------------------- */
@@ -275,6 +327,28 @@ mblm_corpus_get_total (MblmCorpus *self)
 }
 
 void
+mblm_corpus_describe (MblmCorpus *self, const char *dir, GChecksum *sum)
+{
+  gsize n = strlen (dir);
+
+  for (guint i = 0; i < self->files->len; i++) {
+    const MblmCorpusFile *file = get_file (self, i);
+    gsize start = strncmp (file->name, dir, n) == 0 ? n : 0;
+    g_autofree char *numbers = g_strdup_printf (
+        "%" G_GUINT64_FORMAT " %" G_GUINT64_FORMAT, file->number, file->size);
+
+    while (start < file->path_length && file->name[start] == '/')
+      start++;
+    g_checksum_update (sum, (const guchar *) file->name + start,
+        (gssize) (file->path_length - start));
+    /* with a NUL on both sides no two lists give the same bytes */
+    g_checksum_update (sum, (const guchar *) "", 1);
+    g_checksum_update (
+        sum, (const guchar *) numbers, (gssize) strlen (numbers) + 1);
+  }
+}
+
+void
 mblm_corpus_keep (MblmCorpus *self, guint64 from, guint64 to)
 {
   g_autoptr (GArray) all = g_steal_pointer (&self->files);
@@ -287,8 +361,11 @@ mblm_corpus_keep (MblmCorpus *self, guint64 from, guint64 to)
     guint64 first = MAX (from, start), end = MIN (to, start + file->size);
 
     if (first < end) {
-      MblmCorpusFile part = {g_steal_pointer (&file->name), file->unpacked,
-          file->offset + (first - start), end - first};
+      MblmCorpusFile part = *file;
+
+      file->name = NULL;
+      part.offset += first - start;
+      part.size = end - first;
       g_array_append_val (self->files, part);
     }
     start += file->size;

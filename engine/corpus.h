@@ -5,9 +5,10 @@
  *
  *
  * A corpus is an index of files and of the members of archives, in the order of
- * their names; the bytes stay on disk. Plain files are opened when they are read.
- * Compressed archives can't be sought in, so they are unpacked once, to a file
- * without a name. Nothing is ever written under a name that an archive gives.
+ * their paths and, in an archive, of the archive; the bytes stay on disk. Plain
+ * files are opened when they are read. Compressed archives can't be sought in, so
+ * they are unpacked once, to a file without a name. Nothing is ever written under a
+ * name that an archive gives.
  * One thread at a time. Private to the engine.
  */
 
@@ -28,6 +29,7 @@ typedef struct {
   gboolean unpack;          /* archives are containers, not files of bytes */
   gboolean skip_unreadable; /* a warning instead of an error */
   guint64 max_unpacked;
+  gboolean bound_by_room; /* nor more than is free */
 } MblmCorpusOptions;
 
 typedef struct _MblmCorpus MblmCorpus;
@@ -41,8 +43,12 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC (MblmCorpus, mblm_corpus_free)
  * devices, pipes, empty files and names that begin with a dot are left out.
  * Errors: NOT_FOUND, INPUT, G_FILE_ERROR. */
 gboolean mblm_corpus_add (MblmCorpus *self, const char *path, GError **error);
-/* Sorts by name and fixes the order. To be called once, after the last add. */
+/* Sorts and fixes the order. To be called once, after the last add. */
 void mblm_corpus_sort (MblmCorpus *self);
+
+/* Whether a file at `path`, absolute and without links, would have been added; it
+ * need not be there. */
+gboolean mblm_corpus_covers (MblmCorpus *self, const char *path);
 
 guint mblm_corpus_get_n_files (MblmCorpus *self);
 /* For messages: a path, or that of an archive and the name in it. */
@@ -51,6 +57,9 @@ const char *mblm_corpus_get_name (MblmCorpus *self, guint file);
 guint64 mblm_corpus_get_size (MblmCorpus *self, guint file);
 /* Bytes of all files. */
 guint64 mblm_corpus_get_total (MblmCorpus *self);
+/* Adds the paths of all files, as they are below `dir`, which may have been moved,
+ * the numbers of members in their archives and the sizes. */
+void mblm_corpus_describe (MblmCorpus *self, const char *dir, GChecksum *sum);
 /* Keeps the bytes [from, to) of all of them in a row: files that are not whole
  * become shorter, and the others go. */
 void mblm_corpus_keep (MblmCorpus *self, guint64 from, guint64 to);
@@ -60,8 +69,8 @@ void mblm_corpus_keep (MblmCorpus *self, guint64 from, guint64 to);
 gboolean mblm_corpus_read (MblmCorpus *self, guint file, guint64 offset,
     guint8 *out, gsize n, GError **error);
 
-/* Whether a name ends as those of archives do (".tar.xz"); then `stem`, where not
- * NULL, gets its length without that ending. */
+/* Whether a name, or the last part of a path, ends as those of archives do
+ * (".tar.xz"); then `stem`, where not NULL, gets its length without that ending. */
 gboolean mblm_corpus_is_archive (const char *name, gsize *stem);
 
 G_END_DECLS

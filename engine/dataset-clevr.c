@@ -49,6 +49,12 @@ clevr_count (MblmDataset *dataset, guint64 epoch)
   return mblm_questions_count (((ClevrDataset *) dataset)->questions);
 }
 
+static void
+clevr_describe (MblmDataset *dataset, GChecksum *sum)
+{
+  mblm_questions_describe (((ClevrDataset *) dataset)->questions, sum);
+}
+
 /* ------------------------------------------------------------------------- */
 /* Arguments                                                                 */
 /* ------------------------------------------------------------------------- */
@@ -347,4 +353,5 @@ const MblmDatasetClass mblm_dataset_clevr_class = {
     .free = clevr_free,
     .count = clevr_count,
     .read = clevr_read,
+    .describe = clevr_describe,
 };

@@ -6,7 +6,7 @@
  *
  * Both are files in a row (dataset-text.c). They differ in where a split is:
  *
- *   pg19   in the folders train, validation (or valid) and test, as published
+ *   pg19   in the folders train, validation (or valid, val) and test, as published
  *   files  anywhere: folders or archives of these names where there is a `train`;
  *          else the last share of the files is for validation, and behind it that
  *          for the test
@@ -51,6 +51,19 @@ files_read (MblmDataset *dataset, guint64 epoch, guint64 index,
 {
   return mblm_text_row_read (
       &((FilesDataset *) dataset)->row, epoch, index, sample->ids, error);
+}
+
+static void
+files_describe (MblmDataset *dataset, GChecksum *sum)
+{
+  mblm_text_row_describe (
+      &((FilesDataset *) dataset)->row, dataset->options.dir, sum);
+}
+
+static gboolean
+files_covers (MblmDataset *dataset, const char *path)
+{
+  return mblm_corpus_covers (((FilesDataset *) dataset)->row.corpus, path);
 }
 
 /* Takes the corpus, which may be NULL where `error` is set. */
@@ -113,6 +126,8 @@ const MblmDatasetClass mblm_dataset_pg19_class = {
     .free = files_free,
     .count = files_count,
     .read = files_read,
+    .describe = files_describe,
+    .covers = files_covers,
 };
 
 /* ------------------------------------------------------------------------- */
@@ -143,6 +158,7 @@ read_args (const MblmDatasetOptions *options, FilesArgs *out, GError **error)
       !mblm_args_get_integer (args, "max_unpacked", 0, G_MAXINT64, &max, error))
     return FALSE;
   out->corpus.max_unpacked = (guint64) max;
+  out->corpus.bound_by_room = !mblm_args_has (args, "max_unpacked");
   out->share[MBLM_SPLIT_TRAIN] = 1.0 - out->share[MBLM_SPLIT_VALID] -
       out->share[MBLM_SPLIT_TEST];
   if (out->share[MBLM_SPLIT_TRAIN] > 0.0)
@@ -174,16 +190,14 @@ snap (MblmCorpus *corpus, guint64 cut, double smaller)
   return cut;
 }
 
-/* Leaves the part of the corpus that is the split. FALSE where that has none. */
-static gboolean
+/* Leaves the part of the corpus that is the split, which has a share. */
+static void
 cut_out (MblmCorpus *corpus, const FilesArgs *args, MblmSplit split)
 {
   double total = (double) mblm_corpus_get_total (corpus);
   const double *share = args->share;
   guint64 cuts[4] = {0, 0, 0, mblm_corpus_get_total (corpus)};
 
-  if (share[split] <= 0.0)
-    return FALSE;
   for (guint i = MBLM_SPLIT_TRAIN; i < MBLM_SPLIT_TEST; i++) {
     double after = share[MBLM_SPLIT_TEST] +
         (i == MBLM_SPLIT_TRAIN ? share[MBLM_SPLIT_VALID] : 0.0);
@@ -198,7 +212,6 @@ cut_out (MblmCorpus *corpus, const FilesArgs *args, MblmSplit split)
   if (share[MBLM_SPLIT_VALID] <= 0.0)
     cuts[1] = cuts[2];
   mblm_corpus_keep (corpus, cuts[split], cuts[split + 1]);
-  return TRUE;
 }
 
 /* Not a folder of splits: the share of all that there is. */
@@ -206,16 +219,17 @@ static MblmCorpus *
 open_share (
     const MblmDatasetOptions *options, const FilesArgs *args, GError **error)
 {
-  g_autoptr (MblmCorpus)
-      corpus = mblm_text_open (options->dir, &args->corpus, error);
+  g_autoptr (MblmCorpus) corpus = NULL;
 
-  if (!corpus)
-    return NULL;
-  if (!cut_out (corpus, args, options->split))
+  /* before all archives are unpacked */
+  if (args->share[options->split] <= 0.0)
     return fail_missing (options,
         "add a folder of that name beside one named train, or set valid_share "
         "and test_share in dataset_args",
         error);
+  corpus = mblm_text_open (options->dir, &args->corpus, error);
+  if (corpus != NULL)
+    cut_out (corpus, args, options->split);
   return g_steal_pointer (&corpus);
 }
 
@@ -254,4 +268,6 @@ const MblmDatasetClass mblm_dataset_files_class = {
     .free = files_free,
     .count = files_count,
     .read = files_read,
+    .describe = files_describe,
+    .covers = files_covers,
 };

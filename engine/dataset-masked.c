@@ -58,6 +58,13 @@ read_options (
     return FALSE;
   }
   self->mask_id = mblm_config_get_mask_id (options->config);
+  if (self->share == 0.0 && !self->quirks) {
+    g_set_error (error, MBLM_ERROR, MBLM_ERROR_CONFIG,
+        "masking_proba: 0 leaves nothing to learn; raise it, or leave it out "
+        "for %g",
+        DEFAULT_SHARE);
+    return FALSE;
+  }
   if (self->share >= 0.0 && self->share <= 1.0)
     return TRUE;
   g_set_error (error, MBLM_ERROR, MBLM_ERROR_CONFIG,
@@ -84,6 +91,19 @@ static guint64
 masked_count (MblmDataset *dataset, guint64 epoch)
 {
   return mblm_text_row_count (&((MaskedDataset *) dataset)->row, epoch);
+}
+
+static void
+masked_describe (MblmDataset *dataset, GChecksum *sum)
+{
+  mblm_text_row_describe (
+      &((MaskedDataset *) dataset)->row, dataset->options.dir, sum);
+}
+
+static gboolean
+masked_covers (MblmDataset *dataset, const char *path)
+{
+  return mblm_corpus_covers (((MaskedDataset *) dataset)->row.corpus, path);
 }
 
 /* Whether the next position is drawn. */
@@ -121,6 +141,8 @@ const MblmDatasetClass mblm_dataset_pg19masked_class = {
     .free = masked_free,
     .count = masked_count,
     .read = masked_read,
+    .describe = masked_describe,
+    .covers = masked_covers,
 };
 
 /* The id in training files of the published implementation. */
@@ -131,4 +153,6 @@ const MblmDatasetClass mblm_dataset_masked_pg19_class = {
     .free = masked_free,
     .count = masked_count,
     .read = masked_read,
+    .describe = masked_describe,
+    .covers = masked_covers,
 };

@@ -41,6 +41,8 @@ typedef struct {
 gboolean mblm_text_row_init (MblmTextRow *self, MblmCorpus *corpus,
     const MblmDatasetOptions *options, const char *where, GError **error);
 void mblm_text_row_clear (MblmTextRow *self);
+void mblm_text_row_describe (
+    const MblmTextRow *self, const char *dir, GChecksum *sum);
 guint64 mblm_text_row_count (const MblmTextRow *self, guint64 epoch);
 /* Fills ids [length]. */
 gboolean mblm_text_row_read (const MblmTextRow *self, guint64 epoch,

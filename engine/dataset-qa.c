@@ -43,6 +43,12 @@ qa_count (MblmDataset *dataset, guint64 epoch)
   return mblm_questions_count (((QaDataset *) dataset)->questions);
 }
 
+static void
+qa_describe (MblmDataset *dataset, GChecksum *sum)
+{
+  mblm_questions_describe (((QaDataset *) dataset)->questions, sum);
+}
+
 static gboolean
 has_segment (MblmInfo *info, MblmSegment segment)
 {
@@ -221,6 +227,10 @@ load (Reader *reader, guint index, GError **error)
   g_autoptr (MblmPicture) picture = mblm_picture_load (question->image, error);
   if (picture)
     reader->picture = mblm_picture_to_bytes (picture, self->layout, error);
+  if (reader->picture == NULL) {
+    g_autofree char *where = mblm_questions_where (self->questions, index);
+    g_prefix_error (error, "%s: ", where);
+  }
   return reader->picture != NULL;
 }
 
@@ -265,4 +275,5 @@ const MblmDatasetClass mblm_dataset_qa_class = {
     .free = qa_free,
     .count = qa_count,
     .read = qa_read,
+    .describe = qa_describe,
 };

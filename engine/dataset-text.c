@@ -54,6 +54,13 @@ mblm_text_row_clear (MblmTextRow *self)
   g_clear_pointer (&self->starts, g_free);
 }
 
+void
+mblm_text_row_describe (
+    const MblmTextRow *self, const char *dir, GChecksum *sum)
+{
+  mblm_corpus_describe (self->corpus, dir, sum);
+}
+
 /* Where an epoch begins. In a row so short that an epoch would have no sample, it
  * moves on only as far as one is left. */
 static guint64

@@ -151,6 +151,19 @@ mblm_dataset_count (MblmDataset *self, guint64 epoch)
   return self->klass->count (self, epoch);
 }
 
+void
+mblm_dataset_describe (MblmDataset *self, GChecksum *sum)
+{
+  if (self->klass->describe != NULL)
+    self->klass->describe (self, sum);
+}
+
+gboolean
+mblm_dataset_covers (MblmDataset *self, const char *path)
+{
+  return self->klass->covers != NULL && self->klass->covers (self, path);
+}
+
 /* An id that the model has no row for must not get to the kernels. */
 static gboolean
 check_ids (MblmDataset *self, const gint32 *ids, guint64 epoch, guint64 index,

@@ -22,7 +22,7 @@
 G_BEGIN_DECLS
 
 /* Goes up with every change of this file that a module would notice. */
-#define MBLM_DATASET_ABI 1
+#define MBLM_DATASET_ABI 2
 
 typedef struct _MblmDataset MblmDataset;
 
@@ -71,6 +71,14 @@ typedef struct {
   /* `index` < count. Called from one thread at a time. */
   gboolean (*read) (MblmDataset *self, guint64 epoch, guint64 index,
       MblmTrainingSample *sample, GError **error);
+  /* Adds what tells these data from others and is known without reading them: the
+   * names of files below `dir`, and sizes. A run goes on with the same data only.
+   * May be NULL. */
+  void (*describe) (MblmDataset *self, GChecksum *sum);
+  /* Whether a file at `path`, absolute and without links, would be among the data
+   * of this split; it need not be there. A run doesn't write there. May be NULL:
+   * none would. */
+  gboolean (*covers) (MblmDataset *self, const char *path);
 } MblmDatasetClass;
 
 /* The first member of every data set. */
@@ -93,6 +101,8 @@ MblmDataset *mblm_dataset_open (
 void mblm_dataset_free (MblmDataset *self);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (MblmDataset, mblm_dataset_free)
 guint64 mblm_dataset_count (MblmDataset *self, guint64 epoch);
+void mblm_dataset_describe (MblmDataset *self, GChecksum *sum);
+gboolean mblm_dataset_covers (MblmDataset *self, const char *path);
 /* Fills all four of `sample`, with the defaults where the class leaves them.
  * Error: MBLM_ERROR_INPUT also for an id beyond the vocabulary. */
 gboolean mblm_dataset_read (MblmDataset *self, guint64 epoch, guint64 index,

@@ -7,6 +7,7 @@
 #include "loss-plot.h"
 
 #include <cairo-svg.h>
+#include <float.h>
 #include <math.h>
 #include <string.h>
 
@@ -24,6 +25,12 @@
 #define POINTS 900
 /* Rows that the smoothed line averages over: a fiftieth of all. */
 #define SMOOTHING 50
+/* Marks of an axis at most. */
+#define MARKS 32
+/* What an axis covers at least, of its largest number. */
+#define LEAST_SHARE 1e-9
+/* No number of a run is beyond it; their differences stay finite. */
+#define MAX_NUMBER 1e300
 #define MAX_CSV ((gsize) 1 << 30)
 
 typedef struct {
@@ -42,7 +49,7 @@ typedef struct {
 /* ------------------------------------------------------------------------- */
 
 /* One line of loss.csv; others than losses of batches and validations, and those
- * that are not finite, are passed over. */
+ * that are not finite or beyond MAX_NUMBER, are passed over. */
 static void
 read_row (Plot *self, const char *line)
 {
@@ -60,7 +67,7 @@ read_row (Plot *self, const char *line)
     return;
   point.x = g_ascii_strtod (fields[6], NULL);
   point.y = g_ascii_strtod (fields[7], NULL) / G_LN2;
-  if (isfinite (point.x) && isfinite (point.y))
+  if (fabs (point.x) <= MAX_NUMBER && fabs (point.y) <= MAX_NUMBER)
     g_array_append_val (to, point);
 }
 
@@ -167,12 +174,12 @@ find_range (Plot *self)
   extend (self, self->train);
   extend (self, self->valid);
   if (self->x_high <= self->x_low)
-    self->x_high = self->x_low + 1;
+    self->x_high = self->x_low + MAX (1, fabs (self->x_low) * LEAST_SHARE);
   step = step_of (MAX (self->y_high - self->y_low, 0.01));
   self->y_low = floor (self->y_low / step) * step;
   self->y_high = ceil (self->y_high / step) * step;
   if (self->y_high <= self->y_low)
-    self->y_high = self->y_low + step;
+    self->y_high = self->y_low + MAX (step, fabs (self->y_low) * LEAST_SHARE);
 }
 
 static double
@@ -212,25 +219,42 @@ draw_mark (cairo_t *cr, double x0, double y0, double x1, double y1)
   cairo_set_source_rgb (cr, 0.2, 0.2, 0.2);
 }
 
+/* Marks of an axis, which may have none: between numbers that are large and close
+ * together a step would be lost in rounding. */
+static guint
+count_marks (double first, double step, double low, double high)
+{
+  guint n = 0;
+
+  if (step < 4 * DBL_EPSILON * MAX (fabs (low), fabs (high)))
+    return 0;
+  while (n < MARKS && (first + n) * step <= high)
+    n++;
+  return n;
+}
+
 static void
 draw_axes (const Plot *self)
 {
   cairo_t *cr = self->cr;
   double x_step = step_of (self->x_high - self->x_low);
   double y_step = step_of (self->y_high - self->y_low);
+  double x_first = ceil (self->x_low / x_step);
+  double y_first = round (self->y_low / y_step);
+  guint x_marks = count_marks (x_first, x_step, self->x_low, self->x_high);
+  guint y_marks = count_marks (
+      y_first, y_step, self->y_low, self->y_high + y_step / 2);
 
-  for (double i = ceil (self->x_low / x_step); i * x_step <= self->x_high;
-       i++) {
-    double x = x_of (self, i * x_step);
-    g_autofree char *text = g_strdup_printf ("%.12g", i * x_step);
+  for (guint i = 0; i < x_marks; i++) {
+    double number = (x_first + i) * x_step, x = x_of (self, number);
+    g_autofree char *text = g_strdup_printf ("%.12g", number);
 
     draw_mark (cr, x, TOP, x, HEIGHT - BOTTOM);
     draw_text (cr, x, HEIGHT - BOTTOM + 18, 0.5, text);
   }
-  for (double i = round (self->y_low / y_step);
-       i * y_step <= self->y_high + y_step / 2; i++) {
-    double y = y_of (self, i * y_step);
-    g_autofree char *text = g_strdup_printf ("%.6g", i * y_step);
+  for (guint i = 0; i < y_marks; i++) {
+    double number = (y_first + i) * y_step, y = y_of (self, number);
+    g_autofree char *text = g_strdup_printf ("%.6g", number);
 
     draw_mark (cr, LEFT, y, WIDTH - RIGHT, y);
     draw_text (cr, LEFT - 8, y + 4, 1.0, text);

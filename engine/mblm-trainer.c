@@ -33,6 +33,7 @@ mblm_trainer_finalize (GObject *object)
   g_clear_pointer (&self->config, mblm_training_config_free);
   g_clear_object (&self->info);
   g_clear_object (&self->device);
+  g_clear_pointer (&self->strangers, g_hash_table_unref);
   g_free (self->resume_folder);
   g_free (self->output);
   G_OBJECT_CLASS (mblm_trainer_parent_class)->finalize (object);

@@ -15,7 +15,10 @@
  *   state                   what the run is resumed from
  *
  * A run that is stopped, or killed, and resumed computes what it would have
- * computed otherwise, bit for bit. In loss.csv, avg_grad and avg_grad_clipped are
+ * computed otherwise, bit for bit, where the device, the level of the processor
+ * that its kernels use and the bound of memory are those that it began with; where
+ * they aren't, a message says so. Other data, or another mblm.json, are an error.
+ * In loss.csv, avg_grad and avg_grad_clipped are
  * the L2 norm of the last step's gradient before and after clipping (the
  * published means over all entries say little). In timemem.csv, fw_time of a
  * batch is that of the forward and the backward pass, which are one here, and
@@ -90,7 +93,8 @@ const MblmTrainerProgress *mblm_trainer_get_progress (MblmTrainer *self);
 MblmConfig *mblm_trainer_get_config (MblmTrainer *self);
 MblmDevice *mblm_trainer_get_device (MblmTrainer *self);
 MblmPrecision mblm_trainer_get_precision (MblmTrainer *self);
-/* The output folder; NULL before mblm_trainer_run. */
+/* The output folder; NULL before mblm_trainer_run, or where a run is gone on with
+ * mblm_trainer_prepare. */
 const char *mblm_trainer_get_output (MblmTrainer *self);
 /* The folder of the best model; NULL where there is none yet. Free with g_free. */
 char *mblm_trainer_get_best_model (MblmTrainer *self);

@@ -386,3 +386,15 @@ mblm_questions_count (MblmQuestions *self)
 {
   return self->places->len;
 }
+
+void
+mblm_questions_describe (MblmQuestions *self, GChecksum *sum)
+{
+  for (guint i = 0; i < self->places->len; i++) {
+    const Place *place = &g_array_index (self->places, Place, i);
+    g_autofree char *text = g_strdup_printf (
+        "%" G_GUINT64_FORMAT " %u\n", place->offset, place->size);
+
+    g_checksum_update (sum, (const guchar *) text, -1);
+  }
+}

@@ -45,6 +45,8 @@ void mblm_questions_free (MblmQuestions *self);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (MblmQuestions, mblm_questions_free)
 
 guint mblm_questions_count (MblmQuestions *self);
+/* Where each question lies in the file, and how long it is. */
+void mblm_questions_describe (MblmQuestions *self, GChecksum *sum);
 /* For messages: "FILE, line 3" or "FILE, entry 3 of questions". */
 char *mblm_questions_where (MblmQuestions *self, guint index);
 gboolean mblm_questions_read (

@@ -63,7 +63,7 @@ open_one (MblmTrainer *self, const char *name, const char *header, int *fd,
   g_autofree char *path = g_build_filename (self->output, name, NULL);
   struct stat status;
 
-  *fd = open (path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0666);
+  *fd = mblm_trainer_open_own (path, O_WRONLY | O_APPEND);
   if (*fd < 0 || fstat (*fd, &status) != 0)
     return fail (self, name, error);
   if ((guint64) status.st_size < *length) {

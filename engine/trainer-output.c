@@ -13,6 +13,8 @@
 #include <glib/gstdio.h>
 #include <string.h>
 #include <sys/file.h>
+#include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
 #include "atomic-file.h"
@@ -29,6 +31,20 @@ fail (const char *path, const char *what, GError **error)
   g_set_error (error, G_FILE_ERROR, g_file_error_from_errno (code),
       "%s: can't %s it: %s", path, what, g_strerror (code));
   return FALSE;
+}
+
+int
+mblm_trainer_open_own (const char *path, int flags)
+{
+  int fd = open (
+      path, flags | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, 0666);
+  struct stat status;
+
+  if (fd < 0 || (fstat (fd, &status) == 0 && S_ISREG (status.st_mode)))
+    return fd;
+  close (fd);
+  errno = EINVAL;
+  return -1;
 }
 
 /* ------------------------------------------------------------------------- */
@@ -85,11 +101,16 @@ find_newest (MblmTrainer *self, GError **error)
 static gboolean
 check_job (const char *job, GError **error)
 {
-  if (strchr (job, '/') == NULL && strlen (job) <= 50)
-    return TRUE;
-  g_set_error (error, MBLM_ERROR, MBLM_ERROR_INPUT,
-      "JOB_ID names the output folder: it has at most 50 bytes and no slash");
-  return FALSE;
+  gboolean good = strchr (job, '/') == NULL && strlen (job) <= 50 &&
+      g_utf8_validate (job, -1, NULL);
+
+  for (const char *p = job; good && *p != '\0'; p = g_utf8_next_char (p))
+    good = !g_unichar_iscntrl (g_utf8_get_char (p));
+  if (!good)
+    g_set_error (error, MBLM_ERROR, MBLM_ERROR_INPUT,
+        "JOB_ID names the output folder: it has at most 50 bytes of UTF-8, no "
+        "slash and no control characters");
+  return good;
 }
 
 /* A folder of $JOB_ID, which may be there without a run in it, or of the time. */
@@ -129,7 +150,7 @@ take_lock (MblmTrainer *self, GError **error)
 {
   g_autofree char *path = g_build_filename (self->output, LOCK, NULL);
 
-  self->lock = open (path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0666);
+  self->lock = mblm_trainer_open_own (path, O_RDWR);
   if (self->lock < 0)
     return fail (path, "open", error);
   if (flock (self->lock, LOCK_EX | LOCK_NB) == 0)
@@ -146,87 +167,89 @@ take_lock (MblmTrainer *self, GError **error)
 /* Begin and end                                                             */
 /* ------------------------------------------------------------------------- */
 
-/* How a pass is cut decides the last digits of its sums. */
-static void
-take_memory (MblmTrainer *self)
+/* Whether `name` is what a run writes into its folder. */
+static gboolean
+is_of_run (MblmTrainer *self, const char *name)
 {
-  if (self->memory != 0 && self->memory != self->state->memory)
-    mblm_trainer_say (self,
-        "the run began with another bound of memory: the last digits of its "
-        "losses may differ from now on");
-  else
-    self->memory = self->state->memory;
+  static const char *const names[] = {
+      "loss.csv", "timemem.csv", CONFIG, "state", "state.old", NULL};
+  g_autofree char *top = g_strconcat (self->config->name, "_top", NULL);
+  g_autofree char *hidden = g_strdup_printf (".%s_batch", self->config->name);
+
+  return g_strv_contains (names, name) || g_str_has_prefix (name, top) ||
+      g_str_has_prefix (name, hidden);
 }
 
+/* A folder of $JOB_ID that was there: a run in it is not to be overwritten, one
+ * that can't be read least of all. */
 static gboolean
-load_state (MblmTrainer *self, char **folder, GError **error)
+check_unused (MblmTrainer *self, GError **error)
 {
-  const MblmTrainingConfig *config = self->config;
+  g_autoptr (GError) problem = NULL;
+  g_autoptr (MblmTrainingState)
+      found = mblm_training_state_peek (self->output, NULL, &problem);
+  g_autoptr (GDir) dir = g_dir_open (self->output, 0, error);
+  gboolean used = found != NULL;
+  const char *name;
 
-  self->state = mblm_training_state_load (self->output, folder, error);
-  if (self->state == NULL)
+  if (dir == NULL)
     return FALSE;
-  if (g_str_equal (self->state->fingerprint, config->fingerprint) &&
-      self->state->done <= config->batches) {
-    take_memory (self);
-    return TRUE;
+  if (found == NULL &&
+      !g_error_matches (problem, MBLM_ERROR, MBLM_ERROR_NOT_FOUND)) {
+    g_propagate_error (error, g_steal_pointer (&problem));
+    return FALSE;
   }
-  g_set_error (error, MBLM_ERROR, MBLM_ERROR_CONFIG,
-      "%s: it differs from what the run in %s began with (%s/" CONFIG
-      "): resume with the same file and precision, or begin a new run whose "
-      "`resume` names a model of that one",
-      config->path, self->output, self->output);
+  while (!used && (name = g_dir_read_name (dir)) != NULL)
+    used = is_of_run (self, name);
+  if (!used)
+    return TRUE;
+  g_set_error (error, MBLM_ERROR, MBLM_ERROR_INPUT,
+      "%s: there is a run already, or what is left of one: resume it, set "
+      "another JOB_ID, or move the folder away",
+      self->output);
   return FALSE;
 }
 
-static gboolean
-begin_state (MblmTrainer *self, GError **error)
+/* The folder that --resume means. */
+static char *
+find_run (MblmTrainer *self, GError **error)
 {
-  const MblmTrainingConfig *config = self->config;
-  g_autoptr (MblmTrainingState)
-      found = mblm_training_state_peek (self->output, NULL, NULL);
-  g_autoptr (GDateTime) now = g_date_time_new_now_local ();
-  MblmTrainingState *state;
+  if (self->resume_folder == NULL)
+    return find_newest (self, error);
+  if (g_file_test (self->resume_folder, G_FILE_TEST_IS_DIR))
+    return g_strdup (self->resume_folder);
+  g_set_error (error, MBLM_ERROR, MBLM_ERROR_NOT_FOUND,
+      "%s: there is no such folder to resume a run from", self->resume_folder);
+  return NULL;
+}
 
-  if (found != NULL) {
-    g_set_error (error, MBLM_ERROR, MBLM_ERROR_INPUT,
-        "%s: there is a run already: resume it, or set another JOB_ID",
-        self->output);
-    return FALSE;
-  }
-  state = self->state = mblm_training_state_new ();
-  state->name = g_strdup (config->name);
-  state->fingerprint = g_strdup (config->fingerprint);
-  state->start = g_date_time_format (now, "%Y-%m-%dT%H:%M:%S.%f");
-  state->memory = self->memory;
-  state->epoch = config->next_epoch;
-  state->batch = config->next_batch;
-  /* as published: all epochs count as long as the first */
-  state->first = mblm_batches_count (self->batches, 0) * config->next_epoch +
-      config->next_batch;
-  return TRUE;
+gboolean
+mblm_trainer_find_run (MblmTrainer *self, GError **error)
+{
+  g_free (self->output);
+  self->output = find_run (self, error);
+  return self->output != NULL;
 }
 
 gboolean
 mblm_trainer_open_output (MblmTrainer *self, char **folder, GError **error)
 {
   g_free (self->output);
-  if (!self->resume)
-    self->output = make_folder (self, error);
-  else if (self->resume_folder != NULL)
-    self->output = g_strdup (self->resume_folder);
-  else
-    self->output = find_newest (self, error);
+  self->output = self->resume ? find_run (self, error)
+                              : make_folder (self, error);
   if (self->output == NULL)
     return FALSE;
-  if (self->resume && !g_file_test (self->output, G_FILE_TEST_IS_DIR)) {
-    g_set_error (error, MBLM_ERROR, MBLM_ERROR_NOT_FOUND,
-        "%s: there is no such folder to resume a run from", self->output);
+  if (!take_lock (self, error)) {
+    /* whoever holds it works here, so that nothing may be removed */
+    self->made = FALSE;
     return FALSE;
   }
-  return take_lock (self, error) &&
-      (self->resume ? load_state (self, folder, error)
-                    : begin_state (self, error));
+  if (self->resume)
+    return mblm_trainer_load_state (self, folder, error);
+  if (!self->made && !check_unused (self, error))
+    return FALSE;
+  mblm_trainer_begin_state (self);
+  return TRUE;
 }
 
 void
@@ -243,16 +266,16 @@ mblm_trainer_discard_output (MblmTrainer *self)
 {
   static const char *const names[] = {CONFIG, "loss.csv", "timemem.csv", LOCK};
 
-  mblm_trainer_close_output (self);
-  if (!self->made)
-    return;
-  for (guint i = 0; i < G_N_ELEMENTS (names); i++) {
+  for (guint i = 0; self->made && i < G_N_ELEMENTS (names); i++) {
     g_autofree char *path = g_build_filename (self->output, names[i], NULL);
 
     g_unlink (path);
   }
   /* it stays where there is a state */
-  g_rmdir (self->output);
+  if (self->made)
+    g_rmdir (self->output);
+  /* last: nobody begins there while it is removed */
+  mblm_trainer_close_output (self);
 }
 
 /* ------------------------------------------------------------------------- */
@@ -316,12 +339,52 @@ mblm_trainer_save (MblmTrainer *self, GError **error)
   return mblm_trainer_write_config (self, NULL, NULL, error);
 }
 
+static guint64
+get_size (const char *folder, const char *name)
+{
+  g_autofree char *path = g_build_filename (folder, name, NULL);
+  GStatBuf status;
+
+  return g_stat (path, &status) == 0 ? (guint64) status.st_size : 0;
+}
+
+/* There will be a second state beside the first, and one model more than are
+ * kept; other files are small. */
+void
+mblm_trainer_check_room (MblmTrainer *self)
+{
+  const MblmTrainingConfig *config = self->config;
+  g_autofree char *folder = g_build_filename (self->output, "state", NULL);
+  guint64 model = get_size (folder, "model.safetensors");
+  guint64 state = model + get_size (folder, "state.safetensors");
+  guint64 gradient = config->accumulate > 1 ? model : 0;
+  guint64 models = MIN (config->models_to_save, config->validate_amount) + 1;
+  double needed = (double) models * (double) model + (double) state +
+      2 * (double) gradient;
+  struct statvfs status;
+
+  if (statvfs (self->output, &status) != 0 ||
+      (double) status.f_bavail * (double) status.f_frsize >= needed)
+    return;
+
+  g_autofree char *bytes = g_format_size (
+      (guint64) MIN (needed, (double) G_MAXINT64));
+  g_autofree char *free = g_format_size (
+      (guint64) status.f_bavail * status.f_frsize);
+
+  mblm_trainer_say (self,
+      "%s: the run will keep up to %s more, and %s are free; make room, or "
+      "lower num_models_to_save",
+      self->output, bytes, free);
+}
+
 gboolean
 mblm_trainer_write_config (
     MblmTrainer *self, const char *end, const char *problem, GError **error)
 {
   g_autofree char *best = mblm_trainer_get_best_model (self);
   const MblmTrainingSummary summary = {.checkpoint_file = best,
+      .goes_on = self->resume,
       .has_place = best != NULL,
       .next_epoch = self->state->epoch,
       .next_batch = self->state->batch,

@@ -7,6 +7,7 @@
 #include "trainer-private.h"
 
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -38,34 +39,117 @@ mblm_trainer_open_split (MblmTrainer *self, MblmSplit split, GError **error)
   return mblm_dataset_open (config->dataset_id, &options, error);
 }
 
+/* The part of a path that is there already, without links; `rest` gets what
+ * follows it. */
+static char *
+find_existing (const char *of, char **rest)
+{
+  g_autofree char *whole = g_canonicalize_filename (of, NULL);
+  g_autofree char *path = g_strdup (whole);
+  g_autofree char *real = NULL;
+
+  while (access (path, F_OK) != 0 && errno == ENOENT && strlen (path) > 1) {
+    char *parent = g_path_get_dirname (path);
+
+    g_free (path);
+    path = parent;
+  }
+  *rest = g_strdup (whole + strlen (path));
+  real = realpath (path, NULL);
+  return g_strdup (real != NULL ? real : path);
+}
+
+/* The folder that is there already of the path of a new one can be written. */
 static gboolean
-open_data (MblmTrainer *self, GError **error)
+check_output (MblmTrainer *self, GError **error)
+{
+  g_autofree char *rest = NULL;
+  g_autofree char *path = find_existing (
+      self->resume ? self->output : self->config->output_dir, &rest);
+  g_autofree char *hint = self->resume
+      ? g_strdup ("make it writable")
+      : g_strdup_printf ("set io.output_dir in %s", self->config->path);
+  int code = ENOTDIR;
+
+  if (g_file_test (path, G_FILE_TEST_IS_DIR)) {
+    if (access (path, W_OK | X_OK) == 0)
+      return TRUE;
+    code = errno;
+  }
+  g_set_error (error, G_FILE_ERROR, g_file_error_from_errno (code),
+      "%s: the run can't write there: %s; %s", path, g_strerror (code), hint);
+  return FALSE;
+}
+
+/* What a new run writes must not be among its data. One to go on with is compared
+ * with what it began with anyway. */
+static gboolean
+check_apart (MblmTrainer *self, MblmDataset *dataset, GError **error)
 {
   const MblmTrainingConfig *config = self->config;
-  guint64 count;
+  g_autofree char *rest = NULL;
+  g_autofree char *existing = find_existing (config->output_dir, &rest);
+  g_autofree char *path = g_build_filename (existing, rest, NULL);
 
-  self->train = mblm_trainer_open_split (self, MBLM_SPLIT_TRAIN, error);
-  if (self->train == NULL)
-    return FALSE;
-  self->valid = mblm_trainer_open_split (self, MBLM_SPLIT_VALID, error);
-  if (self->valid == NULL)
-    return FALSE;
-  self->batches = mblm_batches_new (self->train, config->batch_size,
-      config->shuffle_train, config->seed, error);
-  if (self->batches == NULL)
-    return FALSE;
-  count = mblm_batches_count (self->batches, config->next_epoch);
+  if (self->resume || !mblm_dataset_covers (dataset, path))
+    return TRUE;
+  g_set_error (error, MBLM_ERROR, MBLM_ERROR_CONFIG,
+      "%s: io.output_dir lies in io.dataset_dir: the run would read what it "
+      "writes; choose a folder that doesn't",
+      config->path);
+  return FALSE;
+}
+
+/* The test split may be missing, and nothing else may be wrong with it: that is
+ * better known now than when the training is over. */
+static gboolean
+check_test (MblmTrainer *self, GError **error)
+{
+  g_autoptr (GError) problem = NULL;
+  MblmDataset *test = mblm_trainer_open_split (self, MBLM_SPLIT_TEST, &problem);
+
+  if (test != NULL) {
+    gboolean apart = check_apart (self, test, error);
+
+    mblm_dataset_free (test);
+    return apart;
+  }
+  if (g_error_matches (problem, MBLM_ERROR, MBLM_ERROR_NOT_FOUND))
+    return TRUE;
+  g_propagate_error (error, g_steal_pointer (&problem));
+  return FALSE;
+}
+
+/* The fewest batches that an epoch of the run has, `count` being those of its
+ * first: in a row of text the last of L epochs begins latest. */
+static guint64
+find_fewest (MblmTrainer *self, guint64 count)
+{
+  const MblmTrainingConfig *config = self->config;
+  guint64 last = config->next_epoch + config->batches / MAX (count, 1);
+
+  last = MIN (last, MAX (config->next_epoch, config->length - 1));
+  return MIN (count, mblm_batches_count (self->batches, last));
+}
+
+static gboolean
+check_epochs (MblmTrainer *self, GError **error)
+{
+  const MblmTrainingConfig *config = self->config;
+  guint64 count = mblm_batches_count (self->batches, config->next_epoch);
+  guint64 fewest = find_fewest (self, count);
+
   self->progress.n_epoch_batches = count;
-  if (count < config->accumulate) {
+  if (fewest < config->accumulate) {
     /* a step is due where the batch's number in its epoch says so */
     g_set_error (error, MBLM_ERROR, MBLM_ERROR_CONFIG,
         "%s: an epoch has %" G_GUINT64_FORMAT " batches, fewer than "
         "gradient_accumulate_every (%" G_GUINT64_FORMAT
         "), so that no step would ever be taken: lower it, or batch_size",
-        config->path, count, config->accumulate);
+        config->path, fewest, config->accumulate);
     return FALSE;
   }
-  if (config->next_batch > count) {
+  if (config->next_batch > count && !self->resume) {
     g_set_error (error, MBLM_ERROR, MBLM_ERROR_CONFIG,
         "%s: next_batch_index is %" G_GUINT64_FORMAT
         ", but an epoch has %" G_GUINT64_FORMAT " batches",
@@ -73,6 +157,23 @@ open_data (MblmTrainer *self, GError **error)
     return FALSE;
   }
   return TRUE;
+}
+
+static gboolean
+open_data (MblmTrainer *self, GError **error)
+{
+  const MblmTrainingConfig *config = self->config;
+
+  self->train = mblm_trainer_open_split (self, MBLM_SPLIT_TRAIN, error);
+  if (self->train == NULL)
+    return FALSE;
+  self->valid = mblm_trainer_open_split (self, MBLM_SPLIT_VALID, error);
+  if (self->valid == NULL || !check_apart (self, self->train, error) ||
+      !check_apart (self, self->valid, error) || !check_test (self, error))
+    return FALSE;
+  self->batches = mblm_batches_new (self->train, config->batch_size,
+      config->shuffle_train, config->seed, error);
+  return self->batches != NULL && check_epochs (self, error);
 }
 
 static gboolean
@@ -128,29 +229,12 @@ check_memory (MblmTrainer *self, GError **error)
   return FALSE;
 }
 
-/* The folder that is there already of the path of a new one can be written. */
 static gboolean
-check_output (MblmTrainer *self, GError **error)
+check_resume (MblmTrainer *self, GError **error)
 {
-  g_autofree char *path = g_canonicalize_filename (self->resume_folder != NULL
-          ? self->resume_folder
-          : self->config->output_dir,
-      NULL);
-  int code;
-
-  while (access (path, F_OK) != 0 && errno == ENOENT && strlen (path) > 1) {
-    char *parent = g_path_get_dirname (path);
-
-    g_free (path);
-    path = parent;
-  }
-  if (access (path, W_OK | X_OK) == 0 && g_file_test (path, G_FILE_TEST_IS_DIR))
-    return TRUE;
-  code = errno != 0 ? errno : ENOTDIR;
-  g_set_error (error, G_FILE_ERROR, g_file_error_from_errno (code),
-      "%s: the run can't write there: %s; set io.output_dir in %s", path,
-      g_strerror (code), self->config->path);
-  return FALSE;
+  return self->resume ? mblm_trainer_find_run (self, error) &&
+          mblm_trainer_check_resume (self, error)
+                      : mblm_training_config_check_start (self->config, error);
 }
 
 gboolean
@@ -163,9 +247,11 @@ mblm_trainer_prepare (MblmTrainer *self, GError **error)
   self->progress.n_batches = config->batches;
   self->progress.n_steps = config->steps;
   self->progress.batch_bytes = config->batch_size * config->length;
-  if (!count_parameters (self, error) || !check_memory (self, error) ||
-      !check_output (self, error) || !mblm_trainer_check_start (self, error) ||
-      !open_data (self, error))
+  /* a run to go on with is looked at first, and again when the data are open */
+  if (!check_resume (self, error) || !count_parameters (self, error) ||
+      !check_memory (self, error) || !check_output (self, error) ||
+      !mblm_trainer_check_start (self, error) || !open_data (self, error) ||
+      (self->resume && !mblm_trainer_check_resume (self, error)))
     return FALSE;
   self->prepared = TRUE;
   return TRUE;

@@ -37,10 +37,13 @@ struct _MblmTrainer {
   gboolean made; /* by this process */
   int lock;      /* of it; -1: not held */
   int loss_csv, timemem_csv;
-  gint64 saved; /* monotonic time of the last state, in us */
-  gint64 began; /* of this process's part of the run */
+  gboolean whole; /* the state in memory is one that can be gone on from */
+  gint64 saved;   /* monotonic time of the last state, in us */
+  gint64 began;   /* of this process's part of the run */
   double seconds_before;
-  gboolean plot_failed; /* and was said so */
+  gboolean idle_said;    /* a batch had no loss that counts */
+  gboolean plot_failed;  /* and was said so */
+  GHashTable *strangers; /* paths of folders that are not ours, said once */
   MblmTrainerProgress progress;
 };
 
@@ -65,11 +68,19 @@ MblmDataset *mblm_trainer_open_split (
  * `state_folder` gets where it is, NULL for a run that begins. */
 gboolean mblm_trainer_open_output (
     MblmTrainer *self, char **state_folder, GError **error);
+/* Finds the folder of a run to go on with, and touches nothing. */
+gboolean mblm_trainer_find_run (MblmTrainer *self, GError **error);
 void mblm_trainer_close_output (MblmTrainer *self);
+/* Opens or makes a file in the folder: a plain one, through no link, without ever
+ * waiting for a pipe. -1 with errno. */
+int mblm_trainer_open_own (const char *path, int flags);
 /* Removes a folder that was made for a run that then couldn't begin. */
 void mblm_trainer_discard_output (MblmTrainer *self);
 /* Saves the state, and config.yaml with where to go on. */
 gboolean mblm_trainer_save (MblmTrainer *self, GError **error);
+/* After the first state: says so where the disk is too small for all that the run
+ * will keep. */
+void mblm_trainer_check_room (MblmTrainer *self);
 /* config.yaml; `end`, `problem` may be NULL. */
 gboolean mblm_trainer_write_config (
     MblmTrainer *self, const char *end, const char *problem, GError **error);
@@ -79,6 +90,16 @@ gboolean mblm_trainer_write_model (
     MblmTrainer *self, const char *folder, GError **error);
 gboolean mblm_trainer_write_file (
     const char *folder, const char *name, const char *text, GError **error);
+
+/* ---- trainer-state.c ---------------------------------------------------- */
+
+/* Whether the run in the folder that was found can be gone on with; its data are
+ * compared once they are open. Touches nothing. */
+gboolean mblm_trainer_check_resume (MblmTrainer *self, GError **error);
+/* Loads it; `folder` gets where it is. */
+gboolean mblm_trainer_load_state (
+    MblmTrainer *self, char **folder, GError **error);
+void mblm_trainer_begin_state (MblmTrainer *self);
 
 /* ---- trainer-start.c ---------------------------------------------------- */
 

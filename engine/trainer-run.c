@@ -146,6 +146,20 @@ log_batch (MblmTrainer *self, const MblmBatch *batch, double loss,
       mblm_trainer_write_loss (self, &row, error);
 }
 
+/* A mean that is exactly zero is that of no loss at all. */
+static void
+note_idle (MblmTrainer *self, double loss)
+{
+  if (loss != 0 || self->idle_said)
+    return;
+  self->idle_said = TRUE;
+  mblm_trainer_say (self,
+      "batch %" G_GUINT64_FORMAT ": none of its losses counts, so that nothing "
+      "is learnt from it; look at the weights of the loss in dataset_args, and "
+      "at pad_token_id (this is said once)",
+      self->state->first + self->state->done);
+}
+
 static gboolean
 accumulate (MblmTrainer *self, const MblmBatch *batch, GError **error)
 {
@@ -170,6 +184,7 @@ accumulate (MblmTrainer *self, const MblmBatch *batch, GError **error)
   average (&self->progress.smooth_loss, loss, 0.05);
   average (&self->progress.batch_seconds, seconds,
       self->progress.batch_seconds > 0 ? 0.1 : 1);
+  note_idle (self, loss);
   if (!log_batch (self, batch, loss, seconds, error))
     return FALSE;
   if (isfinite (loss)) {
@@ -188,7 +203,10 @@ do_batch (MblmTrainer *self, GCancellable *cancellable, GError **error)
   g_autoptr (MblmBatch)
       batch = mblm_batches_next (self->batches, cancellable, error);
 
-  if (batch == NULL || !accumulate (self, batch, error))
+  if (batch == NULL)
+    return FALSE;
+  self->whole = FALSE;
+  if (!accumulate (self, batch, error))
     return FALSE;
   if ((batch->index + 1) % config->accumulate == 0 && !take_step (self, error))
     return FALSE;
@@ -201,6 +219,7 @@ do_batch (MblmTrainer *self, GCancellable *cancellable, GError **error)
     state->epoch++;
     state->batch = 0;
   }
+  self->whole = TRUE;
   update_progress (self);
   mblm_trainer_tell_progress (self);
   return TRUE;
@@ -263,8 +282,10 @@ validate (MblmTrainer *self, GCancellable *cancellable, GError **error)
 
   if (!mblm_trainer_evaluate (self, self->learner, self->valid,
           self->config->shuffle_eval, state->validations, &loss, cancellable,
-          error) ||
-      !log_validation (self, loss,
+          error))
+    return FALSE;
+  self->whole = FALSE;
+  if (!log_validation (self, loss,
           (double) (g_get_monotonic_time () - began) / G_USEC_PER_SEC, error))
     return FALSE;
   state->validations++;
@@ -277,6 +298,7 @@ validate (MblmTrainer *self, GCancellable *cancellable, GError **error)
       (!mblm_trainer_save (self, error) ||
           !mblm_trainer_arrange_best (self, error)))
     return FALSE;
+  self->whole = TRUE;
   mblm_trainer_tell_loss (self, "valid", loss, kept);
   draw_plot (self);
   return TRUE;
@@ -301,6 +323,11 @@ test (MblmTrainer *self, GCancellable *cancellable, GError **error)
   g_autofree char *best = mblm_trainer_get_best_model (self);
   g_autoptr (MblmLearner) learner = NULL;
 
+  if (dataset == NULL &&
+      !g_error_matches (none, MBLM_ERROR, MBLM_ERROR_NOT_FOUND)) {
+    g_propagate_error (error, g_steal_pointer (&none));
+    return FALSE;
+  }
   if (dataset == NULL || best == NULL) {
     mblm_trainer_say (self, "there is no test: %s",
         none != NULL ? none->message : "no validation gave a finite loss");
@@ -332,22 +359,34 @@ is_due (MblmTrainer *self)
   return minutes >= self->config->checkpoint_minutes;
 }
 
+static gboolean
+save (MblmTrainer *self, GError **error)
+{
+  /* what can't be written now can't be a moment later */
+  self->whole = FALSE;
+  if (!mblm_trainer_save (self, error))
+    return FALSE;
+  self->whole = TRUE;
+  return TRUE;
+}
+
 /* Batches and validations to the end, which is saved. */
 static gboolean
 work (MblmTrainer *self, GCancellable *cancellable, GError **error)
 {
   MblmTrainingState *state = self->state;
 
+  self->whole = TRUE;
   while (state->pending || state->done < self->config->batches) {
     if (g_cancellable_set_error_if_cancelled (cancellable, error))
       return FALSE;
     if (!(state->pending ? validate (self, cancellable, error)
                          : do_batch (self, cancellable, error)))
       return FALSE;
-    if (is_due (self) && !mblm_trainer_save (self, error))
+    if (is_due (self) && !save (self, error))
       return FALSE;
   }
-  return mblm_trainer_save (self, error);
+  return save (self, error);
 }
 
 static gboolean
@@ -366,8 +405,13 @@ begin (MblmTrainer *self, GError **error)
   self->seconds_before = self->state->seconds;
   update_progress (self);
   mblm_trainer_tell_progress (self);
+  if (state_folder != NULL)
+    return TRUE;
   /* A disk that is too small shows now, and there is something to resume. */
-  return state_folder != NULL || mblm_trainer_save (self, error);
+  if (!mblm_trainer_save (self, error))
+    return FALSE;
+  mblm_trainer_check_room (self);
+  return TRUE;
 }
 
 static gboolean
@@ -376,6 +420,7 @@ end (MblmTrainer *self, GCancellable *cancellable, GError **error)
   g_autoptr (GDateTime) now = NULL;
   g_autofree char *time = NULL;
 
+  self->whole = FALSE; /* it is saved, and the learner goes */
   if (!test (self, cancellable, error))
     return FALSE;
   now = g_date_time_new_now_local ();
@@ -384,22 +429,23 @@ end (MblmTrainer *self, GCancellable *cancellable, GError **error)
   return mblm_trainer_write_config (self, time, NULL, error);
 }
 
-/* A cancellation is a stop: what was done is kept, or else that is the problem.
- * Any other is written down. */
+/* What was done is kept, where the state is one between two batches. A
+ * cancellation is a stop, and the problem is then that it can't be; any other
+ * problem is written down. */
 static void
 give_up (MblmTrainer *self, GError **problem)
 {
-  GError *second = NULL;
+  gboolean stopped = g_error_matches (
+      *problem, G_IO_ERROR, G_IO_ERROR_CANCELLED);
+  g_autoptr (GError) second = NULL;
 
-  if (!g_error_matches (*problem, G_IO_ERROR, G_IO_ERROR_CANCELLED)) {
-    mblm_trainer_write_config (self, NULL, (*problem)->message, NULL);
-    return;
-  }
   update_time (self);
-  if (mblm_trainer_save (self, &second))
-    return;
-  g_clear_error (problem);
-  *problem = second;
+  if (self->whole && !mblm_trainer_save (self, &second) && stopped) {
+    g_clear_error (problem);
+    *problem = g_steal_pointer (&second);
+  } else if (!stopped) {
+    mblm_trainer_write_config (self, NULL, (*problem)->message, NULL);
+  }
 }
 
 gboolean
@@ -407,14 +453,13 @@ mblm_trainer_run (MblmTrainer *self, GCancellable *cancellable, GError **error)
 {
   g_autoptr (GError) problem = NULL;
   gboolean begun = begin (self, &problem);
-  gboolean ok = begun && work (self, cancellable, &problem);
+  gboolean ok = begun && work (self, cancellable, &problem) &&
+      end (self, cancellable, &problem);
 
   if (!begun)
     mblm_trainer_discard_output (self);
   else if (!ok)
     give_up (self, &problem);
-  else
-    ok = end (self, cancellable, &problem);
   mblm_trainer_close_output (self);
   g_clear_pointer (&self->learner, mblm_learner_free);
   if (!ok)

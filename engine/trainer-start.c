@@ -18,6 +18,8 @@
 #include "model-private.h"
 #include "read-file.h"
 
+#define START "start"
+
 /* Where the tensors of a checkpoint are, of a model folder or a .safetensors
  * file; NULL for a .pth file, which has to be read first. */
 static char *
@@ -150,7 +152,7 @@ static MblmLearner *
 import_learner (
     MblmTrainer *self, const MblmLearnerOptions *options, GError **error)
 {
-  g_autofree char *folder = g_build_filename (self->output, "start", NULL);
+  g_autofree char *folder = g_build_filename (self->output, START, NULL);
   MblmLearner *learner = NULL;
 
   if (!mblm_remove_folder (folder, error))
@@ -169,13 +171,33 @@ import_learner (
   return learner;
 }
 
+/* The state's model has the shape that the training file says. */
+static gboolean
+check_shape (MblmTrainer *self, const char *state_folder, GError **error)
+{
+  g_autofree char *path = g_build_filename (state_folder, "config.yaml", NULL);
+  g_autoptr (MblmConfig) config = mblm_config_load (path, error);
+  g_autofree char *had = config != NULL ? mblm_config_to_yaml (config) : NULL;
+  g_autofree char *has = mblm_config_to_yaml (self->config->model);
+
+  if (had == NULL || g_str_equal (had, has))
+    return had != NULL;
+  g_set_error (error, MBLM_ERROR, MBLM_ERROR_CONFIG,
+      "%s: the state has a model of another shape (%s)", self->config->path,
+      path);
+  return FALSE;
+}
+
 gboolean
 mblm_trainer_start (MblmTrainer *self, const char *state_folder, GError **error)
 {
   const MblmTrainingConfig *config = self->config;
   const MblmLearnerOptions options = mblm_trainer_get_options (self);
+  g_autofree char *start = g_build_filename (self->output, START, NULL);
   g_autofree char *path = NULL;
 
+  /* of a process that was killed while it imported */
+  mblm_remove_folder (start, NULL);
   if (state_folder == NULL) {
     self->learner = config->checkpoint_file != NULL
         ? import_learner (self, &options, error)
@@ -183,6 +205,8 @@ mblm_trainer_start (MblmTrainer *self, const char *state_folder, GError **error)
               self->device, &options, error);
     return self->learner != NULL;
   }
+  if (!check_shape (self, state_folder, error))
+    return FALSE;
   path = g_build_filename (state_folder, "state.safetensors", NULL);
   self->learner = mblm_learner_new_from_folder (
       state_folder, self->device, &options, error);

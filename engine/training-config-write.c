@@ -12,10 +12,14 @@ static void
 append_text (GString *out, const char *key, const char *text)
 {
   g_string_append_printf (out, "  %s: ", key);
-  if (text == NULL)
+  if (text == NULL) {
     g_string_append (out, "null");
-  else
-    mblm_yaml_append_string (out, text);
+  } else {
+    /* a path need not be text */
+    g_autofree char *valid = g_utf8_make_valid (text, -1);
+
+    mblm_yaml_append_string (out, valid);
+  }
   g_string_append_c (out, '\n');
 }
 
@@ -41,6 +45,22 @@ append_section (GString *out, const MblmTrainingConfig *self, const char *name)
     g_string_append (out, "  precision: bf16\n");
 }
 
+/* What the run began with. Its own file tells that beside the model to go on from;
+ * any other names it as that model. */
+static const char *
+find_origin (const MblmTrainingConfig *self, const MblmTrainingSummary *summary)
+{
+  const MblmYamlNode *resume = mblm_yaml_get (
+      ((const MblmYaml *) self->yaml)->root, "resume");
+  const MblmYamlNode *from = resume != NULL
+      ? mblm_yaml_get (resume, "resumed_from")
+      : NULL;
+
+  if (!summary->goes_on || from == NULL)
+    return self->checkpoint_file;
+  return from->kind == MBLM_YAML_STRING ? from->text : NULL;
+}
+
 static void
 append_resume (GString *out, const MblmTrainingConfig *self,
     const MblmTrainingSummary *summary)
@@ -58,7 +78,7 @@ append_resume (GString *out, const MblmTrainingConfig *self,
     g_string_append (out, "  next_epoch_index: -1\n  next_batch_index: -1\n");
   g_string_append (
       out, "  migrate_embeddings: false\n  rename_modules: false\n");
-  append_text (out, "resumed_from", self->checkpoint_file);
+  append_text (out, "resumed_from", find_origin (self, summary));
 }
 
 static void

@@ -30,6 +30,7 @@ mblm_training_config_free (MblmTrainingConfig *self)
   g_clear_object (&self->model);
   g_free (self->path);
   g_free (self->fingerprint);
+  g_free (self->old_fingerprint);
   g_free (self->name);
   g_free (self->output_dir);
   g_free (self->dataset_dir);
@@ -221,12 +222,11 @@ read_resume (MblmTrainingConfig *self, const MblmYaml *yaml, GError **error)
       !mblm_yaml_read_text (
           yaml, resume, "checkpoint_file", &self->checkpoint_file, error))
     return FALSE;
-  if (self->checkpoint_file[0] == '\0')
-    return mblm_yaml_fail (yaml, mblm_yaml_get (resume, "checkpoint_file"),
-        error,
-        "checkpoint_file is empty: name a model, or take the section "
-        "\"resume\" "
-        "out to begin anew");
+  self->no_checkpoint = self->checkpoint_file[0] == '\0';
+  if (self->no_checkpoint) {
+    g_clear_pointer (&self->checkpoint_file, g_free);
+    return TRUE;
+  }
   return mblm_yaml_read_count (yaml, resume, "next_epoch_index", 0, MAX_COUNT,
              &self->next_epoch, error) &&
       mblm_yaml_read_count (yaml, resume, "next_batch_index", 0, MAX_ELEMENTS,
@@ -234,6 +234,20 @@ read_resume (MblmTrainingConfig *self, const MblmYaml *yaml, GError **error)
       mblm_yaml_read_boolean (yaml, resume, "migrate_embeddings",
           &self->migrate_embeddings, error) &&
       mblm_yaml_read_boolean (yaml, resume, "rename_modules", &rename, error);
+}
+
+gboolean
+mblm_training_config_check_start (MblmTrainingConfig *self, GError **error)
+{
+  const MblmYaml *yaml = self->yaml;
+
+  if (!self->no_checkpoint)
+    return TRUE;
+  return mblm_yaml_fail (yaml,
+      mblm_yaml_get (mblm_yaml_get (yaml->root, "resume"), "checkpoint_file"),
+      error,
+      "checkpoint_file is empty: name a model, take the section \"resume\" out "
+      "to begin anew, or go on with the run (--resume)");
 }
 
 /* What no data set and no device has to be asked for. */
@@ -283,14 +297,15 @@ read_all (MblmTrainingConfig *self, GError **error)
 
 /* Of the sections that decide, as they are understood and not as they are spelt.
  * How often a checkpoint is made doesn't count, nor where the output goes. */
-static void
-take_fingerprint (MblmTrainingConfig *self)
+static char *
+make_fingerprint (MblmTrainingConfig *self, gboolean with_resume)
 {
   static const char *const left_out[] = {"checkpoint_minutes", "output_dir",
       "dataset_dir", "description", "enabled_loss_log_for_gpus", "precision",
       "resumed_from", NULL};
   static const char *const sections[] = {"io", "params", "train", "resume"};
   const MblmYaml *yaml = self->yaml;
+  char *sum;
   GString *text = g_string_new (
       self->precision == MBLM_PRECISION_BF16 ? "bf16\n" : "f32\n");
 
@@ -298,7 +313,8 @@ take_fingerprint (MblmTrainingConfig *self)
     const MblmYamlNode *section = mblm_yaml_get (yaml->root, sections[i]);
 
     g_string_append_printf (text, "%s\n", sections[i]);
-    if (section == NULL || section->kind != MBLM_YAML_MAPPING)
+    if (section == NULL || section->kind != MBLM_YAML_MAPPING ||
+        (!with_resume && g_str_equal (sections[i], "resume")))
       continue;
     for (guint k = 0; k < section->keys->len; k++) {
       const MblmYamlNode *key = g_ptr_array_index (section->keys, k);
@@ -309,10 +325,19 @@ take_fingerprint (MblmTrainingConfig *self)
       mblm_yaml_emit (text, g_ptr_array_index (section->values, k), 2);
     }
   }
-  g_free (self->fingerprint);
-  self->fingerprint = g_compute_checksum_for_string (
+  sum = g_compute_checksum_for_string (
       G_CHECKSUM_SHA256, text->str, (gssize) text->len);
   g_string_free (text, TRUE);
+  return sum;
+}
+
+static void
+take_fingerprint (MblmTrainingConfig *self)
+{
+  g_free (self->fingerprint);
+  g_free (self->old_fingerprint);
+  self->fingerprint = make_fingerprint (self, FALSE);
+  self->old_fingerprint = make_fingerprint (self, TRUE);
 }
 
 void

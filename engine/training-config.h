@@ -30,7 +30,8 @@ typedef struct {
   char *path;        /* of the file */
   MblmConfig *model; /* params */
   gpointer yaml;     /* the whole file */
-  char *fingerprint; /* of all that decides what a run computes */
+  char *fingerprint; /* of all that decides what a run computes, but `resume` */
+  char *old_fingerprint; /* with `resume`, as older versions took it */
 
   /* io */
   char *name, *output_dir, *dataset_dir, *dataset_id;
@@ -55,6 +56,8 @@ typedef struct {
   char *checkpoint_file; /* NULL: a run from the start */
   guint64 next_epoch, next_batch;
   gboolean migrate_embeddings;
+  gboolean no_checkpoint; /* checkpoint_file is empty, as a run without a best
+                           * model writes it: not to begin with */
 
   /* What follows from it; the steps are those of the schedule. */
   guint64 length, batches, steps, warmup;
@@ -71,6 +74,7 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC (MblmTrainingConfig, mblm_training_config_free)
 /* What a run tells of itself in its config.yaml; texts may be NULL. */
 typedef struct {
   const char *checkpoint_file; /* the best model so far */
+  gboolean goes_on;            /* the file may be the run's own */
   gboolean has_place;          /* FALSE: -1 for both that follow */
   guint64 next_epoch, next_batch;
   const char *training_start, *training_end, *error;
@@ -81,6 +85,11 @@ typedef struct {
  * and `summary` filled in. */
 char *mblm_training_config_to_yaml (
     MblmTrainingConfig *self, const MblmTrainingSummary *summary);
+
+/* What a file has to tell to begin a run with, and not to go on with one: a
+ * checkpoint_file that isn't empty. */
+gboolean mblm_training_config_check_start (
+    MblmTrainingConfig *self, GError **error);
 
 /* Another precision than the file's, from the command line. */
 void mblm_training_config_set_precision (

@@ -27,11 +27,13 @@ typedef enum {
 #name, kind, offsetof(MblmTrainingState, name)                             \
   }
 
-static const struct {
+typedef struct {
   const char *name;
   Kind kind;
   gsize offset;
-} fields[] = {
+} Field;
+
+static const Field fields[] = {
     FIELD (TEXT, name),
     FIELD (TEXT, fingerprint),
     FIELD (TEXT, start),
@@ -55,6 +57,15 @@ static const struct {
     FIELD (COUNT, timemem_bytes),
 };
 
+/* Older versions don't write these. */
+static const Field later_fields[] = {
+    FIELD (COUNT, samples),
+    FIELD (COUNT, valid_samples),
+    FIELD (TEXT, data),
+    FIELD (TEXT, info),
+    FIELD (TEXT, device),
+};
+
 MblmTrainingState *
 mblm_training_state_new (void)
 {
@@ -71,6 +82,9 @@ mblm_training_state_free (MblmTrainingState *self)
   g_free (self->name);
   g_free (self->fingerprint);
   g_free (self->start);
+  g_free (self->data);
+  g_free (self->info);
+  g_free (self->device);
   g_array_unref (self->best);
   g_free (self);
 }
@@ -85,24 +99,32 @@ append_real (GString *out, double value)
                        : "null");
 }
 
+static void
+append_fields (
+    GString *out, const MblmTrainingState *self, const Field *list, guint n)
+{
+  for (guint i = 0; i < n; i++) {
+    const void *at = (const guint8 *) self + list[i].offset;
+    const char *text = *(char *const *) at;
+
+    g_string_append_printf (out, ",\n  \"%s\": ", list[i].name);
+    if (list[i].kind == TEXT)
+      mblm_json_append_string (out, text != NULL ? text : "");
+    else if (list[i].kind == COUNT)
+      g_string_append_printf (out, "%" G_GUINT64_FORMAT, *(const guint64 *) at);
+    else
+      append_real (out, *(const double *) at);
+  }
+}
+
 char *
 mblm_training_state_to_json (MblmTrainingState *self)
 {
   GString *out = g_string_new (NULL);
 
   g_string_append_printf (out, "{\n  \"format\": %d", FORMAT);
-  for (guint i = 0; i < G_N_ELEMENTS (fields); i++) {
-    const void *at = (const guint8 *) self + fields[i].offset;
-    const char *text = *(char *const *) at;
-
-    g_string_append_printf (out, ",\n  \"%s\": ", fields[i].name);
-    if (fields[i].kind == TEXT)
-      mblm_json_append_string (out, text != NULL ? text : "");
-    else if (fields[i].kind == COUNT)
-      g_string_append_printf (out, "%" G_GUINT64_FORMAT, *(const guint64 *) at);
-    else
-      append_real (out, *(const double *) at);
-  }
+  append_fields (out, self, fields, G_N_ELEMENTS (fields));
+  append_fields (out, self, later_fields, G_N_ELEMENTS (later_fields));
   g_string_append (out, ",\n  \"best\": [");
   for (guint i = 0; i < self->best->len; i++) {
     const MblmBestModel *best = &g_array_index (self->best, MblmBestModel, i);
@@ -153,11 +175,37 @@ expect_key (MblmJson *json, const char *name)
 }
 
 static gboolean
+read_field (MblmTrainingState *self, MblmJson *json, const Field *field)
+{
+  void *at = (guint8 *) self + field->offset;
+
+  return field->kind == TEXT ? read_text (json, at)
+      : field->kind == COUNT ? read_count (json, at)
+                             : read_real (json, at);
+}
+
+/* What was added since, and the key behind it. */
+static gboolean
+read_later (MblmTrainingState *self, MblmJson *json)
+{
+  if (mblm_json_next (json) != MBLM_JSON_KEY)
+    return FALSE;
+  for (guint i = 0; i < G_N_ELEMENTS (later_fields); i++)
+    if (g_str_equal (json->string->str, later_fields[i].name) &&
+        (!read_field (self, json, &later_fields[i]) ||
+            mblm_json_next (json) != MBLM_JSON_KEY))
+      return FALSE;
+  return TRUE;
+}
+
+/* Its key has been read. */
+static gboolean
 read_best (MblmJson *json, GArray *best)
 {
   MblmJsonToken token;
 
-  if (!expect_key (json, "best") || mblm_json_next (json) != MBLM_JSON_ARRAY)
+  if (!g_str_equal (json->string->str, "best") ||
+      mblm_json_next (json) != MBLM_JSON_ARRAY)
     return FALSE;
   while ((token = mblm_json_next (json)) == MBLM_JSON_OBJECT) {
     MblmBestModel model;
@@ -181,16 +229,11 @@ read_state (MblmTrainingState *self, MblmJson *json)
       !expect_key (json, "format") || !read_count (json, &format) ||
       format != FORMAT)
     return FALSE;
-  for (guint i = 0; i < G_N_ELEMENTS (fields); i++) {
-    void *at = (guint8 *) self + fields[i].offset;
-
+  for (guint i = 0; i < G_N_ELEMENTS (fields); i++)
     if (!expect_key (json, fields[i].name) ||
-        !(fields[i].kind == TEXT          ? read_text (json, at)
-                : fields[i].kind == COUNT ? read_count (json, at)
-                                          : read_real (json, at)))
+        !read_field (self, json, &fields[i]))
       return FALSE;
-  }
-  return read_best (json, self->best) &&
+  return read_later (self, json) && read_best (json, self->best) &&
       mblm_json_next (json) == MBLM_JSON_OBJECT_END &&
       mblm_json_next (json) == MBLM_JSON_END;
 }

@@ -48,6 +48,12 @@ typedef struct {
   guint64 loss_bytes;    /* of loss.csv that are part of the run */
   guint64 timemem_bytes; /* of timemem.csv */
   GArray *best;          /* MblmBestModel, the best first */
+
+  /* What a state of an older version doesn't tell: 0 and NULL. */
+  guint64 samples, valid_samples; /* of epoch 0 */
+  char *data;                     /* a checksum of names and sizes */
+  char *info;                     /* a checksum of mblm.json */
+  char *device;                   /* and its kernels, for people */
 } MblmTrainingState;
 
 MblmTrainingState *mblm_training_state_new (void);

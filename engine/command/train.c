@@ -271,6 +271,21 @@ on_message (MblmTrainer *trainer, const char *text, Train *self)
 /* The run                                                                   */
 /* ------------------------------------------------------------------------- */
 
+/* A path as an argument of a command to be typed. One that a terminal must not get
+ * as it is can't be typed either. */
+static char *
+quote_argument (const char *path)
+{
+  gboolean plain = path[0] != '\0';
+
+  for (const char *p = path; *p; p++) {
+    if ((guchar) *p < 0x20 || *p == 0x7f)
+      return output_escape (path);
+    plain &= g_ascii_isalnum (*p) || strchr ("/._-+=:,@%", *p) != NULL;
+  }
+  return plain ? g_strdup (path) : g_shell_quote (path);
+}
+
 static gboolean
 print_end (Train *self, gboolean stopped, GError **error)
 {
@@ -292,11 +307,11 @@ print_end (Train *self, gboolean stopped, GError **error)
   if (stopped && !output)
     return output_print (error, _ ("stopped before anything was trained\n"));
   if (stopped) {
-    g_autofree char *config = output_escape (self->config);
+    g_autofree char *config = quote_argument (self->config);
+    g_autofree char *folder = quote_argument (output);
 
     return output_print (error,
-        _ ("stopped; go on with: mblm train %s --resume %s\n"), config,
-        escaped);
+        _ ("stopped; go on with: mblm train %s --resume %s\n"), config, folder);
   }
   if (!best)
     return TRUE;

@@ -210,7 +210,16 @@ test_interrupted (void)
         launcher = spawn_launcher (G_SUBPROCESS_FLAGS_STDOUT_PIPE);
     g_autoptr (GError) error = NULL;
 
+    g_autofree char *config = NULL;
+    g_autofree char *last = NULL;
+    g_autofree char *expected_line = NULL;
+
     place_init (&place, "");
+    /* a path that has to be quoted where it is typed */
+    config = g_build_filename (place.folder, "my run.yaml", NULL);
+    g_assert_cmpint (g_rename (place.config, config), ==, 0);
+    g_free (place.config);
+    place.config = g_steal_pointer (&config);
     g_autoptr (GSubprocess) process = g_subprocess_launcher_spawn (launcher,
         &error, spawn_path (), "train", place.config, "--threads", "2", NULL);
 
@@ -223,6 +232,15 @@ test_interrupted (void)
 
     g_assert_nonnull (strstr (first, " parameters"));
     g_subprocess_send_signal (process, signals[i]);
+    for (char *line; (line = g_data_input_stream_read_line (
+                          lines, NULL, NULL, NULL)) != NULL;) {
+      g_free (last);
+      last = line;
+    }
+    expected_line = g_strdup_printf (
+        "stopped; go on with: mblm train '%s' --resume %s/out/run_",
+        place.config, place.folder);
+    g_assert_true (g_str_has_prefix (last, expected_line));
     g_assert_cmpint (spawn_wait (process), ==, 0);
 
     g_autoptr (Spawned)
@@ -322,6 +340,10 @@ test_places (void)
   g_autoptr (Spawned) none = spawn ("train", place.config, "--resume", NULL);
 
   spawned_assert_fails (none, 1, "there is no run of run to resume");
+  g_autoptr (Spawned)
+      dry = spawn ("train", place.config, "--dry-run", "--resume", NULL);
+
+  spawned_assert_fails (dry, 1, "there is no run of run to resume");
   data = folder_write (place.folder, "data/train/a.txt", "short", -1);
   g_autoptr (Spawned) few = spawn ("train", place.config, NULL);
 

@@ -118,15 +118,18 @@ pass (MblmLearner *self, const MblmLearnerBatch *batch, double scale)
     gint32 id = batch->ids[i];
     double weight = batch->loss_mask != NULL ? batch->loss_mask[i] : 1;
 
-    if (id == self->pad || weight == 0)
+    if (id == self->pad || weight == 0 ||
+        (fake_learner.pad != 0 && id == fake_learner.pad))
       continue;
     loss -= weight * log (p[id] / sum);
     count[id] += weight;
     counted++;
   }
   for (gsize i = 0; i < self->n; i++)
-    self->gradient[i] += (float) (scale * (p[i] / sum - count[i] / counted));
-  return loss / counted;
+    self->gradient[i] += counted > 0
+        ? (float) (scale * (p[i] / sum - count[i] / counted))
+        : 0;
+  return counted > 0 ? loss / counted : 0;
 }
 
 gboolean

@@ -20,7 +20,8 @@ typedef struct {
   guint64 bad_norm_from, bad_norm_to; /* calls of get_norm, from 0 */
   guint64 norms;                      /* such calls so far */
   guint64 estimate;                   /* bytes */
-  guint delay;                        /* of a batch, in us */
+  gint pad;    /* an id that counts as padding; 0: none */
+  guint delay; /* of a batch, in us */
 } FakeLearner;
 
 extern FakeLearner fake_learner;

@@ -74,7 +74,7 @@ test_share (void)
 {
   check_share (0.3, FALSE, 0.27, 0.33);
   check_share (0.3, TRUE, 0.27, 0.33);
-  check_share (0.0, FALSE, 0.0, 0.0);
+  check_share (0.0, TRUE, 0.0, 0.0);
   check_share (1.0, FALSE, 1.0, 1.0);
   check_share (NAN, FALSE, 0.13, 0.17);
 }
@@ -116,6 +116,9 @@ test_refusal (void)
   options.mask_share = 1.5;
   sets_expect (
       "pg19masked", &options, MBLM_ERROR, MBLM_ERROR_CONFIG, "masking_proba");
+  options.mask_share = 0.0;
+  sets_expect ("pg19masked", &options, MBLM_ERROR, MBLM_ERROR_CONFIG,
+      "leaves nothing to learn");
   options.mask_share = 0.5;
   options.args = sets_args ("{'published_quirks': <'yes'>}");
   sets_expect (

@@ -465,6 +465,9 @@ test_qa_errors (void)
   g_assert_cmpuint (mblm_dataset_count (set, 0), ==, 10);
   assert_unreadable (set, 1, MBLM_ERROR_NOT_FOUND, "none.png");
   assert_unreadable (set, 2, MBLM_ERROR_INPUT, "line 3");
+  /* a picture's line is told too */
+  assert_unreadable (set, 1, MBLM_ERROR_NOT_FOUND, "train.jsonl, line 2: ");
+  assert_unreadable (set, 3, MBLM_ERROR_INPUT, "train.jsonl, line 4: ");
   assert_unreadable (set, 3, MBLM_ERROR_INPUT, "b.png");
   assert_unreadable (set, 4, MBLM_ERROR_INPUT, "line 5: has no \"answer\"");
   assert_unreadable (set, 5, MBLM_ERROR_INPUT, "line 6: has no \"image\"");

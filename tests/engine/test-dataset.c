@@ -1,15 +1,11 @@
-/* test-dataset.c: the data sets of files, in folders and in archives.
+/* test-dataset.c: the data sets of files, in folders.
  *
  * Copyright (C) 2026 The gst-mblm authors
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
 
-#include <archive.h>
-#include <archive_entry.h>
 #include <glib/gstdio.h>
-#include <signal.h>
 #include <string.h>
-#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -261,195 +257,6 @@ test_change (void)
 }
 
 /* ------------------------------------------------------------------------- */
-/* Archives                                                                  */
-/* ------------------------------------------------------------------------- */
-
-/* Adds a member; a `target` makes it a link. */
-static void
-add_member (struct archive *archive, const char *name, const void *data,
-    gsize n, const char *target)
-{
-  struct archive_entry *entry = archive_entry_new ();
-
-  archive_entry_set_pathname (entry, name);
-  archive_entry_set_perm (entry, 0644);
-  archive_entry_set_filetype (entry, target ? AE_IFLNK : AE_IFREG);
-  if (target)
-    archive_entry_set_symlink (entry, target);
-  archive_entry_set_size (entry, (gint64) n);
-  g_assert_cmpint (archive_write_header (archive, entry), ==, ARCHIVE_OK);
-  if (n > 0)
-    g_assert_cmpint (archive_write_data (archive, data, n), ==, n);
-  archive_entry_free (entry);
-}
-
-static struct archive *
-archive_begin (const char *name)
-{
-  g_autofree char *path = g_build_filename (folder, name, NULL);
-  struct archive *archive = archive_write_new ();
-
-  archive_write_set_format_filter_by_ext (archive, path);
-  g_assert_cmpint (archive_write_open_filename (archive, path), ==, ARCHIVE_OK);
-  return archive;
-}
-
-static void
-archive_end (struct archive *archive)
-{
-  g_assert_cmpint (archive_write_close (archive), ==, ARCHIVE_OK);
-  archive_write_free (archive);
-}
-
-/* The members of this archive are the letters in order. */
-static void
-make_archive (const char *name)
-{
-  struct archive *archive = archive_begin (name);
-
-  add_member (archive, "books/2", "cdef", 4, NULL);
-  add_member (archive, "books/3", NULL, 0, "/etc/passwd");
-  add_member (archive, "../1", "ab", 2, NULL);
-  add_member (archive, "books/4", NULL, 0, NULL);
-  add_member (archive, "books/5", "gh", 2, NULL);
-  archive_end (archive);
-}
-
-static void
-test_archives (void)
-{
-  static const char *const names[] = {"x.tar", "x.tar.gz", "x.tgz", "x.tar.xz",
-      "x.tar.bz2", "x.zip", "x.7z", NULL};
-
-  for (guint i = 0; names[i]; i++) {
-    MblmDatasetOptions options = sets_options (
-        folder, MBLM_SPLIT_TRAIN, 2, NULL);
-    g_autofree char *path = g_build_filename (folder, names[i], NULL);
-
-    g_test_message ("%s", names[i]);
-    options.args = sets_args ("{'valid_share': <0.25>}");
-    make_archive (names[i]);
-    assert_holds ("files", &options, "abcdef");
-    /* the archive itself in place of a folder */
-    options.dir = path;
-    options.split = MBLM_SPLIT_VALID;
-    assert_holds ("files", &options, "gh");
-    g_unlink (path);
-  }
-}
-
-/* Archives as splits, and among files; one by one as they are where told so. */
-static void
-test_archives_in_folders (void)
-{
-  MblmDatasetOptions options = sets_options (folder, MBLM_SPLIT_TRAIN, 1, NULL);
-  g_autofree char *archive = g_build_filename (folder, "train.tar", NULL);
-  g_autofree char *moved = g_build_filename (folder, "valid/b.tar", NULL);
-  struct stat status;
-
-  make_archive ("train.tar");
-  put ("valid/a", "0", 1);
-  put ("valid/c", "9", 1);
-  assert_holds ("files", &options, "abcdefgh");
-  g_assert_cmpint (stat (archive, &status), ==, 0);
-  g_assert_cmpint (g_rename (archive, moved), ==, 0);
-  put ("train/x", "x", 1);
-  options.split = MBLM_SPLIT_VALID;
-  assert_holds ("files", &options, "0abcdefgh9");
-
-  options.args = sets_args ("{'unpack': <false>}");
-  g_autoptr (MblmDataset) plain = sets_open ("files", &options);
-  g_assert_cmpuint (
-      mblm_dataset_count (plain, 0), ==, (guint64) status.st_size + 2);
-}
-
-static void
-test_compressed_file (void)
-{
-  MblmDatasetOptions options = sets_options (folder, MBLM_SPLIT_TRAIN, 1, NULL);
-  g_autoptr (GZlibCompressor)
-      gzip = g_zlib_compressor_new (G_ZLIB_COMPRESSOR_FORMAT_GZIP, -1);
-  guint8 packed[256];
-  gsize read, written;
-
-  g_converter_convert (G_CONVERTER (gzip), "hello", 5, packed, sizeof (packed),
-      G_CONVERTER_INPUT_AT_END, &read, &written, NULL);
-  put ("train/a.txt.gz", packed, (gssize) written);
-  assert_holds ("files", &options, "hello");
-}
-
-static void
-test_hostile_archives (void)
-{
-  MblmDatasetOptions options = sets_options (folder, MBLM_SPLIT_TRAIN, 1, NULL);
-  g_autofree guint8 *zeros = g_malloc0 (1 << 20);
-  g_autofree char *path = g_build_filename (folder, "train/b.tar.xz", NULL);
-  g_autofree char *data = NULL;
-  gsize n;
-
-  /* more than it may unpack to */
-  put ("train/a", "good", 4);
-  struct archive *archive = archive_begin ("train/b.tar.xz");
-  for (guint i = 0; i < 4; i++)
-    add_member (archive, "zeros", zeros, 1 << 20, NULL);
-  archive_end (archive);
-  options.args = sets_args ("{'max_unpacked': <int64 4194303>}");
-  sets_expect ("files", &options, MBLM_ERROR, MBLM_ERROR_INPUT, "max_unpacked");
-  options.args = sets_args ("{'max_unpacked': <int64 4194304>}");
-  g_autoptr (MblmDataset) all = sets_open ("files", &options);
-  g_assert_cmpuint (mblm_dataset_count (all, 0), ==, (4 << 20) + 4);
-
-  /* cut short, and not an archive at all */
-  g_assert_true (g_file_get_contents (path, &data, &n, NULL));
-  put ("train/b.tar.xz", data, (gssize) n / 2);
-  sets_expect ("files", &options, MBLM_ERROR, MBLM_ERROR_INPUT, "b.tar.xz");
-  put ("train/b.tar.xz", "hello", 5);
-  sets_expect ("files", &options, MBLM_ERROR, MBLM_ERROR_INPUT, "b.tar.xz");
-  options.skip_unreadable = TRUE;
-  g_test_expect_message ("mblm", G_LOG_LEVEL_WARNING, "*b.tar.xz*left out*");
-  assert_holds ("files", &options, "good");
-  g_test_assert_expected_messages ();
-}
-
-/* Where the disk, here a bound on the size of files, is full. */
-static void
-test_full_disk (void)
-{
-  MblmDatasetOptions options = sets_options (folder, MBLM_SPLIT_TRAIN, 1, NULL);
-  g_autofree guint8 *zeros = g_malloc0 (1 << 20);
-  struct rlimit before, bound;
-  struct archive *archive = archive_begin ("train.tar.xz");
-
-  add_member (archive, "zeros", zeros, 1 << 20, NULL);
-  archive_end (archive);
-  g_assert_cmpint (getrlimit (RLIMIT_FSIZE, &before), ==, 0);
-  bound = before;
-  bound.rlim_cur = 1 << 19;
-  signal (SIGXFSZ, SIG_IGN);
-  g_assert_cmpint (setrlimit (RLIMIT_FSIZE, &bound), ==, 0);
-  sets_expect ("files", &options, G_FILE_ERROR, G_FILE_ERROR_FAILED, "TMPDIR");
-  g_assert_cmpint (setrlimit (RLIMIT_FSIZE, &before), ==, 0);
-  g_autoptr (MblmDataset) set = sets_open ("files", &options);
-  g_assert_cmpuint (mblm_dataset_count (set, 0), ==, 1 << 20);
-}
-
-/* Where there is no place to unpack to. */
-static void
-test_no_place (void)
-{
-  MblmDatasetOptions options = sets_options (folder, MBLM_SPLIT_TRAIN, 1, NULL);
-  g_autofree char *before = g_strdup (g_getenv ("TMPDIR"));
-
-  make_archive ("train.zip");
-  g_setenv ("TMPDIR", "/nonexistent", TRUE);
-  sets_expect ("files", &options, G_FILE_ERROR, G_FILE_ERROR_NOENT, "TMPDIR");
-  if (before)
-    g_setenv ("TMPDIR", before, TRUE);
-  else
-    g_unsetenv ("TMPDIR");
-}
-
-/* ------------------------------------------------------------------------- */
 /* The registry                                                              */
 /* ------------------------------------------------------------------------- */
 
@@ -549,12 +356,6 @@ main (int argc, char **argv)
       {"shares", test_shares},
       {"odd-files", test_odd_files},
       {"change", test_change},
-      {"archives", test_archives},
-      {"archives-in-folders", test_archives_in_folders},
-      {"compressed-file", test_compressed_file},
-      {"hostile-archives", test_hostile_archives},
-      {"full-disk", test_full_disk},
-      {"no-place", test_no_place},
       {"registry", test_registry},
       {"books", test_books},
   };

@@ -80,6 +80,33 @@ test_drawn (void)
   }
 }
 
+/* Numbers that no run has: the picture is poor, but it comes to an end. */
+static void
+test_far (void)
+{
+  static const char *const rows[][2] = {{"1e18,3", "1e18,3"},
+      {"9007199254740993,1", "9007199254740999,2"}, {"1,1e299", "2,1e299"},
+      {"-1e300,-1e299", "1e300,1e299"}, {"1,1e15", "2,1000000000000001"},
+      {"0,1e-300", "1e-300,2e-300"}, {"1,1e308", "2,2"}};
+
+  for (guint i = 0; i < G_N_ELEMENTS (rows); i++) {
+    g_autofree char *folder = fresh_folder ();
+    g_autofree char *text = g_strdup_printf (HEADER
+        "0,now,1,train,0,1,%s,1e-3,1,1\n"
+        "0,now,1,valid,0,1,%s,1e-3,1,1\n"
+        "0,now,1,valid,0,1,5,2,1e-3,1,1\n",
+        rows[i][0], rows[i][1]);
+    g_autofree char *csv = formats_write (folder, "loss.csv", text, -1);
+    g_autofree char *svg = g_build_filename (folder, "loss.svg", NULL);
+    g_autoptr (GError) error = NULL;
+
+    g_assert_true (mblm_loss_plot (csv, svg, "far", &error));
+    g_assert_no_error (error);
+    check_svg (svg);
+    fresh_remove (g_steal_pointer (&folder));
+  }
+}
+
 static void
 test_nothing (void)
 {
@@ -104,6 +131,7 @@ main (int argc, char **argv)
 {
   g_test_init (&argc, &argv, NULL);
   g_test_add_func ("/loss-plot/drawn", test_drawn);
+  g_test_add_func ("/loss-plot/far", test_far);
   g_test_add_func ("/loss-plot/nothing", test_nothing);
   return g_test_run ();
 }

@@ -5,15 +5,18 @@
  */
 
 #include <math.h>
+#include <glib/gstdio.h>
 #include <mblm.h>
 #include <safetensors.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/wait.h>
+#include <training-config.h>
 #include <unistd.h>
 
 #include "fake-learner.h"
 #include "formats.h"
+#include "fresh.h"
 #include "place.h"
 #include "runs.h"
 
@@ -246,6 +249,228 @@ test_migrated (void)
       "another vocabulary");
 }
 
+/* ---- other files than it began with ----------------------------------------- */
+
+/* Writes `text` over a file of the run or its data. */
+static void
+write_in (const char *folder, const char *name, const char *text)
+{
+  g_free (formats_write (folder, name, text, -1));
+}
+
+/* A state as an older version wrote it, with its kind of fingerprint. */
+static void
+make_older (const Place *place, const char *output)
+{
+  static const char *const keys[] = {"samples", "valid_samples", "data", "info",
+      "device", "fingerprint", NULL};
+  g_autofree char *text = runs_read (output, "state/state.json");
+  g_auto (GStrv) lines = g_strsplit (text, "\n", -1);
+  g_autoptr (MblmTrainingConfig)
+      config = mblm_training_config_load (place->config, NULL);
+  g_autoptr (GString) out = g_string_new (NULL);
+  guint found = 0;
+
+  for (guint i = 0; lines[i] != NULL; i++) {
+    gboolean later = FALSE;
+
+    for (guint k = 0; keys[k] != NULL; k++) {
+      g_autofree char *key = g_strdup_printf ("  \"%s\": ", keys[k]);
+
+      later |= g_str_has_prefix (lines[i], key);
+    }
+    found += later;
+    if (strstr (lines[i], "\"fingerprint\"") != NULL)
+      g_string_append_printf (
+          out, "  \"fingerprint\": \"%s\",\n", config->old_fingerprint);
+    else if (!later)
+      g_string_append_printf (out, "%s\n", lines[i]);
+  }
+  g_assert_cmpuint (found, ==, 6);
+  write_in (output, "state/state.json", out->str);
+}
+
+static void
+test_older (void)
+{
+  g_autofree char *params = golden_params ("m1-t", 0);
+  g_autofree char *path = formats_golden ("m1-t");
+  g_autofree char *rest = g_strdup_printf (
+      "resume: {checkpoint_file: \"%s\", next_epoch_index: 0, "
+      "next_batch_index: 2}\n",
+      path);
+
+  for (guint i = 0; i < 2; i++) {
+    g_auto (Place) whole, place;
+    g_autofree char *expected = NULL;
+    g_autofree char *output = NULL;
+
+    place_init_with (&whole, params, "", "", i ? rest : "");
+    place_init_with (&place, params, "", "", i ? rest : "");
+    g_assert_true (run_part (&whole, FALSE, G_MAXUINT, &expected));
+    g_assert_false (run_part (&place, FALSE, 12, &output));
+    make_older (&place, output);
+    g_assert_true (run_part (&place, TRUE, G_MAXUINT, &output));
+    runs_assert_same (expected, output);
+  }
+}
+
+/* The file that a run writes resumes it, with a best model and without one. */
+static void
+test_own_file (void)
+{
+  g_auto (Place) whole, place;
+  g_autofree char *expected = NULL;
+  g_autofree char *output = NULL;
+
+  place_init (&whole, "", "", "");
+  place_init (&place, "", "", "");
+  g_assert_true (run_part (&whole, FALSE, G_MAXUINT, &expected));
+  g_assert_false (run_part (&place, FALSE, 1, &output));
+  for (guint i = 0; i < 2; i++) {
+    g_autofree char *text = runs_read (output, "config.yaml");
+
+    /* it is its own, and began with nothing */
+    g_assert_nonnull (strstr (text, "  resumed_from: null\n"));
+    g_assert_cmpint (
+        strstr (text, "checkpoint_file: \"\"\n") != NULL, ==, i == 0);
+    write_in (place.folder, "run.yaml", text);
+    g_assert_cmpint (
+        run_part (&place, TRUE, i == 0 ? 15 : G_MAXUINT, &output), ==, i == 1);
+  }
+  g_autofree char *last = runs_read (output, "config.yaml");
+
+  g_assert_nonnull (strstr (last, "  resumed_from: null\n"));
+  runs_assert_same (expected, output);
+}
+
+static void
+resume_refused (const Place *place, const char *output, const char *part)
+{
+  g_autoptr (MblmTrainer) trainer = trainer_new (place);
+  GError *error = NULL;
+
+  mblm_trainer_set_resume (trainer, output);
+  /* without writing anything, as --dry-run */
+  g_assert_false (mblm_trainer_prepare (trainer, &error));
+  formats_expect (error, MBLM_ERROR, MBLM_ERROR_CONFIG, part, "other data");
+}
+
+/* Data that changed would be gone through in another order. */
+static void
+test_other_data (void)
+{
+  static const struct {
+    const char *name, *text, *part;
+  } cases[] = {
+      {"train/c.txt", "a new one, with more than thirty-two bytes",
+          "samples for training, not 60"},
+      {"train/c.txt", "new", "files of other names or sizes"},
+      {"validation/0.txt", "new", "files of other names or sizes"},
+      {"validation/c.txt", "a new one, with more than thirty-two bytes",
+          "samples for validation, not 13"},
+  };
+  g_auto (Place) whole, place;
+  g_autofree char *expected = NULL;
+  g_autofree char *output = NULL;
+  g_autofree char *data = NULL;
+  g_autofree char *info = NULL;
+
+  place_init (&whole, "", "", "");
+  place_init (&place, "", "", "");
+  data = g_build_filename (place.folder, "data", NULL);
+  g_assert_true (run_part (&whole, FALSE, G_MAXUINT, &expected));
+  g_assert_false (run_part (&place, FALSE, 9, &output));
+  for (guint i = 0; i < G_N_ELEMENTS (cases); i++) {
+    g_autofree char *path = g_build_filename (data, cases[i].name, NULL);
+
+    write_in (data, cases[i].name, cases[i].text);
+    resume_refused (&place, output, cases[i].part);
+    g_unlink (path);
+  }
+  g_assert_true (run_part (&place, TRUE, G_MAXUINT, &output));
+  runs_assert_same (expected, output);
+}
+
+static void
+test_other_info (void)
+{
+  static const char text[] =
+      "{\"format\": 1, \"name\": \"x\", \"task\": \"text\"}";
+  g_auto (Place) place;
+  g_autofree char *output = NULL;
+  g_autofree char *folder = fresh_folder ();
+  g_autofree char *path = formats_write (folder, "mblm.json", text, -1);
+  g_autofree char *io = g_strdup_printf (", model_info: %s", path);
+
+  place_init (&place, io, "", "");
+  g_assert_false (run_part (&place, FALSE, 9, &output));
+  write_in (folder, "mblm.json",
+      "{\"format\": 1, \"name\": \"y\", \"task\": \"text\"}");
+  resume_refused (&place, output, "mblm.json: it differs");
+  write_in (folder, "mblm.json", text);
+  g_assert_true (run_part (&place, TRUE, G_MAXUINT, &output));
+  fresh_remove (g_steal_pointer (&folder));
+}
+
+/* A state with another model in it than the file says. */
+static void
+test_other_shape (void)
+{
+  g_auto (Place) place;
+  g_autofree char *output = NULL;
+  g_autofree char *text = NULL;
+  g_autoptr (MblmTrainer) trainer = NULL;
+  GError *error = NULL;
+  char *at;
+
+  place_init (&place, "", "", "");
+  g_assert_false (run_part (&place, FALSE, 9, &output));
+  text = runs_read (output, "state/config.yaml");
+  at = strstr (text, "[24, 16]");
+  g_assert_nonnull (at);
+  at[2] = '8';
+  write_in (output, "state/config.yaml", text);
+  trainer = trainer_new (&place);
+  mblm_trainer_set_resume (trainer, output);
+  g_assert_false (mblm_trainer_run (trainer, NULL, &error));
+  formats_expect (
+      error, MBLM_ERROR, MBLM_ERROR_CONFIG, "a model of another shape", "it");
+}
+
+static void
+on_message (MblmTrainer *trainer, const char *text, GString *all)
+{
+  g_string_append_printf (all, "%s\n", text);
+}
+
+/* The last digits of a run on another device are others: that is said. */
+static void
+test_other_device (void)
+{
+  g_auto (Place) place;
+  g_autofree char *output = NULL;
+  g_autofree char *json = NULL;
+  g_autoptr (GString) messages = g_string_new (NULL);
+
+  place_init (&place, "", "", "");
+  g_assert_false (run_part (&place, FALSE, 9, &output));
+  json = runs_read (output, "state/state.json");
+  g_assert_nonnull (
+      strstr (json, "\"device\": \"ref (plain C in double precision)\""));
+
+  g_autoptr (GError) error = NULL;
+  g_autoptr (MblmDevice) device = mblm_device_open ("cpu", 1, &error);
+  g_autoptr (MblmTrainer)
+      trainer = mblm_trainer_new (place.config, device, &error);
+
+  g_assert_no_error (error);
+  g_signal_connect (trainer, "message", G_CALLBACK (on_message), messages);
+  mblm_trainer_set_resume (trainer, output);
+  run_ok (trainer);
+  g_assert_nonnull (strstr (messages->str, "the run began on ref (plain C"));
+}
+
 int
 main (int argc, char **argv)
 {
@@ -257,5 +482,11 @@ main (int argc, char **argv)
   g_test_add_func ("/trainer-resume/killed", test_killed);
   g_test_add_func ("/trainer-resume/checkpoints", test_checkpoints);
   g_test_add_func ("/trainer-resume/migrated", test_migrated);
+  g_test_add_func ("/trainer-resume/older", test_older);
+  g_test_add_func ("/trainer-resume/own-file", test_own_file);
+  g_test_add_func ("/trainer-resume/other-data", test_other_data);
+  g_test_add_func ("/trainer-resume/other-info", test_other_info);
+  g_test_add_func ("/trainer-resume/other-shape", test_other_shape);
+  g_test_add_func ("/trainer-resume/other-device", test_other_device);
   return g_test_run ();
 }

@@ -152,6 +152,34 @@ test_not_finite (void)
       strstr (messages->str, "batch 11: the gradient is not finite"));
 }
 
+/* Batches that hold nothing but padding. */
+static void
+test_idle (void)
+{
+  g_auto (Place) place;
+  g_autofree char *path = NULL;
+  g_autofree char *params = NULL;
+  g_auto (GStrv) parts = g_strsplit (PARAMS, "pad_token_id: 256", 2);
+  g_autofree char *data = g_strnfill (2000, 'e');
+  g_autoptr (MblmTrainer) trainer = NULL;
+  g_autoptr (GString) messages = g_string_new (NULL);
+  const char *said;
+
+  params = g_strdup_printf ("%spad_token_id: 101%s", parts[0], parts[1]);
+  place_init_with (&place, params, "", "", "");
+  path = g_build_filename (place.folder, "data", "train", NULL);
+  g_free (formats_write (path, "a.txt", data, -1));
+  g_free (formats_write (path, "b.txt", data, -1));
+  fake_learner.pad = 101;
+  trainer = trainer_new (&place);
+  g_signal_connect (trainer, "message", G_CALLBACK (on_message), messages);
+  run_ok (trainer);
+  memset (&fake_learner, 0, sizeof fake_learner);
+  said = strstr (messages->str, "batch 0: none of its losses counts");
+  g_assert_nonnull (said);
+  g_assert_null (strstr (said + 30, "none of its losses"));
+}
+
 static void
 test_never_finite (void)
 {
@@ -205,6 +233,10 @@ test_refused (void)
           "resume: {checkpoint_file: /nowhere/x.safetensors, "
           "next_epoch_index: 0, next_batch_index: 0}\n",
           MBLM_ERROR_NOT_FOUND, "/nowhere/x.safetensors"},
+      {"", "",
+          "resume: {checkpoint_file: '', next_epoch_index: 0, "
+          "next_batch_index: 0}\n",
+          MBLM_ERROR_CONFIG, "checkpoint_file is empty"},
   };
 
   for (guint i = 0; i < G_N_ELEMENTS (cases); i++) {
@@ -218,6 +250,123 @@ test_refused (void)
     g_assert_true (
         !g_file_test (out, G_FILE_TEST_EXISTS) || g_rmdir (out) == 0);
   }
+}
+
+/* The first epoch has the four batches that a step takes, the second only three. */
+static void
+test_later_epochs (void)
+{
+  g_auto (Place) place;
+  g_autofree char *train = NULL;
+  g_autofree char *data = g_strnfill (256, 'e');
+
+  place_init (&place, "", "", "");
+  train = g_build_filename (place.folder, "data", "train", NULL);
+  g_free (formats_write (train, "a.txt", data, -1));
+  g_free (formats_write (train, "b.txt", data, -1));
+  expect_refusal (&place, NULL, MBLM_ERROR, MBLM_ERROR_CONFIG,
+      "an epoch has 3 batches, fewer than gradient_accumulate_every (4)");
+}
+
+/* The run would train on what it writes: where a folder leads into one that is
+ * read, be it there already or not. */
+static void
+test_among_data (void)
+{
+  static const struct {
+    const char *target, *rest;
+    gboolean among;
+  } cases[] = {{"data/train", "", TRUE}, {"data/train", "/a/b", TRUE},
+      {"data/validation", "", TRUE}, {"data/test", "/a", TRUE},
+      {"data/train", "/.a/b", FALSE}, {"data", "/trains", FALSE},
+      {"data2", "", FALSE}};
+
+  for (guint i = 0; i < G_N_ELEMENTS (cases); i++) {
+    g_auto (Place) place;
+    g_autofree char *target = NULL;
+    g_autofree char *out = NULL;
+    g_autofree char *text = NULL;
+    g_autofree char *from = NULL;
+    g_autofree char *to = NULL;
+    g_autoptr (MblmTrainer) trainer = NULL;
+
+    place_init (&place, "", "", "");
+    target = g_build_filename (place.folder, cases[i].target, NULL);
+    out = g_build_filename (place.folder, "out", NULL);
+    g_assert_cmpint (g_mkdir_with_parents (target, 0777), ==, 0);
+    g_assert_cmpint (symlink (target, out), ==, 0);
+    from = g_strdup_printf ("%s,", out);
+    to = g_strdup_printf ("%s%s,", out, cases[i].rest);
+    g_assert_true (g_file_get_contents (place.config, &text, NULL, NULL));
+
+    g_auto (GStrv) parts = g_strsplit (text, from, 2);
+    g_autofree char *changed = g_strjoinv (to, parts);
+
+    g_free (formats_write (place.folder, "run.yaml", changed, -1));
+    if (cases[i].among) {
+      expect_refusal (&place, NULL, MBLM_ERROR, MBLM_ERROR_CONFIG,
+          "io.output_dir lies in io.dataset_dir");
+    } else {
+      trainer = trainer_new (&place);
+      run_ok (trainer);
+    }
+  }
+}
+
+/* A test split that can't be used is known before the training. */
+static void
+test_test_split (void)
+{
+  g_auto (Place) place;
+  g_autofree char *test = NULL;
+  g_autofree char *file = NULL;
+  g_autoptr (MblmTrainer) trainer = NULL;
+  g_autoptr (GString) messages = g_string_new (NULL);
+
+  place_init (&place, "", "", "");
+  test = g_build_filename (place.folder, "data", "test", NULL);
+  file = formats_write (test, "a.txt", "short", -1);
+  expect_refusal (&place, NULL, MBLM_ERROR, MBLM_ERROR_INPUT,
+      "5 ids for test, less than one sample");
+  g_unlink (file);
+  g_rmdir (test);
+  trainer = trainer_new (&place);
+  g_signal_connect (trainer, "message", G_CALLBACK (on_message), messages);
+  run_ok (trainer);
+  g_assert_nonnull (strstr (messages->str, "there is no test"));
+}
+
+typedef struct {
+  char *path;
+  guint batches;
+} Spoil;
+
+static void
+on_spoil (MblmTrainer *trainer, Spoil *spoil)
+{
+  if (++spoil->batches == 30)
+    g_assert_cmpint (truncate (spoil->path, 3), ==, 0);
+}
+
+/* Nor is it lost what went wrong with it after the training. */
+static void
+test_test_fails (void)
+{
+  g_auto (Place) place;
+  g_autofree char *written = NULL;
+  g_autoptr (MblmTrainer) trainer = NULL;
+  g_autoptr (GError) error = NULL;
+  Spoil spoil = {NULL, 0};
+
+  place_init (&place, "", "", "");
+  spoil.path = g_build_filename (place.folder, "data", "test", "a.txt", NULL);
+  trainer = trainer_new (&place);
+  g_signal_connect (trainer, "progress", G_CALLBACK (on_spoil), &spoil);
+  g_assert_false (mblm_trainer_run (trainer, NULL, &error));
+  g_assert_error (error, MBLM_ERROR, MBLM_ERROR_INPUT);
+  written = runs_read (mblm_trainer_get_output (trainer), "config.yaml");
+  g_assert_nonnull (strstr (written, "for test, less than one sample"));
+  g_free (spoil.path);
 }
 
 static void
@@ -305,8 +454,13 @@ main (int argc, char **argv)
   g_test_add_func ("/trainer/run", test_run);
   g_test_add_func ("/trainer/repeated", test_repeated);
   g_test_add_func ("/trainer/not-finite", test_not_finite);
+  g_test_add_func ("/trainer/idle", test_idle);
   g_test_add_func ("/trainer/never-finite", test_never_finite);
   g_test_add_func ("/trainer/refused", test_refused);
+  g_test_add_func ("/trainer/later-epochs", test_later_epochs);
+  g_test_add_func ("/trainer/among-data", test_among_data);
+  g_test_add_func ("/trainer/test-split", test_test_split);
+  g_test_add_func ("/trainer/test-fails", test_test_fails);
   g_test_add_func ("/trainer/memory", test_memory);
   g_test_add_func ("/trainer/resume-refused", test_resume_refused);
   g_test_add_func ("/trainer/locked", test_locked);

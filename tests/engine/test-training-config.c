@@ -175,10 +175,6 @@ test_refused (void)
       {"input_seq_len: 128", "input_seq_len: 129",
           "line 11: input_seq_len is 129, but the fixed positions of the first "
           "stage end at 128"},
-      {"clipping: null\n",
-          "clipping: null\nresume: {checkpoint_file: '', next_epoch_index: 0, "
-          "next_batch_index: 0}\n",
-          "line 26: checkpoint_file is empty"},
       {"{a: 1, b: [0.5, x], c: null, d: {e: true}}", "5",
           "line 6: dataset_args must be a mapping"},
   };
@@ -194,6 +190,23 @@ test_refused (void)
     if (strstr (error->message, cases[i].message) == NULL)
       g_error ("%s: %s", cases[i].message, error->message);
   }
+}
+
+/* As a run without a model writes it: good for going on, not for a beginning. */
+static void
+test_no_checkpoint (void)
+{
+  g_autofree char *text = changed ("clipping: null\n",
+      "clipping: null\nresume: {checkpoint_file: '', next_epoch_index: -1, "
+      "next_batch_index: -1}\n");
+  g_autoptr (MblmTrainingConfig) config = parse (text);
+  g_autoptr (GError) error = NULL;
+
+  g_assert_null (config->checkpoint_file);
+  g_assert_false (mblm_training_config_check_start (config, &error));
+  g_assert_error (error, MBLM_ERROR, MBLM_ERROR_CONFIG);
+  g_assert_nonnull (
+      strstr (error->message, "line 26: checkpoint_file is empty"));
 }
 
 /* What is written reads back as the same run, and says where to go on. */
@@ -259,6 +272,40 @@ test_written_args (void)
   g_assert_true (g_variant_equal (config->dataset_args, again->dataset_args));
 }
 
+/* A path that is no text makes no file that can't be read. */
+static void
+test_written_bytes (void)
+{
+  const MblmTrainingSummary summary = {
+      .checkpoint_file = "a\xff/top1\xe2", .error = "\xc3", .has_place = TRUE};
+  g_autoptr (MblmTrainingConfig) config = parse (small);
+  g_autofree char *written = mblm_training_config_to_yaml (config, &summary);
+  g_autoptr (MblmTrainingConfig) again = parse (written);
+
+  g_assert_cmpstr (
+      again->checkpoint_file, ==, "a\xef\xbf\xbd/top1\xef\xbf\xbd");
+}
+
+/* A short file that would be a long one with its aliases written out. */
+static void
+test_aliases (void)
+{
+  g_autofree char *word = g_strnfill (60000, 'w');
+  g_autoptr (GString) args = g_string_new (NULL);
+  g_autofree char *text = NULL;
+  g_autoptr (GError) error = NULL;
+
+  g_string_append_printf (args, "{a: &a %s, b: [*a", word);
+  for (guint i = 0; i < 100; i++)
+    g_string_append (args, ", *a");
+  g_string_append (args, "]}");
+  text = changed ("{a: 1, b: [0.5, x], c: null, d: {e: true}}", args->str);
+  g_assert_null (
+      mblm_training_config_parse (text, strlen (text), "test.yaml", &error));
+  g_assert_error (error, MBLM_ERROR, MBLM_ERROR_CONFIG);
+  g_assert_nonnull (strstr (error->message, "4194304 bytes of text"));
+}
+
 static void
 test_fingerprint (void)
 {
@@ -279,6 +326,10 @@ test_fingerprint (void)
       {"batch_size: 4", "batch_size: 5", FALSE},
       {"hidden_dims: [32, 16]", "hidden_dims: [32, 32]", FALSE},
       {"{e: true}", "{e: false}", FALSE},
+      {"  gradient_clipping: null\n",
+          "  gradient_clipping: null\nresume: {checkpoint_file: x, "
+          "next_epoch_index: 0, next_batch_index: 0}\n",
+          TRUE},
   };
   g_autoptr (MblmTrainingConfig) first = parse (small);
 
@@ -298,8 +349,11 @@ main (int argc, char **argv)
   g_test_add_func ("/training-config/published", test_published);
   g_test_add_func ("/training-config/values", test_values);
   g_test_add_func ("/training-config/refused", test_refused);
+  g_test_add_func ("/training-config/no-checkpoint", test_no_checkpoint);
   g_test_add_func ("/training-config/written", test_written);
   g_test_add_func ("/training-config/written-args", test_written_args);
+  g_test_add_func ("/training-config/written-bytes", test_written_bytes);
+  g_test_add_func ("/training-config/aliases", test_aliases);
   g_test_add_func ("/training-config/fingerprint", test_fingerprint);
   return g_test_run ();
 }

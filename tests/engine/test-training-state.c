@@ -333,6 +333,11 @@ full_state (void)
   state->clipped = INFINITY;
   state->seconds = 0.1 + 0.2;
   state->pending = 1;
+  state->samples = 5;
+  state->valid_samples = 6;
+  state->data = g_strdup ("d");
+  state->info = g_strdup ("i");
+  state->device = g_strdup ("cpu (\"x\")");
   g_array_append_vals (state->best, best, G_N_ELEMENTS (best));
   return state;
 }
@@ -356,9 +361,40 @@ test_json (void)
   g_assert_cmpfloat (again->norm, ==, 1e-310);
   g_assert_true (isnan (again->clipped));
   g_assert_cmpfloat (again->seconds, ==, 0.1 + 0.2);
+  g_assert_cmpstr (again->device, ==, state->device);
   g_assert_cmpuint (again->best->len, ==, 2);
   g_assert_cmpfloat (
       g_array_index (again->best, MblmBestModel, 1).loss, ==, 1.0 / 3);
+}
+
+/* One of an older version doesn't tell everything. */
+static void
+test_older (void)
+{
+  static const char *const keys[] = {
+      "samples", "valid_samples", "data", "info", "device", "timemem_bytes"};
+  g_autoptr (MblmTrainingState) state = full_state ();
+  g_autofree char *whole = mblm_training_state_to_json (state);
+  g_autoptr (GString) text = g_string_new (whole);
+
+  for (guint i = 0; i < G_N_ELEMENTS (keys); i++) {
+    g_autofree char *key = g_strdup_printf ("  \"%s\": ", keys[i]);
+    const char *at = strstr (text->str, key);
+    const char *end = strchr (at, '\n');
+
+    g_string_erase (text, at - text->str, end + 1 - at);
+
+    g_autoptr (MblmTrainingState) again = mblm_training_state_parse (
+        text->str, text->len, "state.json", NULL);
+
+    /* the last one has always been there */
+    g_assert_cmpint (again != NULL, ==, i + 1 < G_N_ELEMENTS (keys));
+    if (again == NULL)
+      continue;
+    g_assert_cmpuint (again->samples, ==, 0);
+    g_assert_cmpuint (again->best->len, ==, 2);
+    g_assert_cmpint (again->device == NULL, ==, i >= 4);
+  }
 }
 
 /* Cut off at any byte, it is no state. */
@@ -386,6 +422,7 @@ main (int argc, char **argv)
   g_test_add_func ("/training-state/disk-full", test_disk_full);
   g_test_add_func ("/training-state/nothing", test_nothing);
   g_test_add_func ("/training-state/json", test_json);
+  g_test_add_func ("/training-state/older", test_older);
   g_test_add_func ("/training-state/damaged", test_damaged);
   return g_test_run ();
 }
