@@ -118,8 +118,10 @@ ledger_running_end (
 {
   GstClockTime first, last;
 
+  /* backwards, time runs from the end, where there is one */
   if (!GST_CLOCK_TIME_IS_VALID (start) || !GST_CLOCK_TIME_IS_VALID (duration) ||
-      segment->format != GST_FORMAT_TIME)
+      segment->format != GST_FORMAT_TIME ||
+      (segment->rate < 0 && !GST_CLOCK_TIME_IS_VALID (segment->stop)))
     return GST_CLOCK_TIME_NONE;
   first = gst_segment_to_running_time (segment, GST_FORMAT_TIME, start);
   last = gst_segment_to_running_time (
