@@ -229,7 +229,7 @@ schedule_build (Schedule *self)
   if (self->source)
     source_set_plan (self->source, &self->plan, dice_fork (&self->dice));
   else
-    ledger_reach (&self->ledger, GST_CLOCK_TIME_NONE);
+    ledger_reach (&self->ledger, NULL, GST_CLOCK_TIME_NONE, 0);
   sink_set_plan (
       self->sink, dice_one_in (&self->dice, 3), dice_fork (&self->dice));
 }

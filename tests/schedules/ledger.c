@@ -35,7 +35,7 @@ ledger_reset (Ledger *self, gboolean strict)
   g_queue_clear_full (&self->entries, g_free);
   self->strict = strict;
   self->in = self->out = 0;
-  self->newest_end = 0;
+  self->newest_end = self->newest_running = 0;
   g_mutex_unlock (&self->lock);
 }
 
@@ -112,8 +112,8 @@ ledger_owing (Ledger *self)
   return n;
 }
 
-GstClockTime
-ledger_running_end (
+static GstClockTime
+running_end (
     const GstSegment *segment, GstClockTime start, GstClockTime duration)
 {
   GstClockTime first, last;
@@ -132,24 +132,39 @@ ledger_running_end (
       : GST_CLOCK_TIME_NONE;
 }
 
+static GstClockTime
+position_end (GstClockTime start, GstClockTime duration)
+{
+  return GST_CLOCK_TIME_IS_VALID (start) && GST_CLOCK_TIME_IS_VALID (duration)
+      ? start + duration
+      : GST_CLOCK_TIME_NONE;
+}
+
 void
-ledger_reach (Ledger *self, GstClockTime end)
+ledger_reach (Ledger *self, const GstSegment *segment, GstClockTime start,
+    GstClockTime duration)
 {
   g_mutex_lock (&self->lock);
   /* NONE is the largest of all, and stays. */
-  self->newest_end = MAX (self->newest_end, end);
+  self->newest_end = MAX (self->newest_end, position_end (start, duration));
+  self->newest_running = MAX (
+      self->newest_running, running_end (segment, start, duration));
   g_mutex_unlock (&self->lock);
 }
 
 void
-ledger_check_end (Ledger *self, GstClockTime end)
+ledger_check_end (Ledger *self, const GstSegment *segment, GstClockTime start,
+    GstClockTime duration)
 {
-  GstClockTime newest;
+  GstClockTime end = position_end (start, duration);
+  GstClockTime running = running_end (segment, start, duration);
+  GstClockTime newest, newest_running;
 
   g_mutex_lock (&self->lock);
   newest = self->newest_end;
+  newest_running = self->newest_running;
   g_mutex_unlock (&self->lock);
-  if (GST_CLOCK_TIME_IS_VALID (end) && end > newest)
+  if (end > newest && running > newest_running)
     journal_fail ("output lasts to %" GST_TIME_FORMAT
                   ", the newest input to %" GST_TIME_FORMAT,
         GST_TIME_ARGS (end), GST_TIME_ARGS (newest));

@@ -20,8 +20,8 @@ typedef struct {
   GQueue entries;
   guint breaks;
   guint64 in, out;
-  GstClockTime
-      newest_end; /* running time of all that went in; NONE: not known */
+  /* Of all that went in, as a position and in running time; NONE: not known. */
+  GstClockTime newest_end, newest_running;
 } Ledger;
 
 void ledger_init (Ledger *self);
@@ -37,11 +37,11 @@ void ledger_leave (Ledger *self, guint64 token);
 /* Entries that have not come out since the last break. */
 guint ledger_owing (Ledger *self);
 
-/* How far input or output reaches in running time; NONE: it has none. Positions
- * can't be compared: while a SEGMENT waits, output stands for the time of its input
- * in the segment before it. */
-GstClockTime ledger_running_end (
-    const GstSegment *segment, GstClockTime start, GstClockTime duration);
-/* Where input ends; NONE: not known. */
-void ledger_reach (Ledger *self, GstClockTime end);
-void ledger_check_end (Ledger *self, GstClockTime end);
+/* Input that lasts for `duration` from `start` in `segment`; NONE: not known. */
+void ledger_reach (Ledger *self, const GstSegment *segment, GstClockTime start,
+    GstClockTime duration);
+/* Output reaches no further, by its position or in running time: while a SEGMENT
+ * waits, output stands for the time of its input in the segment before, and a
+ * prompt that began in the segment before keeps its position. */
+void ledger_check_end (Ledger *self, const GstSegment *segment,
+    GstClockTime start, GstClockTime duration);

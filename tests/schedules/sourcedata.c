@@ -227,8 +227,7 @@ source_make_buffer (Source *self)
   }
   GST_BUFFER_PTS (buffer) = pts;
   GST_BUFFER_DURATION (buffer) = duration;
-  ledger_reach (
-      self->plan.ledger, ledger_running_end (&self->segment, pts, duration));
+  ledger_reach (self->plan.ledger, &self->segment, pts, duration);
   enter (self, pts);
   mark (self, buffer);
   account_mini (buffer, "a buffer");
@@ -247,8 +246,7 @@ source_make_gap (Source *self)
     ledger_enter (self->plan.ledger, time);
   else if (dice_one_in (&self->dice, 4))
     duration = GST_CLOCK_TIME_NONE;
-  ledger_reach (
-      self->plan.ledger, ledger_running_end (&self->segment, time, duration));
+  ledger_reach (self->plan.ledger, &self->segment, time, duration);
   event = gst_event_new_gap (time, duration);
   account_mini (event, "a GAP event");
   return event;

@@ -158,8 +158,7 @@ check_end (Witness *self, GstClockTime start, GstClockTime duration)
   if (!event)
     return;
   gst_event_parse_segment (event, &segment);
-  ledger_check_end (
-      self->ledger, ledger_running_end (segment, start, duration));
+  ledger_check_end (self->ledger, segment, start, duration);
 }
 
 /* What the ledger has to know of an event. */
