@@ -58,8 +58,7 @@ struct _GstMblmAskOverlay {
 
   GstElement *ask;     /* owned by the bin */
   GstElement *overlay; /* owned by the bin; NULL: there is no textoverlay */
-  GstPad *asked; /* where frames go to be asked about; the bin's; or NULL */
-  GstFlowReturn flow; /* what `src` failed with; under the object lock */
+  GstFlowReturn flow;  /* what `src` failed with; under the object lock */
 };
 
 /* Properties that are those of a child under the same name: first those of
@@ -178,8 +177,7 @@ set_flow (GstMblmAskOverlay *self, GstFlowReturn flow)
 }
 
 /* Where the video goes no further the overlay takes no text; mblmask would wait
- * for it to, and the tee for mblmask. A frame that the first queue still lets pass,
- * and EOS behind it, must not wait for text either. `parent` is the ghost pad. */
+ * for it to, and the tee for mblmask. `parent` is the ghost pad. */
 static GstFlowReturn
 src_chain (GstPad *pad, GstObject *parent, GstBuffer *buffer)
 {
@@ -192,11 +190,6 @@ src_chain (GstPad *pad, GstObject *parent, GstBuffer *buffer)
 
     set_flow (self, ret);
     gst_pad_send_event (text, gst_event_new_flush_start ());
-    /* No text comes in between. */
-    GST_PAD_STREAM_LOCK (text);
-    gst_pad_send_event (text, gst_event_new_flush_stop (FALSE));
-    gst_pad_send_event (text, gst_event_new_eos ());
-    GST_PAD_STREAM_UNLOCK (text);
   }
   return ret;
 }
@@ -219,41 +212,11 @@ sink_chain_list (GstPad *pad, GstObject *parent, GstBufferList *list)
   return flow != GST_FLOW_OK ? flow : ret;
 }
 
-/* Whether all of the video is out. */
-static gboolean
-had_eos (GstMblmAskOverlay *self)
-{
-  g_autoptr (GstPad)
-      video = gst_element_get_static_pad (self->overlay, "video_sink");
-  g_autoptr (GstEvent) eos = gst_pad_get_sticky_event (video, GST_EVENT_EOS, 0);
-
-  return eos != NULL;
-}
-
-/* The video goes on with the next stream by itself. Text doesn't: mblmask has been
- * stopped by downstream's EOS, and after either the overlay waits for none until the
- * new stream's has begun. A failure lasts: the first queue keeps it, too. */
-static void
-begin_stream (GstMblmAskOverlay *self)
-{
-  GstFlowReturn flow = get_flow (self);
-
-  if (flow != GST_FLOW_EOS && (flow != GST_FLOW_OK || !had_eos (self)))
-    return;
-  set_flow (self, GST_FLOW_OK);
-  gst_pad_send_event (self->asked, gst_event_new_flush_start ());
-  gst_pad_send_event (self->asked, gst_event_new_flush_stop (FALSE));
-}
-
 static gboolean
 sink_event (GstPad *pad, GstObject *parent, GstEvent *event)
 {
-  GstMblmAskOverlay *self = GST_MBLM_ASK_OVERLAY (parent);
-
   if (GST_EVENT_TYPE (event) == GST_EVENT_FLUSH_STOP)
-    set_flow (self, GST_FLOW_OK);
-  else if (GST_EVENT_TYPE (event) == GST_EVENT_STREAM_START)
-    begin_stream (self);
+    set_flow (GST_MBLM_ASK_OVERLAY (parent), GST_FLOW_OK);
   return gst_pad_event_default (pad, parent, event);
 }
 
@@ -446,6 +409,5 @@ gst_mblm_ask_overlay_init (GstMblmAskOverlay *self)
   gst_element_link_pads (tee, "src_%u", asked, "sink");
   gst_element_link_pads (asked, "src", self->ask, "sink");
   gst_element_link_pads (self->ask, "src", self->overlay, "text_sink");
-  self->asked = GST_PAD (asked->sinkpads->data);
   add_pads (self, tee);
 }

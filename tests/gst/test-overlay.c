@@ -418,75 +418,6 @@ test_second_stream (void)
   helper_line_done (&line);
 }
 
-/* Until the queues inside have passed EOS on: they begin no stream before that. */
-static void
-wait_queues (GstElement *bin)
-{
-  for (GList *l = GST_BIN (bin)->children; l; l = l->next) {
-    g_autoptr (GstPad) src = NULL;
-
-    if (!g_str_has_prefix (GST_OBJECT_NAME (l->data), "queue"))
-      continue;
-    src = gst_element_get_static_pad (l->data, "src");
-    for (guint n = 0; gst_pad_get_task_state (src) != GST_TASK_PAUSED; n++) {
-      g_assert_cmpuint (n, <, 5000);
-      g_usleep (1000);
-    }
-  }
-}
-
-/* A whole stream after the end of the one before, be it downstream's or upstream's:
- * its frames have their text. */
-static void
-test_next_stream (void)
-{
-  for (guint i = 0; i < 8; i++) {
-    gboolean ours = !(i % 2);
-    HelperLine line;
-    GstFlowReturn ret = GST_FLOW_OK;
-
-    line_new (&line);
-    helper_feed_begin (line.feed, GREY8, GST_FORMAT_TIME);
-    if (!ours) {
-      helper_tap_set_answer (line.tap, GST_FLOW_EOS);
-      for (guint n = 0; ret == GST_FLOW_OK && n < 10000; n++) {
-        ret = gst_pad_push (line.feed, grey (n));
-        g_usleep (1000);
-      }
-      g_assert_cmpint (ret, ==, GST_FLOW_EOS);
-      helper_tap_set_answer (line.tap, GST_FLOW_OK);
-    } else {
-      gst_pad_push (line.feed, grey (0));
-    }
-    /* Its end may come or not. */
-    if (ours || i % 4 == 1) {
-      gst_pad_push_event (line.feed, gst_event_new_eos ());
-      g_assert_true (helper_tap_wait (line.tap, "eos"));
-      wait_queues (line.element);
-    }
-    g_mutex_lock (&line.tap->lock);
-    g_ptr_array_set_size (line.tap->buffers, 0);
-    g_string_truncate (line.tap->log, 0);
-    g_mutex_unlock (&line.tap->lock);
-    helper_feed_begin (line.feed, GREY8, GST_FORMAT_TIME);
-    for (guint n = 0; n < 8; n++)
-      g_assert_cmpint (gst_pad_push (line.feed, grey (n)), ==, GST_FLOW_OK);
-    gst_pad_push_event (line.feed, gst_event_new_eos ());
-    g_assert_true (helper_tap_wait (line.tap,
-        "stream-start segment buffer@0+100000000 buffer@700000000+100000000 "
-        "eos"));
-    g_assert_cmpuint (line.tap->buffers->len, ==, 8);
-    for (guint n = 0; n < 8; n++) {
-      Seen seen = {0, 0, GST_CLOCK_TIME_NONE};
-
-      see_frame (NULL, line.tap->buffers->pdata[n], NULL, &seen);
-      g_assert_cmpuint (seen.with_text, ==, 1);
-    }
-    helper_check_messages (line.element, 0, 0);
-    helper_line_done (&line);
-  }
-}
-
 /* To NULL while downstream holds the first frame and more wait. */
 static void
 test_null (void)
@@ -528,7 +459,6 @@ main (int argc, char **argv)
   g_test_add_func ("/overlay/unlinked", test_unlinked);
   g_test_add_func ("/overlay/flush-after-failure", test_flush_after_failure);
   g_test_add_func ("/overlay/second-stream", test_second_stream);
-  g_test_add_func ("/overlay/next-stream", test_next_stream);
   g_test_add_func ("/overlay/null", test_null);
   return helper_end ();
 }
