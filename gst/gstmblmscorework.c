@@ -328,14 +328,6 @@ gst_mblm_score_finish (GstMblmBase *base, GCancellable *cancellable)
   return GST_FLOW_OK;
 }
 
-void
-gst_mblm_score_take_path (GstMblmScore *self, char *path)
-{
-  g_free (self->path);
-  self->path = path && *path ? g_steal_pointer (&path) : NULL;
-  g_free (path);
-}
-
 /* A file ends where the next stream begins. */
 static void
 begin_stream (GstMblmScore *self)
@@ -355,7 +347,9 @@ begin_stream (GstMblmScore *self)
   g_mutex_lock (&base->lock);
   path = g_queue_pop_head (&self->paths);
   g_mutex_unlock (&base->lock);
-  gst_mblm_score_take_path (self, path);
+  g_free (self->path);
+  self->path = path && *path ? g_steal_pointer (&path) : NULL;
+  g_free (path);
 }
 
 static void
