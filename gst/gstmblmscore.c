@@ -187,6 +187,20 @@ gst_mblm_score_reset_input (GstMblmBase *base)
 
 /* --- pads --- */
 
+/* Whether the element has no active pads, or is about to have none. */
+static gboolean
+is_down (GstElement *element)
+{
+  GstState state;
+
+  GST_OBJECT_LOCK (element);
+  state = GST_STATE_NEXT (element) != GST_STATE_VOID_PENDING
+      ? GST_STATE_NEXT (element)
+      : GST_STATE (element);
+  GST_OBJECT_UNLOCK (element);
+  return state <= GST_STATE_READY;
+}
+
 static GstPad *
 gst_mblm_score_request_new_pad (GstElement *element, GstPadTemplate *template,
     const gchar *name, const GstCaps *caps)
@@ -210,6 +224,10 @@ gst_mblm_score_request_new_pad (GstElement *element, GstPadTemplate *template,
     gst_pad_set_active (GST_PAD (pad), TRUE);
   gst_element_add_pad (element, GST_PAD (pad));
   gst_mblm_lines_begin (&self->lines);
+  /* A change to READY that is under way may have taken the pads down before this
+   * one was there, and its task would be left over. */
+  if (is_down (element))
+    gst_pad_set_active (GST_PAD (pad), FALSE);
   return GST_PAD (pad);
 }
 
