@@ -312,6 +312,23 @@ gst_mblm_lines_push_event (GstMblmLines *self, GstEvent *event)
   g_mutex_unlock (&self->lock);
 }
 
+/* Ends the task, has the pad forget what `forget` says, and what waits, and goes on
+ * with the pad that is active then. Nobody may start the task in between. */
+static void
+begin_anew (GstMblmLines *self, GstMblmTextPad *pad,
+    void (*forget) (GstMblmTextPad *pad))
+{
+  g_mutex_lock (&self->begin);
+  set_flushing (self);
+  gst_pad_pause_task (GST_PAD (pad));
+  forget (pad);
+  g_mutex_lock (&self->lock);
+  drop_items (self);
+  g_mutex_unlock (&self->lock);
+  restart (self);
+  g_mutex_unlock (&self->begin);
+}
+
 void
 gst_mblm_lines_flush (GstMblmLines *self, GstEvent *event)
 {
@@ -331,11 +348,7 @@ gst_mblm_lines_flush (GstMblmLines *self, GstEvent *event)
   set_flushing (self);
   gst_pad_pause_task (GST_PAD (pad));
   gst_pad_push_event (GST_PAD (pad), event);
-  gst_mblm_text_pad_flush (pad);
-  g_mutex_lock (&self->lock);
-  drop_items (self);
-  g_mutex_unlock (&self->lock);
-  restart (self);
+  begin_anew (self, pad, gst_mblm_text_pad_flush);
 }
 
 void
@@ -343,17 +356,8 @@ gst_mblm_lines_reset (GstMblmLines *self)
 {
   g_autoptr (GstMblmTextPad) pad = gst_mblm_lines_get_pad (self);
 
-  if (!pad)
-    return;
-  g_mutex_lock (&self->begin);
-  set_flushing (self);
-  gst_pad_pause_task (GST_PAD (pad));
-  gst_mblm_text_pad_reset (pad);
-  g_mutex_lock (&self->lock);
-  drop_items (self);
-  g_mutex_unlock (&self->lock);
-  restart (self);
-  g_mutex_unlock (&self->begin);
+  if (pad)
+    begin_anew (self, pad, gst_mblm_text_pad_reset);
 }
 
 GstFlowReturn

@@ -25,7 +25,7 @@ typedef struct {
   void (*failed) (gpointer user_data, GstFlowReturn flow);
   gpointer user_data;
 
-  GMutex begin; /* the pad begins or is reset; outside `lock` */
+  GMutex begin; /* the pad begins, is flushed or is reset; outside `lock` */
   GMutex lock;
   GCond cond; /* anything below has changed */
   /* Under `lock`: */
