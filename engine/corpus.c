@@ -304,12 +304,6 @@ mblm_corpus_get_n_files (MblmCorpus *self)
   return self->files->len;
 }
 
-const char *
-mblm_corpus_get_name (MblmCorpus *self, guint file)
-{
-  return get_file (self, file)->name;
-}
-
 guint64
 mblm_corpus_get_size (MblmCorpus *self, guint file)
 {

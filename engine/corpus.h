@@ -51,8 +51,6 @@ void mblm_corpus_sort (MblmCorpus *self);
 gboolean mblm_corpus_covers (MblmCorpus *self, const char *path);
 
 guint mblm_corpus_get_n_files (MblmCorpus *self);
-/* For messages: a path, or that of an archive and the name in it. */
-const char *mblm_corpus_get_name (MblmCorpus *self, guint file);
 /* Bytes, at least 1. */
 guint64 mblm_corpus_get_size (MblmCorpus *self, guint file);
 /* Bytes of all files. */

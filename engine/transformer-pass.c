@@ -41,7 +41,7 @@ typedef struct {
 /* Working memory                                                            */
 /* ------------------------------------------------------------------------- */
 
-/* Memory of run->floats for what is not NULL already. */
+/* While playing: one set for all layers. */
 static void
 pass_allocate (Pass *p)
 {
