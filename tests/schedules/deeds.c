@@ -89,6 +89,16 @@ link_again (Hand *self, GstPad *src, GstPad *sink)
       gst_pad_link_get_name (ret));
 }
 
+/* The pad with the task that pushes from `src`: answers go out by that of the
+ * element's `src`. */
+static GstPad *
+find_pusher (Schedule *schedule, GstPad *src)
+{
+  if (!g_str_has_prefix (GST_OBJECT_NAME (src), "answer_"))
+    return gst_object_ref (src);
+  return gst_element_get_static_pad (schedule->subject, "src");
+}
+
 /* The new link comes while nothing is pushed: between an event that finds no peer
  * and the note that it was sent, GStreamer takes no new one. */
 void
@@ -113,12 +123,15 @@ hand_relink (Hand *self, GstPad *src, GstPad *sink)
     link_again (self, src, sink);
     source_release (source);
   } else {
+    GstPad *pusher = find_pusher (schedule, src);
+
     source_start_flush (source);
     /* Until its task has left. */
-    GST_PAD_STREAM_LOCK (src);
+    GST_PAD_STREAM_LOCK (pusher);
     link_again (self, src, sink);
-    GST_PAD_STREAM_UNLOCK (src);
+    GST_PAD_STREAM_UNLOCK (pusher);
     source_stop_flush (source, TRUE);
+    gst_object_unref (pusher);
   }
   g_rw_lock_reader_unlock (&schedule->alone);
   g_mutex_unlock (&schedule->relinking);
