@@ -175,14 +175,21 @@ gst_mblm_score_sink_event (GstMblmBase *base, GstEvent *event)
   g_mutex_unlock (&base->lock);
 }
 
+/* A flush keeps the stream, also one whose STREAM_START the task hasn't come to. */
 static void
 gst_mblm_score_reset_input (GstMblmBase *base)
 {
   GstMblmScore *self = GST_MBLM_SCORE (base);
+  char *newest;
 
   g_mutex_lock (&base->lock);
+  newest = g_queue_pop_tail (&self->paths);
   g_queue_clear_full (&self->paths, g_free);
   g_mutex_unlock (&base->lock);
+  if (newest)
+    gst_mblm_score_take_path (self, newest);
+  if (!gst_pad_is_active (base->sinkpad))
+    g_clear_pointer (&self->path, g_free);
 }
 
 /* --- pads --- */

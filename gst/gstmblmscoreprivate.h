@@ -56,6 +56,9 @@ struct _GstMblmScore {
 /* The task's part of the class, and what it holds (gstmblmscorework.c). */
 void gst_mblm_score_class_init_work (GstMblmBaseClass *klass);
 void gst_mblm_score_init_work (GstMblmScore *self);
+/* Takes the path of the stream that the task now works on; "": none. In the task, or
+ * while that doesn't run. */
+void gst_mblm_score_take_path (GstMblmScore *self, char *path);
 /* At the first dispose: lets go of pads. */
 void gst_mblm_score_dispose_work (GstMblmScore *self);
 void gst_mblm_score_clear_work (GstMblmScore *self);

@@ -328,6 +328,14 @@ gst_mblm_score_finish (GstMblmBase *base, GCancellable *cancellable)
   return GST_FLOW_OK;
 }
 
+void
+gst_mblm_score_take_path (GstMblmScore *self, char *path)
+{
+  g_free (self->path);
+  self->path = path && *path ? g_steal_pointer (&path) : NULL;
+  g_free (path);
+}
+
 /* A file ends where the next stream begins. */
 static void
 begin_stream (GstMblmScore *self)
@@ -347,9 +355,7 @@ begin_stream (GstMblmScore *self)
   g_mutex_lock (&base->lock);
   path = g_queue_pop_head (&self->paths);
   g_mutex_unlock (&base->lock);
-  g_free (self->path);
-  self->path = path && *path ? g_steal_pointer (&path) : NULL;
-  g_free (path);
+  gst_mblm_score_take_path (self, path);
 }
 
 static void

@@ -124,10 +124,50 @@ was_sent (GstMblmTextPad *self, GstEventType type)
   return event != NULL;
 }
 
+/* The id of upstream's stream and the name of the pad, as
+ * gst_pad_create_stream_id makes it: that one refuses elements with several
+ * sink pads. */
+static char *
+create_stream_id (GstMblmTextPad *self, GstElement *element, GstEvent *upstream)
+{
+  const char *id;
+
+  if (!upstream)
+    return g_strdup_printf (
+        "%s/%s", GST_OBJECT_NAME (element), GST_OBJECT_NAME (self));
+  gst_event_parse_stream_start (upstream, &id);
+  return g_strdup_printf ("%s/%s", id, GST_OBJECT_NAME (self));
+}
+
+/* The stream start that upstream has sent last, or NULL. */
+static GstEvent *
+get_upstream_start (GstElement *element)
+{
+  g_autoptr (GstPad) sink = gst_element_get_static_pad (element, "sink");
+
+  return gst_pad_get_sticky_event (sink, GST_EVENT_STREAM_START, 0);
+}
+
+/* Whether upstream is still at the stream that was sent. */
+static gboolean
+is_same_stream (GstMblmTextPad *self)
+{
+  g_autoptr (GstElement) element = gst_pad_get_parent_element (GST_PAD (self));
+  g_autoptr (GstEvent) upstream = NULL;
+  g_autofree char *id = NULL;
+
+  if (!element)
+    return TRUE;
+  upstream = get_upstream_start (element);
+  id = create_stream_id (self, element, upstream);
+  return !upstream || g_str_equal (id, gst_stream_get_stream_id (self->stream));
+}
+
 void
 gst_mblm_text_pad_flush (GstMblmTextPad *self)
 {
-  self->started = self->stream && was_sent (self, GST_EVENT_STREAM_START);
+  self->started = self->stream && was_sent (self, GST_EVENT_STREAM_START) &&
+      is_same_stream (self);
   self->has_caps = self->started && was_sent (self, GST_EVENT_CAPS);
   gst_segment_init (&self->segment, GST_FORMAT_TIME);
   self->has_segment = FALSE;
@@ -193,27 +233,10 @@ gst_mblm_text_pad_get_position (GstMblmTextPad *self)
   return self->position;
 }
 
-/* The id of upstream's stream and the name of the pad, as
- * gst_pad_create_stream_id makes it: that one refuses elements with several
- * sink pads. */
-static char *
-create_stream_id (GstMblmTextPad *self, GstElement *element, GstEvent *upstream)
-{
-  const char *id;
-
-  if (!upstream)
-    return g_strdup_printf (
-        "%s/%s", GST_OBJECT_NAME (element), GST_OBJECT_NAME (self));
-  gst_event_parse_stream_start (upstream, &id);
-  return g_strdup_printf ("%s/%s", id, GST_OBJECT_NAME (self));
-}
-
 static void
 send_stream_start (GstMblmTextPad *self, GstElement *element)
 {
-  g_autoptr (GstPad) sink = gst_element_get_static_pad (element, "sink");
-  g_autoptr (GstEvent)
-      upstream = gst_pad_get_sticky_event (sink, GST_EVENT_STREAM_START, 0);
+  g_autoptr (GstEvent) upstream = get_upstream_start (element);
   g_autofree char *id = create_stream_id (self, element, upstream);
   GstEvent *event = gst_event_new_stream_start (id);
   guint group;

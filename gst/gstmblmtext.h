@@ -44,7 +44,9 @@ void gst_mblm_text_pad_set_watch (GstMblmTextPad *self, GstMblmWatch *watch);
 void gst_mblm_text_pad_reset (GstMblmTextPad *self);
 /* The pad comes in the middle of a stream, and has missed its segment. */
 void gst_mblm_text_pad_set_late (GstMblmTextPad *self);
-/* After FLUSH_STOP: stream and caps stay, a segment follows, no answer yet. */
+/* After FLUSH_STOP: stream and caps stay, a segment follows, no answer yet. Where
+ * upstream is at another stream by now, whose start was lost in the flush, it is
+ * restarted. */
 void gst_mblm_text_pad_flush (GstMblmTextPad *self);
 /* A new stream upstream: stream-start is sent again. */
 void gst_mblm_text_pad_restart (GstMblmTextPad *self);

@@ -435,6 +435,111 @@ test_backwards (void)
   }
 }
 
+/* --- a stream whose start is lost in a flush --- */
+
+/* One buffer is held downstream; the next stream waits behind it, and is flushed
+ * before the task has come to its start. */
+static void
+lose_stream (HelperLine *line, const Kind *kind)
+{
+  g_autoptr (GstCaps) caps = gst_caps_from_string (kind->caps);
+
+  helper_feed_begin (line->feed, kind->caps, GST_FORMAT_TIME);
+  helper_tap_hold (line->tap, TRUE);
+  push (line, kind, 0, 10);
+  g_assert_true (helper_tap_wait_held (line->tap));
+  gst_pad_push_event (line->feed, gst_event_new_stream_start ("other"));
+  gst_pad_push_event (line->feed, gst_event_new_caps (caps));
+  push_format (line, GST_FORMAT_TIME);
+  push (line, kind, 100, 10);
+  gst_pad_push_event (line->feed, gst_event_new_flush_start ());
+  helper_tap_hold (line->tap, FALSE);
+  gst_pad_push_event (line->feed, gst_event_new_flush_stop (TRUE));
+  push_format (line, GST_FORMAT_TIME);
+  push (line, kind, 200, 10);
+  gst_pad_push_event (line->feed, gst_event_new_eos ());
+}
+
+/* What follows is of the new stream all the same. */
+static void
+test_lost_stream (void)
+{
+  FOR_EACH (kind)
+  {
+    HelperLine line;
+    g_autofree char *id = NULL;
+
+    helper_line (&line, kind->factory);
+    lose_stream (&line, kind);
+    g_assert_true (helper_tap_wait (
+        line.tap, "flush-stop stream-start caps segment buffer@200+10 eos"));
+    id = gst_pad_get_stream_id (line.tap->pad);
+    g_assert_cmpstr (id, ==, passes (kind) ? "other" : "other/src");
+    helper_check_messages (line.element, 0, 0);
+    helper_line_done (&line);
+  }
+}
+
+/* The file is that of the stream that was sent last. */
+static gboolean
+answer_uri (GstPad *pad, GstObject *parent, GstQuery *query)
+{
+  g_autofree char *id = gst_pad_get_stream_id (pad), *uri = NULL;
+
+  if (GST_QUERY_TYPE (query) != GST_QUERY_URI)
+    return gst_pad_query_default (pad, parent, query);
+  uri = g_strdup_printf ("file:///%s", id);
+  gst_query_set_uri (query, uri);
+  return TRUE;
+}
+
+static void
+check_path (GstElement *element, const char *wanted)
+{
+  GstMessage *message = helper_wait_named (element, "mblmscore");
+
+  g_assert_nonnull (message);
+  g_assert_cmpstr (
+      gst_structure_get_string (gst_message_get_structure (message), "path"),
+      ==, wanted);
+  gst_message_unref (message);
+}
+
+/* Scores carry its path, and their lines its id. From READY on no path is left. */
+static void
+test_lost_path (void)
+{
+  const Kind *kind = &kinds[1];
+  HelperLine line;
+  HelperTap *json;
+  GstPad *pad;
+  g_autofree char *id = NULL;
+
+  helper_line (&line, kind->factory);
+  pad = gst_element_request_pad_simple (line.element, "json");
+  gst_object_unref (pad);
+  json = helper_tap (line.element, "json");
+  gst_pad_set_query_function (line.feed, answer_uri);
+  lose_stream (&line, kind);
+  g_assert_true (helper_tap_wait (
+      json, "flush-stop stream-start caps segment buffer@200+10 eos"));
+  id = gst_pad_get_stream_id (json->pad);
+  g_assert_cmpstr (id, ==, "other/json");
+  check_path (line.element, "/feed");
+  check_path (line.element, "/other");
+
+  gst_element_set_state (line.element, GST_STATE_READY);
+  helper_allow_disorder ();
+  gst_pad_set_query_function (line.feed, gst_pad_query_default);
+  helper_feed_free (line.feed);
+  line.feed = helper_feed (line.element, "sink");
+  gst_element_set_state (line.element, GST_STATE_PLAYING);
+  push (&line, kind, 0, 10);
+  check_path (line.element, NULL);
+  helper_tap_free (json);
+  helper_line_done (&line);
+}
+
 int
 main (int argc, char **argv)
 {
@@ -451,6 +556,8 @@ main (int argc, char **argv)
   g_test_add_func ("/events/flush-keeps-time", test_flush_keeps_time);
   g_test_add_func ("/events/second-stream", test_second_stream);
   g_test_add_func ("/events/streams-in-bytes", test_streams_in_bytes);
+  g_test_add_func ("/events/lost-stream", test_lost_stream);
+  g_test_add_func ("/events/lost-path", test_lost_path);
   g_test_add_func ("/events/after-eos", test_after_eos);
   g_test_add_func ("/events/backwards", test_backwards);
   return helper_end ();
