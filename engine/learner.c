@@ -357,11 +357,9 @@ mblm_learner_accumulate (MblmLearner *self, const MblmLearnerBatch *batch,
 
 gboolean
 mblm_learner_evaluate (MblmLearner *self, const MblmLearnerBatch *batch,
-    double *loss, GCancellable *cancellable, GError **error)
+    double *loss, guint64 *count, GCancellable *cancellable, GError **error)
 {
-  guint64 count;
-
-  return run_batch (self, batch, FALSE, 0, loss, &count, cancellable, error);
+  return run_batch (self, batch, FALSE, 0, loss, count, cancellable, error);
 }
 
 /* ------------------------------------------------------------------------- */

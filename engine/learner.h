@@ -59,10 +59,10 @@ guint64 mblm_learner_estimate_bytes (MblmConfig *config,
 gboolean mblm_learner_accumulate (MblmLearner *self,
     const MblmLearnerBatch *batch, double share, guint64 dropout, double *loss,
     GCancellable *cancellable, GError **error);
-/* The loss alone, without dropout. */
+/* The loss alone, without dropout, and how many entries it is the mean of. */
 gboolean mblm_learner_evaluate (MblmLearner *self,
-    const MblmLearnerBatch *batch, double *loss, GCancellable *cancellable,
-    GError **error);
+    const MblmLearnerBatch *batch, double *loss, guint64 *count,
+    GCancellable *cancellable, GError **error);
 
 /* L2 norm of the gradient over all tensors; may be infinite or no number. */
 gboolean mblm_learner_get_norm (

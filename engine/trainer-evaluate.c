@@ -4,7 +4,8 @@
  * SPDX-License-Identifier: LGPL-2.1-or-later
  *
  * As published: the mean over batches of each batch's mean, the last batch being
- * as small as it comes.
+ * as small as it comes. Batches of which nothing counts are left out: published,
+ * they make it no number.
  */
 
 #include "trainer-private.h"
@@ -73,11 +74,11 @@ draw_order (
   return all;
 }
 
-/* Reads samples `order` [n] and gives their loss. */
+/* Reads samples `order` [n] and gives their loss, and how many entries count. */
 static gboolean
 evaluate_batch (MblmLearner *learner, MblmDataset *dataset, Buffers *buffers,
     const guint64 *order, gsize n, gboolean encoder, double *loss,
-    GCancellable *cancellable, GError **error)
+    guint64 *count, GCancellable *cancellable, GError **error)
 {
   const MblmLearnerBatch batch = {.batch = n,
       .length = buffers->length,
@@ -96,7 +97,8 @@ evaluate_batch (MblmLearner *learner, MblmDataset *dataset, Buffers *buffers,
     if (!mblm_dataset_read (dataset, 0, order[i], &sample, error))
       return FALSE;
   }
-  return mblm_learner_evaluate (learner, &batch, loss, cancellable, error);
+  return mblm_learner_evaluate (
+      learner, &batch, loss, count, cancellable, error);
 }
 
 gboolean
@@ -110,6 +112,7 @@ mblm_trainer_evaluate (MblmTrainer *self, MblmLearner *learner,
   gboolean encoder = mblm_config_is_encoder (config->model);
   g_auto (Buffers) buffers = {0};
   g_autofree guint64 *order = NULL;
+  guint64 batches = 0;
   double sum = 0;
 
   if (config->max_eval_steps > 0)
@@ -124,15 +127,27 @@ mblm_trainer_evaluate (MblmTrainer *self, MblmLearner *learner,
   }
   for (guint64 i = 0; i < steps; i++) {
     gsize n = MIN (size, count - i * size);
+    guint64 counted;
     double one;
 
     if (g_cancellable_set_error_if_cancelled (cancellable, error) ||
         !evaluate_batch (learner, dataset, &buffers, order + i * size, n,
-            encoder, &one, cancellable, error))
+            encoder, &one, &counted, cancellable, error))
       return FALSE;
-    sum += one;
+    if (counted > 0) {
+      sum += one;
+      batches++;
+    }
     mblm_trainer_tell_progress (self);
   }
-  *loss = sum / (double) steps;
+  if (batches == 0) {
+    g_set_error (error, MBLM_ERROR, MBLM_ERROR_INPUT,
+        "nothing counts in the %" G_GUINT64_FORMAT
+        " batches of a validation: all of it is padding, or has the weight 0; "
+        "look at dataset_args and pad_token_id",
+        steps);
+    return FALSE;
+  }
+  *loss = sum / (double) batches;
   return TRUE;
 }

@@ -103,9 +103,11 @@ mblm_learner_estimate_bytes (MblmConfig *config,
   return fake_learner.estimate;
 }
 
-/* The mean loss; adds `scale` times its gradient where `scale` is not 0. */
+/* The mean loss of the entries that count; adds `scale` times its gradient where
+ * `scale` is not 0. */
 static double
-pass (MblmLearner *self, const MblmLearnerBatch *batch, double scale)
+pass (MblmLearner *self, const MblmLearnerBatch *batch, double scale,
+    guint64 *n_counted)
 {
   gsize n = batch->batch * batch->length;
   g_autofree double *p = g_new (double, self->n);
@@ -129,6 +131,7 @@ pass (MblmLearner *self, const MblmLearnerBatch *batch, double scale)
     self->gradient[i] += counted > 0
         ? (float) (scale * (p[i] / sum - count[i] / counted))
         : 0;
+  *n_counted = (guint64) counted;
   return counted > 0 ? loss / counted : 0;
 }
 
@@ -137,7 +140,7 @@ mblm_learner_accumulate (MblmLearner *self, const MblmLearnerBatch *batch,
     double share, guint64 dropout, double *loss, GCancellable *cancellable,
     GError **error)
 {
-  guint64 mixed = (dropout + 1) * 0x9e3779b97f4a7c15u ^ self->seed;
+  guint64 count, mixed = (dropout + 1) * 0x9e3779b97f4a7c15u ^ self->seed;
 
   g_usleep (fake_learner.delay);
   if (dropout >= fake_learner.bad_loss_from &&
@@ -145,15 +148,16 @@ mblm_learner_accumulate (MblmLearner *self, const MblmLearnerBatch *batch,
     *loss = NAN;
     return TRUE;
   }
-  *loss = pass (self, batch, share * (1 + (double) (mixed >> 32) / 1e12));
+  *loss = pass (
+      self, batch, share * (1 + (double) (mixed >> 32) / 1e12), &count);
   return TRUE;
 }
 
 gboolean
 mblm_learner_evaluate (MblmLearner *self, const MblmLearnerBatch *batch,
-    double *loss, GCancellable *cancellable, GError **error)
+    double *loss, guint64 *count, GCancellable *cancellable, GError **error)
 {
-  *loss = pass (self, batch, 0);
+  *loss = pass (self, batch, 0, count);
   return TRUE;
 }
 

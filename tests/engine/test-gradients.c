@@ -135,6 +135,7 @@ check_with_memory (const GoldenInput *input, const char *device,
   g_auto (MblmNpy) mask = {0}, labels = {0}, attention = {0};
   g_autofree char *path = temporary ();
   double loss, again;
+  guint64 count;
 
   load_optional (input, "loss-mask", mblm_npy_load_floats, &mask);
   load_optional (input, "labels", mblm_npy_load_ids, &labels);
@@ -149,8 +150,9 @@ check_with_memory (const GoldenInput *input, const char *device,
   g_assert_no_error (error);
   double known = isnan (input->masked_loss) ? input->loss : input->masked_loss;
   g_assert_cmpfloat_with_epsilon (loss, known, STEP_LIMIT * fabs (known));
-  mblm_learner_evaluate (learner, &batch, &again, NULL, &error);
+  mblm_learner_evaluate (learner, &batch, &again, &count, NULL, &error);
   g_assert_no_error (error);
+  g_assert_cmpuint (count, >, 0);
   g_assert_cmpfloat (loss, ==, again);
   mblm_learner_write_gradient (learner, path, &error);
   g_assert_no_error (error);

@@ -152,25 +152,42 @@ test_not_finite (void)
       strstr (messages->str, "batch 11: the gradient is not finite"));
 }
 
+/* A place where "e" (101) is padding, and a file of its data set is so many of it
+ * before what it was. */
+static void
+pad_place (Place *self, const char *file, gsize n)
+{
+  g_auto (GStrv) parts = g_strsplit (PARAMS, "pad_token_id: 256", 2);
+  g_autofree char *params = g_strdup_printf (
+      "%spad_token_id: 101%s", parts[0], parts[1]);
+  g_autofree char *padding = g_strnfill (n, 'e');
+  g_autofree char *path = NULL;
+  g_autofree char *text = NULL;
+  g_autofree char *data = NULL;
+
+  place_init_with (self, params, "", "", "");
+  path = g_build_filename (self->folder, "data", file, NULL);
+  g_assert_true (g_file_get_contents (path, &text, NULL, NULL));
+  data = g_strconcat (padding, text, NULL);
+  g_assert_true (g_file_set_contents (path, data, -1, NULL));
+  fake_learner.pad = 101;
+}
+
 /* Batches that hold nothing but padding. */
 static void
 test_idle (void)
 {
   g_auto (Place) place;
   g_autofree char *path = NULL;
-  g_autofree char *params = NULL;
-  g_auto (GStrv) parts = g_strsplit (PARAMS, "pad_token_id: 256", 2);
   g_autofree char *data = g_strnfill (2000, 'e');
   g_autoptr (MblmTrainer) trainer = NULL;
   g_autoptr (GString) messages = g_string_new (NULL);
   const char *said;
 
-  params = g_strdup_printf ("%spad_token_id: 101%s", parts[0], parts[1]);
-  place_init_with (&place, params, "", "", "");
+  pad_place (&place, "train/a.txt", 0);
   path = g_build_filename (place.folder, "data", "train", NULL);
   g_free (formats_write (path, "a.txt", data, -1));
   g_free (formats_write (path, "b.txt", data, -1));
-  fake_learner.pad = 101;
   trainer = trainer_new (&place);
   g_signal_connect (trainer, "message", G_CALLBACK (on_message), messages);
   run_ok (trainer);
@@ -178,6 +195,38 @@ test_idle (void)
   said = strstr (messages->str, "batch 0: none of its losses counts");
   g_assert_nonnull (said);
   g_assert_null (strstr (said + 30, "none of its losses"));
+}
+
+/* They have no part in the loss of a validation. */
+static void
+test_idle_validation (void)
+{
+  g_auto (Place) place, none;
+  g_autoptr (MblmTrainer) trainer = NULL;
+  g_autoptr (MblmTrainer) never = NULL;
+  g_autoptr (GError) error = NULL;
+  g_autofree char *losses = NULL;
+  g_autofree char *path = NULL;
+  g_autofree char *data = g_strnfill (2000, 'e');
+
+  pad_place (&place, "validation/a.txt", 2 * 4 * 32);
+  trainer = trainer_new (&place);
+  run_ok (trainer);
+  losses = runs_read_losses (mblm_trainer_get_output (trainer));
+  const char *row = strstr (losses, ",valid,");
+  g_assert_nonnull (row);
+  g_auto (GStrv) fields = g_strsplit (row, ",", 7);
+  /* two batches of 0 among six would make it two thirds of that */
+  g_assert_cmpfloat (g_ascii_strtod (fields[5], NULL), >, log (257) * 0.9);
+
+  pad_place (&none, "validation/a.txt", 0);
+  path = g_build_filename (none.folder, "data", "validation", NULL);
+  g_free (formats_write (path, "a.txt", data, -1));
+  never = trainer_new (&none);
+  g_assert_false (mblm_trainer_run (never, NULL, &error));
+  g_assert_error (error, MBLM_ERROR, MBLM_ERROR_INPUT);
+  g_assert_nonnull (strstr (error->message, "nothing counts"));
+  memset (&fake_learner, 0, sizeof fake_learner);
 }
 
 static void
@@ -455,6 +504,7 @@ main (int argc, char **argv)
   g_test_add_func ("/trainer/repeated", test_repeated);
   g_test_add_func ("/trainer/not-finite", test_not_finite);
   g_test_add_func ("/trainer/idle", test_idle);
+  g_test_add_func ("/trainer/idle-validation", test_idle_validation);
   g_test_add_func ("/trainer/never-finite", test_never_finite);
   g_test_add_func ("/trainer/refused", test_refused);
   g_test_add_func ("/trainer/later-epochs", test_later_epochs);
