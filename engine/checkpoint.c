@@ -25,9 +25,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "atomic-file.h"
 #include "mblm-error.h"
-#include "mblm-model.h"
+#include "model-pack.h"
+#include "new-folder.h"
 #include "read-file.h"
 
 #define READER "mblm-pth-reader"
@@ -200,17 +200,6 @@ mblm_checkpoint_read (
   return ok;
 }
 
-static gboolean
-write_config (MblmConfig *config, const char *path, GError **error)
-{
-  g_autofree char *yaml = mblm_config_to_yaml (config);
-  g_autoptr (MblmAtomicFile) file = mblm_atomic_file_new (path, error);
-
-  return file != NULL &&
-      mblm_atomic_file_write (file, yaml, strlen (yaml), error) &&
-      mblm_atomic_file_commit (file, error);
-}
-
 static char *
 replace (const char *text, const char *from, const char *to)
 {
@@ -242,91 +231,32 @@ check_folder (const char *temporary, const char *checkpoint, const char *config,
   return FALSE;
 }
 
-/* Nothing must be lost: the folder is not there, or empty. */
-static gboolean
-check_free (const char *folder, GError **error)
-{
-  g_autoptr (GDir) dir = NULL;
-
-  if (!g_file_test (folder, G_FILE_TEST_EXISTS))
-    return TRUE;
-  dir = g_dir_open (folder, 0, error);
-  if (dir == NULL)
-    return FALSE;
-  if (g_dir_read_name (dir) == NULL)
-    return TRUE;
-  g_set_error (error, MBLM_ERROR, MBLM_ERROR_INPUT,
-      "%s: the folder is not empty: choose another, or remove it", folder);
-  return FALSE;
-}
-
-/* A new folder beside `folder`, with the permissions of the user's umask. */
-static char *
-make_temporary (const char *folder, GError **error)
-{
-  g_autofree char *parent = g_path_get_dirname (folder);
-  g_autofree char *base = g_path_get_basename (folder);
-
-  for (guint i = 0; i < 100; i++) {
-    g_autofree char *name = g_strdup_printf (
-        ".%.200s.%08x", base, g_random_int ());
-    g_autofree char *path = g_build_filename (parent, name, NULL);
-
-    if (g_mkdir (path, 0777) == 0)
-      return g_steal_pointer (&path);
-    if (errno != EEXIST)
-      break;
-  }
-  fail_errno (folder, "make", error);
-  return NULL;
-}
-
-static void
-remove_temporary (const char *folder)
-{
-  static const char *const names[] = {WEIGHTS, CONFIG};
-
-  for (guint i = 0; i < G_N_ELEMENTS (names); i++) {
-    g_autofree char *path = g_build_filename (folder, names[i], NULL);
-
-    g_unlink (path);
-  }
-  g_rmdir (folder);
-}
-
 /* Everything that happens in the new folder before it gets its name. */
 static gboolean
 fill_folder (const char *temporary, const char *checkpoint,
-    const char *config_path, MblmConfig *config, GError **error)
+    const char *config_path, MblmConfig *config, MblmPrecision precision,
+    GError **error)
 {
   g_autofree char *weights = g_build_filename (temporary, WEIGHTS, NULL);
   g_autofree char *yaml = g_build_filename (temporary, CONFIG, NULL);
 
   return mblm_checkpoint_read (checkpoint, weights, error) &&
-      write_config (config, yaml, error) &&
-      check_folder (temporary, checkpoint, config_path, error);
+      mblm_model_pack_config (config, yaml, error) &&
+      check_folder (temporary, checkpoint, config_path, error) &&
+      (precision == MBLM_PRECISION_F32 ||
+          mblm_model_pack_weights (temporary, precision, weights, error));
 }
 
 gboolean
 mblm_checkpoint_convert (const char *checkpoint, const char *config,
-    const char *folder, GError **error)
+    MblmPrecision precision, const char *folder, GError **error)
 {
   g_autoptr (MblmConfig) model = mblm_config_load (config, error);
-  g_autofree char *target = g_canonicalize_filename (folder, NULL);
-  g_autofree char *temporary = NULL;
-  gboolean ok;
+  g_autoptr (MblmNewFolder) made = NULL;
 
-  if (model == NULL || !check_free (target, error))
-    return FALSE;
-  temporary = make_temporary (target, error);
-  if (temporary == NULL)
-    return FALSE;
-  ok = fill_folder (temporary, checkpoint, config, model, error);
-  if (ok && g_rename (temporary, target) != 0)
-    ok = fail_errno (folder, "make", error);
-  if (ok)
-    mblm_sync_folder_of (target);
-  else
-    remove_temporary (temporary);
-  return ok;
+  return model != NULL &&
+      (made = mblm_new_folder_new (folder, error)) != NULL &&
+      fill_folder (mblm_new_folder_get_path (made), checkpoint, config, model,
+          precision, error) &&
+      mblm_new_folder_commit (made, error);
 }

@@ -1,4 +1,4 @@
-/* convert.c: `mblm convert`, a published checkpoint to a model folder.
+/* convert.c: `mblm convert`, a checkpoint or a model to a model folder.
  *
  * Copyright (C) 2026 The gst-mblm authors
  * SPDX-License-Identifier: LGPL-2.1-or-later
@@ -8,6 +8,7 @@
 
 #include "checkpoint.h"
 #include "folder.h"
+#include "model-pack.h"
 #include "output.h"
 
 int
@@ -16,21 +17,24 @@ command_convert (Command *command, char **argv)
   g_autofree char *output = NULL, *config = NULL;
   const GOptionEntry entries[] = {
       {"config", 'c', 0, G_OPTION_ARG_FILENAME, &config,
-          N_ ("The configuration that it was trained with"),
+          N_ ("The configuration that a checkpoint was trained with"),
           N_ ("CONFIG.yaml")},
       {"output", 'o', 0, G_OPTION_ARG_FILENAME, &output,
           N_ ("The model folder to write"), N_ ("FOLDER")},
       {NULL},
   };
   const CommandUsage usage = {
-      .parameters = _ ("CHECKPOINT.pth --config CONFIG.yaml --output FOLDER"),
+      .parameters = _ ("CHECKPOINT.pth|MODEL --output FOLDER"),
       .summary = _ (
           "Makes a model folder of a checkpoint that the published "
-          "implementation saved. The\ncheckpoint is a pickle: a "
-          "separate process without rights reads it, and accepts only\n"
-          "what such a checkpoint needs."),
-      .description = _ ("Example:\n  mblm convert checkpoint.pth --config "
-                        "config.yaml --output my-model"),
+          "implementation saved, with\n--config, or of another model, whose "
+          "weights --precision halves. A checkpoint is a\npickle: a "
+          "separate process without rights reads it, and accepts only what "
+          "such a\ncheckpoint needs."),
+      .description = _ (
+          "Examples:\n  mblm convert checkpoint.pth --config "
+          "config.yaml --output my-model\n"
+          "  mblm convert out/mine_1/mine_top1 --precision bf16 --output mine"),
       .entries = entries,
       .min = 1,
       .max = 1,
@@ -41,14 +45,19 @@ command_convert (Command *command, char **argv)
 
   if (!names)
     return status;
-  if (!config || !output)
+  if (!output)
+    return command_usage_error (command, _ ("--output must be given"));
+  if (!config && g_str_has_suffix (names[0], ".pth"))
     return command_usage_error (
-        command, _ ("--config and --output must be given"));
+        command, _ ("--config must be given with a checkpoint"));
 
   /* The reader is to end with us. */
   command_allow_interrupts ();
   progress_show (_ ("converting %s"), names[0]);
-  gboolean done = mblm_checkpoint_convert (names[0], config, output, &error);
+  MblmPrecision precision = command_get_precision (command);
+  gboolean done = config
+      ? mblm_checkpoint_convert (names[0], config, precision, output, &error)
+      : mblm_model_pack (names[0], precision, output, &error);
   progress_clear ();
 
   if (!done || !folder_report (command, output, &error))

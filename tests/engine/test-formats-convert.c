@@ -19,7 +19,9 @@
 #include "confine.h"
 #include "formats.h"
 #include "fresh.h"
+#include "model-pack.h"
 #include "pth-make.h"
+#include "safetensors.h"
 
 static char *folder;
 
@@ -49,7 +51,7 @@ check_same (const char *model, const char *checkpoint)
   g_autoptr (MblmConfig) before = mblm_config_load (yaml, &error);
   g_autoptr (MblmConfig) after = NULL;
 
-  mblm_checkpoint_convert (pth, yaml, out, &error);
+  mblm_checkpoint_convert (pth, yaml, MBLM_PRECISION_F32, out, &error);
   g_assert_no_error (error);
   g_autoptr (GBytes) a = formats_read (expected);
   g_autoptr (GBytes) b = formats_read (weights);
@@ -83,6 +85,92 @@ test_golden (void)
   }
 }
 
+/* Each tensor of `b` is that of `a`, rounded where it says BF16; returns how many
+ * of them do. */
+static guint
+count_rounded (const char *a, const char *b)
+{
+  g_autofree char *path_a = g_build_filename (a, "model.safetensors", NULL);
+  g_autofree char *path_b = g_build_filename (b, "model.safetensors", NULL);
+  g_autoptr (MblmTensorFile) from = mblm_tensor_file_open (path_a, NULL);
+  g_autoptr (MblmTensorFile) to = mblm_tensor_file_open (path_b, NULL);
+  guint n = mblm_tensor_file_get_n_entries (from), rounded = 0;
+
+  g_assert_cmpuint (n, ==, mblm_tensor_file_get_n_entries (to));
+  for (guint i = 0; i < n; i++) {
+    const MblmTensorEntry *was = mblm_tensor_file_get_entry (from, i);
+    const MblmTensorEntry *is = mblm_tensor_file_lookup (to, was->name);
+    gsize size = was->n_elements;
+    g_autofree float *x = g_new (float, size), *y = g_new (float, size);
+
+    g_assert_nonnull (is);
+    g_assert_true (mblm_tensor_file_read (from, was, 0, size, x, NULL));
+    g_assert_true (mblm_tensor_file_read (to, is, 0, size, y, NULL));
+    rounded += is->dtype == MBLM_DTYPE_BF16;
+    for (gsize k = 0; k < size; k++)
+      g_assert_cmpfloat (y[k], ==,
+          is->dtype == MBLM_DTYPE_BF16
+              ? mblm_float_from_bf16 (mblm_bf16_from_float (x[k]))
+              : x[k]);
+  }
+  return rounded;
+}
+
+/* A model again, as it is or in half the size. */
+static void
+test_pack (void)
+{
+  static const char json[] =
+      "{\"format\": 1, \"name\": \"small\", \"task\": \"text\"}";
+  g_autofree char *model = fresh_model (
+      folder, "small", 16, FRESH_TRANSFORMER, "fixed");
+  g_autofree char *same = g_build_filename (folder, "same", NULL);
+  g_autofree char *half = g_build_filename (folder, "half", NULL);
+  g_autofree char *info = formats_write (model, "mblm.json", json, -1);
+  g_autofree char *file = g_build_filename (model, "model.safetensors", NULL);
+  g_autofree char *again = g_build_filename (half, "mblm.json", NULL);
+  g_autofree char *text = NULL;
+  GError *error = NULL;
+
+  mblm_model_pack (model, MBLM_PRECISION_F32, same, &error);
+  g_assert_no_error (error);
+  g_assert_cmpuint (count_rounded (model, same), ==, 0);
+  mblm_model_pack (file, MBLM_PRECISION_BF16, half, &error);
+  g_assert_no_error (error);
+  g_assert_cmpuint (count_rounded (model, half), >, 20);
+  g_assert_true (g_file_get_contents (again, &text, NULL, NULL));
+  g_assert_cmpstr (text, ==, json);
+  g_assert_true (mblm_model_check (half, NULL, NULL, NULL));
+
+  /* nothing is lost, and nothing left */
+  g_assert_false (mblm_model_pack (model, MBLM_PRECISION_F32, half, &error));
+  formats_expect (error, MBLM_ERROR, MBLM_ERROR_INPUT, "is not empty", half);
+  error = NULL;
+  g_assert_false (
+      mblm_model_pack ("/nonexistent", MBLM_PRECISION_F32, again, &error));
+  formats_expect (error, MBLM_ERROR, MBLM_ERROR_NOT_FOUND, "no model", again);
+  g_assert_cmpuint (count_files (folder), ==, 3);
+  fresh_remove (g_steal_pointer (&model));
+  fresh_remove (g_steal_pointer (&same));
+  fresh_remove (g_steal_pointer (&half));
+}
+
+/* A checkpoint at once in half the size. */
+static void
+test_rounded (void)
+{
+  g_autofree char *model = formats_golden ("m1-t");
+  g_autofree char *pth = g_build_filename (model, "checkpoint-0.4.pth", NULL);
+  g_autofree char *yaml = g_build_filename (model, "config.yaml", NULL);
+  g_autofree char *out = g_build_filename (folder, "model", NULL);
+  g_autoptr (GError) error = NULL;
+
+  mblm_checkpoint_convert (pth, yaml, MBLM_PRECISION_BF16, out, &error);
+  g_assert_no_error (error);
+  g_assert_cmpuint (count_rounded (model, out), >, 10);
+  fresh_remove (g_steal_pointer (&out));
+}
+
 static char *
 golden_config (void)
 {
@@ -98,7 +186,8 @@ refuse (const char *pth, const char *yaml, GQuark domain, int code,
   guint before = count_files (folder);
   GError *error = NULL;
 
-  g_assert_false (mblm_checkpoint_convert (pth, yaml, out, &error));
+  g_assert_false (
+      mblm_checkpoint_convert (pth, yaml, MBLM_PRECISION_F32, out, &error));
   formats_expect (error, domain, code, part, pth);
   g_assert_cmpuint (count_files (folder), ==, before);
 }
@@ -161,13 +250,15 @@ test_arguments (void)
   refuse ("/dev/zero", yaml, MBLM_ERROR, MBLM_ERROR_INPUT, "a device");
   refuse (pth, pth, MBLM_ERROR, MBLM_ERROR_CONFIG, "checkpoint-0.4.pth");
   refuse (pth, other, MBLM_ERROR, MBLM_ERROR_WEIGHTS, "is not a model of");
-  g_assert_false (mblm_checkpoint_convert (pth, yaml, deep, &error));
+  g_assert_false (
+      mblm_checkpoint_convert (pth, yaml, MBLM_PRECISION_F32, deep, &error));
   formats_expect (error, G_FILE_ERROR, G_FILE_ERROR_NOENT, "can't make", deep);
 
   /* into an empty folder it goes; into one that has something it does not */
   error = NULL;
   g_assert_cmpint (g_mkdir (out, 0755), ==, 0);
-  g_assert_true (mblm_checkpoint_convert (pth, yaml, out, &error));
+  g_assert_true (
+      mblm_checkpoint_convert (pth, yaml, MBLM_PRECISION_F32, out, &error));
   g_assert_no_error (error);
   g_assert_cmpuint (count_files (out), ==, 2);
   refuse (pth, yaml, MBLM_ERROR, MBLM_ERROR_INPUT, "is not empty");
@@ -272,6 +363,8 @@ main (int argc, char **argv)
   g_test_init (&argc, &argv, NULL);
   folder = fresh_folder ();
   g_test_add_func ("/formats/convert/golden", test_golden);
+  g_test_add_func ("/formats/convert/pack", test_pack);
+  g_test_add_func ("/formats/convert/rounded", test_rounded);
   g_test_add_func ("/formats/convert/hostile", test_hostile);
   g_test_add_func ("/formats/convert/arguments", test_arguments);
   g_test_add_func ("/formats/convert/readers", test_readers);

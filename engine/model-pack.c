@@ -1,0 +1,127 @@
+/* model-pack.c: the files of a model, written anew.
+ *
+ * Copyright (C) 2026 The gst-mblm authors
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ */
+
+#include "model-pack.h"
+
+#include <string.h>
+
+#include "atomic-file.h"
+#include "model-private.h"
+#include "new-folder.h"
+#include "safetensors.h"
+
+#define WEIGHTS "model.safetensors"
+#define CONFIG "config.yaml"
+#define INFO "mblm.json"
+
+/* Reads a tensor for the writer, which borrows it from `data`. */
+static gboolean
+add (MblmTensorWriter *writer, GPtrArray *data, MblmTensorFile *file,
+    const MblmParameter *p, const MblmTensorEntry *entry, MblmDtype type,
+    GError **error)
+{
+  float *values = g_try_new (float, p->n_elements);
+
+  if (values == NULL) {
+    g_set_error (error, MBLM_ERROR, MBLM_ERROR_MEMORY,
+        "not enough memory for %s: it has %" G_GSIZE_FORMAT " numbers", p->name,
+        p->n_elements);
+    return FALSE;
+  }
+  g_ptr_array_add (data, values);
+  if (!mblm_tensor_file_read (file, entry, 0, p->n_elements, values, error))
+    return FALSE;
+  mblm_tensor_writer_add (writer, p->name, type, p->n_dims, p->shape, values);
+  return TRUE;
+}
+
+static gboolean
+write_weights (MblmModel *model, MblmTensorFile *file, MblmPrecision precision,
+    const char *path, GError **error)
+{
+  g_autoptr (GHashTable) index = mblm_parameters_index_file (file, error);
+  g_autoptr (MblmTensorWriter) writer = mblm_tensor_writer_new ();
+  g_autoptr (GPtrArray) data = g_ptr_array_new_with_free_func (g_free);
+  MblmDtype type = precision == MBLM_PRECISION_BF16 ? MBLM_DTYPE_BF16
+                                                    : MBLM_DTYPE_F32;
+
+  if (index == NULL)
+    return FALSE;
+  for (guint i = 0; i < model->parameters->list->len; i++) {
+    const MblmParameter *p = g_ptr_array_index (model->parameters->list, i);
+    const MblmTensorEntry *entry = g_hash_table_lookup (index, p->name);
+
+    /* an optional one may be missing */
+    if (entry != NULL &&
+        !add (writer, data, file, p, entry, p->optional ? MBLM_DTYPE_F32 : type,
+            error))
+      return FALSE;
+  }
+  return mblm_tensor_writer_finish (writer, path, error);
+}
+
+gboolean
+mblm_model_pack_weights (const char *path, MblmPrecision precision,
+    const char *weights, GError **error)
+{
+  g_autoptr (MblmTensorFile) file = NULL;
+  g_autoptr (MblmModel) model = mblm_model_open (path, &file, error);
+
+  return model != NULL &&
+      write_weights (model, file, precision, weights, error);
+}
+
+gboolean
+mblm_model_pack_config (MblmConfig *config, const char *path, GError **error)
+{
+  g_autofree char *yaml = mblm_config_to_yaml (config);
+  g_autoptr (MblmAtomicFile) file = mblm_atomic_file_new (path, error);
+
+  return file != NULL &&
+      mblm_atomic_file_write (file, yaml, strlen (yaml), error) &&
+      mblm_atomic_file_commit (file, error);
+}
+
+/* mblm.json beside the weights, as it is. */
+static gboolean
+copy_info (MblmModel *model, const char *to, GError **error)
+{
+  g_autofree char *folder = g_file_test (model->path, G_FILE_TEST_IS_DIR)
+      ? g_strdup (model->path)
+      : g_path_get_dirname (model->path);
+  g_autofree char *from = g_build_filename (folder, INFO, NULL);
+  g_autofree char *text = NULL;
+  g_autoptr (MblmAtomicFile) file = NULL;
+  gsize n;
+
+  if (!g_file_test (from, G_FILE_TEST_EXISTS))
+    return TRUE;
+  if (!g_file_get_contents (from, &text, &n, error))
+    return FALSE;
+  file = mblm_atomic_file_new (to, error);
+  return file != NULL && mblm_atomic_file_write (file, text, n, error) &&
+      mblm_atomic_file_commit (file, error);
+}
+
+gboolean
+mblm_model_pack (const char *path, MblmPrecision precision, const char *folder,
+    GError **error)
+{
+  g_autoptr (MblmTensorFile) file = NULL;
+  g_autoptr (MblmModel) model = mblm_model_open (path, &file, error);
+  g_autoptr (MblmNewFolder) made = NULL;
+
+  if (model == NULL || (made = mblm_new_folder_new (folder, error)) == NULL)
+    return FALSE;
+  const char *at = mblm_new_folder_get_path (made);
+  g_autofree char *weights = g_build_filename (at, WEIGHTS, NULL);
+  g_autofree char *config = g_build_filename (at, CONFIG, NULL);
+  g_autofree char *info = g_build_filename (at, INFO, NULL);
+
+  return write_weights (model, file, precision, weights, error) &&
+      mblm_model_pack_config (model->config, config, error) &&
+      copy_info (model, info, error) && mblm_new_folder_commit (made, error);
+}
