@@ -46,7 +46,7 @@ command_convert (Command *command, char **argv)
   if (!names)
     return status;
   if (!output)
-    return command_usage_error (command, _ ("--output must be given"));
+    return command_usage_error (command, _ ("--output is missing"));
   if (!config && g_str_has_suffix (names[0], ".pth"))
     return command_usage_error (
         command, _ ("--config must be given with a checkpoint"));
