@@ -1,4 +1,4 @@
-/* block.c: the registry of block classes, and the fields they are made from.
+/* block.c: block classes, and the fields they are made from.
  *
  * Copyright (C) 2026 The gst-mblm authors
  * SPDX-License-Identifier: LGPL-2.1-or-later
@@ -6,46 +6,43 @@
 
 #include "block.h"
 #include "message.h"
-#include "module.h"
+#include "registry.h"
 
 #include <math.h>
 #include <string.h>
 
-/* Type name to class; protected by `lock`. */
-static GMutex lock;
-static GHashTable *classes;
-
-/* Called with `lock` held. */
-static void
-ensure_built_in (void)
+static gconstpointer
+built_in (guint i, const char **name)
 {
-  static const MblmBlockClass *const built_in[] = {
+  static const MblmBlockClass *const classes[] = {
       &mblm_transformer_class,
       &mblm_transformer_encoder_class,
       &mblm_mamba1_class,
       &mblm_mamba2_class,
   };
 
-  if (classes != NULL)
-    return;
-  classes = g_hash_table_new (g_str_hash, g_str_equal);
-  for (guint i = 0; i < G_N_ELEMENTS (built_in); i++)
-    g_hash_table_insert (
-        classes, (char *) built_in[i]->type, (gpointer) built_in[i]);
+  if (i == G_N_ELEMENTS (classes))
+    return NULL;
+  *name = classes[i]->type;
+  return classes[i];
 }
+
+static MblmRegistry registry = {
+    .what = "block type",
+    .another = "name",
+    .abi = MBLM_BLOCK_ABI,
+    .built_in = built_in,
+};
 
 gboolean
 mblm_block_register (const MblmBlockClass *klass, GError **error)
 {
-  if (klass->abi != MBLM_BLOCK_ABI) {
-    g_set_error (error, MBLM_ERROR, MBLM_ERROR_INPUT,
-        "block type %s is made for version %u of the interface, this library "
-        "has %u; build it again",
-        klass->type, klass->abi, MBLM_BLOCK_ABI);
-    return FALSE;
-  }
-  guint trains = (klass->kept_size != NULL) + (klass->layer_forward != NULL) +
-      (klass->layer_backward != NULL) + (klass->check_training != NULL);
+  guint trains = 0;
+
+  /* of another version, what follows `abi` and `type` may lie elsewhere */
+  if (klass->abi == MBLM_BLOCK_ABI)
+    trains = (klass->kept_size != NULL) + (klass->layer_forward != NULL) +
+        (klass->layer_backward != NULL) + (klass->check_training != NULL);
   if (trains != 0 && trains != 4) {
     g_set_error (error, MBLM_ERROR, MBLM_ERROR_INPUT,
         "block type %s has %u of the four functions that training needs; give "
@@ -53,55 +50,19 @@ mblm_block_register (const MblmBlockClass *klass, GError **error)
         klass->type, trains);
     return FALSE;
   }
-  g_mutex_lock (&lock);
-  ensure_built_in ();
-  gboolean free_name = !g_hash_table_contains (classes, klass->type);
-  if (free_name)
-    g_hash_table_insert (classes, (char *) klass->type, (gpointer) klass);
-  g_mutex_unlock (&lock);
-  if (!free_name)
-    g_set_error (error, MBLM_ERROR, MBLM_ERROR_INPUT,
-        "block type %s is registered already; choose another name",
-        klass->type);
-  return free_name;
-}
-
-static const MblmBlockClass *
-lookup (const char *type)
-{
-  g_mutex_lock (&lock);
-  ensure_built_in ();
-  const MblmBlockClass *klass = g_hash_table_lookup (classes, type);
-  g_mutex_unlock (&lock);
-  return klass;
+  return mblm_registry_add (&registry, klass->type, klass->abi, klass, error);
 }
 
 const MblmBlockClass *
 mblm_block_lookup (const char *type)
 {
-  const MblmBlockClass *klass = lookup (type);
-
-  if (klass == NULL) {
-    mblm_modules_open ();
-    klass = lookup (type);
-  }
-  return klass;
+  return mblm_registry_lookup (&registry, type);
 }
 
 char *
 mblm_block_list_types (void)
 {
-  g_mutex_lock (&lock);
-  ensure_built_in ();
-  GList *names = g_list_sort (
-      g_hash_table_get_keys (classes), (GCompareFunc) strcmp);
-  GString *text = g_string_new (NULL);
-  for (GList *l = names; l != NULL; l = l->next)
-    g_string_append_printf (
-        text, "%s%s", text->len > 0 ? ", " : "", (const char *) l->data);
-  g_list_free (names);
-  g_mutex_unlock (&lock);
-  return g_string_free (text, FALSE);
+  return mblm_registry_list (&registry);
 }
 
 MblmBlock *

@@ -1,4 +1,4 @@
-/* dataset.c: the registry of data sets, and what holds for each of them.
+/* dataset.c: the data sets there are, and what holds for each of them.
  *
  * Copyright (C) 2026 The gst-mblm authors
  * SPDX-License-Identifier: LGPL-2.1-or-later
@@ -12,17 +12,12 @@
 
 #include "mblm-error.h"
 #include "message.h"
-#include "module.h"
+#include "registry.h"
 
-/* Id to class; protected by `lock`. */
-static GMutex lock;
-static GHashTable *classes;
-
-/* Called with `lock` held. */
-static void
-ensure_built_in (void)
+static gconstpointer
+built_in (guint i, const char **name)
 {
-  static const MblmDatasetClass *const built_in[] = {
+  static const MblmDatasetClass *const classes[] = {
       &mblm_dataset_clevr_class,
       &mblm_dataset_files_class,
       &mblm_dataset_masked_pg19_class,
@@ -31,72 +26,29 @@ ensure_built_in (void)
       &mblm_dataset_qa_class,
   };
 
-  if (classes != NULL)
-    return;
-  classes = g_hash_table_new (g_str_hash, g_str_equal);
-  for (guint i = 0; i < G_N_ELEMENTS (built_in); i++)
-    g_hash_table_insert (
-        classes, (char *) built_in[i]->id, (gpointer) built_in[i]);
+  if (i == G_N_ELEMENTS (classes))
+    return NULL;
+  *name = classes[i]->id;
+  return classes[i];
 }
+
+static MblmRegistry registry = {
+    .what = "data set",
+    .another = "id",
+    .abi = MBLM_DATASET_ABI,
+    .built_in = built_in,
+};
 
 gboolean
 mblm_dataset_register (const MblmDatasetClass *klass, GError **error)
 {
-  if (klass->abi != MBLM_DATASET_ABI) {
-    g_set_error (error, MBLM_ERROR, MBLM_ERROR_INPUT,
-        "data set %s is made for version %u of the interface, this library has "
-        "%u; build it again",
-        klass->id, klass->abi, MBLM_DATASET_ABI);
-    return FALSE;
-  }
-  g_mutex_lock (&lock);
-  ensure_built_in ();
-  gboolean free_id = !g_hash_table_contains (classes, klass->id);
-  if (free_id)
-    g_hash_table_insert (classes, (char *) klass->id, (gpointer) klass);
-  g_mutex_unlock (&lock);
-  if (!free_id)
-    g_set_error (error, MBLM_ERROR, MBLM_ERROR_INPUT,
-        "data set %s is registered already; choose another id", klass->id);
-  return free_id;
-}
-
-static const MblmDatasetClass *
-lookup (const char *id)
-{
-  g_mutex_lock (&lock);
-  ensure_built_in ();
-  const MblmDatasetClass *klass = g_hash_table_lookup (classes, id);
-  g_mutex_unlock (&lock);
-  return klass;
+  return mblm_registry_add (&registry, klass->id, klass->abi, klass, error);
 }
 
 const MblmDatasetClass *
 mblm_dataset_lookup (const char *id)
 {
-  const MblmDatasetClass *klass = lookup (id);
-
-  if (klass == NULL) {
-    mblm_modules_open ();
-    klass = lookup (id);
-  }
-  return klass;
-}
-
-char *
-mblm_dataset_list_ids (void)
-{
-  g_mutex_lock (&lock);
-  ensure_built_in ();
-  GList *names = g_list_sort (
-      g_hash_table_get_keys (classes), (GCompareFunc) strcmp);
-  GString *text = g_string_new (NULL);
-  for (GList *l = names; l != NULL; l = l->next)
-    g_string_append_printf (
-        text, "%s%s", text->len > 0 ? ", " : "", (const char *) l->data);
-  g_list_free (names);
-  g_mutex_unlock (&lock);
-  return g_string_free (text, FALSE);
+  return mblm_registry_lookup (&registry, id);
 }
 
 const char *
@@ -118,7 +70,7 @@ mblm_dataset_open (
 
   if (klass == NULL) {
     g_autofree char *quoted = mblm_quote (id, -1);
-    g_autofree char *ids = mblm_dataset_list_ids ();
+    g_autofree char *ids = mblm_registry_list (&registry);
     g_set_error (error, MBLM_ERROR, MBLM_ERROR_CONFIG,
         "dataset_id: %s is not known; those there are: %s", quoted, ids);
     return NULL;

@@ -91,8 +91,6 @@ struct _MblmDataset {
 gboolean mblm_dataset_register (const MblmDatasetClass *klass, GError **error);
 /* As mblm_block_lookup. */
 const MblmDatasetClass *mblm_dataset_lookup (const char *id);
-/* "clevr, files, pg19, ..." for messages. */
-char *mblm_dataset_list_ids (void);
 
 /* Error where there is no such class: MBLM_ERROR_CONFIG, naming those there
  * are. Fills klass and options. */
