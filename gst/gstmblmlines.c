@@ -15,7 +15,7 @@ gst_mblm_lines_init (GstMblmLines *self,
     void (*failed) (gpointer user_data, GstFlowReturn flow), gpointer user_data)
 {
   *self = (GstMblmLines){.failed = failed, .user_data = user_data};
-  g_mutex_init (&self->begin);
+  g_mutex_init (&self->forgetting);
   g_mutex_init (&self->lock);
   g_cond_init (&self->cond);
   g_queue_init (&self->items);
@@ -37,7 +37,7 @@ gst_mblm_lines_clear (GstMblmLines *self)
   gst_clear_object (&self->pad);
   g_cond_clear (&self->cond);
   g_mutex_clear (&self->lock);
-  g_mutex_clear (&self->begin);
+  g_mutex_clear (&self->forgetting);
 }
 
 /* --- the task --- */
@@ -128,82 +128,76 @@ loop (gpointer data)
     gst_pad_pause_task (GST_PAD (pad));
 }
 
+/* The lock is held. */
 static void
 set_flushing (GstMblmLines *self)
 {
-  g_mutex_lock (&self->lock);
   self->flushing = TRUE;
   self->flow = GST_FLOW_FLUSHING;
   g_cond_broadcast (&self->cond);
-  g_mutex_unlock (&self->lock);
 }
 
-/* Unless the pad is not active, or was taken down or away meanwhile, with nobody
- * left to end a task that is started after that. */
-static gboolean
-start (GstMblmLines *self, GstPad *pad)
-{
-  gboolean active;
-
-  g_mutex_lock (&self->lock);
-  active = self->active == pad && GST_PAD (self->pad) == pad;
-  if (active) {
-    self->flushing = FALSE;
-    self->flow = GST_FLOW_OK;
-  }
-  g_mutex_unlock (&self->lock);
-  if (!active || !gst_pad_start_task (pad, loop, pad, NULL))
-    return FALSE;
-
-  g_mutex_lock (&self->lock);
-  active = self->active == pad && GST_PAD (self->pad) == pad;
-  g_mutex_unlock (&self->lock);
-  return active || !gst_pad_stop_task (pad);
-}
-
-/* The pad that is active now, be it another one. */
+/* Starts the task of the pad that is active, unless somebody holds it up, who then
+ * does it. With the lock held the pad isn't taken down or away in the middle, with
+ * nobody left to end a task that is started after that. */
 static void
-restart (GstMblmLines *self)
+start (GstMblmLines *self)
 {
-  g_autoptr (GstPad) pad = NULL;
+  GstPad *pad = self->active;
+
+  if (!pad || GST_PAD (self->pad) != pad || self->holds > 0)
+    return;
+  self->flushing = FALSE;
+  self->flow = GST_FLOW_OK;
+  gst_pad_start_task (pad, loop, pad, NULL);
+}
+
+/* From here to the end of the hold the task does nothing, and nobody starts it,
+ * nor that of another pad that becomes the element's. */
+static void
+hold (GstMblmLines *self, GstMblmTextPad *pad)
+{
+  g_mutex_lock (&self->lock);
+  self->holds++;
+  set_flushing (self);
+  g_mutex_unlock (&self->lock);
+  gst_pad_pause_task (GST_PAD (pad));
+}
+
+/* Has the pad forget what `forget` says, and what waits, and ends the hold. */
+static void
+begin_anew (GstMblmLines *self, GstMblmTextPad *pad,
+    void (*forget) (GstMblmTextPad *pad))
+{
+  g_mutex_lock (&self->forgetting);
+  forget (pad);
+  g_mutex_unlock (&self->forgetting);
 
   g_mutex_lock (&self->lock);
-  if (self->active)
-    pad = gst_object_ref (self->active);
+  drop_items (self);
+  self->holds--;
+  start (self);
   g_mutex_unlock (&self->lock);
-  if (pad)
-    start (self, pad);
 }
 
 static gboolean
 activate_mode (GstPad *pad, GstObject *parent, GstPadMode mode, gboolean active)
 {
   GstMblmLines *self = gst_pad_get_element_private (pad);
-  gboolean ours;
 
   if (mode != GST_PAD_MODE_PUSH)
     return FALSE;
-  if (active) {
-    g_mutex_lock (&self->begin);
-    g_mutex_lock (&self->lock);
-    /* A change of state may come to a pad that is just being given back. */
-    ours = GST_PAD (self->pad) == pad;
-    if (ours)
-      self->active = pad;
-    g_mutex_unlock (&self->lock);
-    if (ours)
-      start (self, pad);
-    g_mutex_unlock (&self->begin);
-    return TRUE;
-  }
   g_mutex_lock (&self->lock);
-  ours = self->active == pad;
-  if (ours)
+  /* A change of state may come to a pad that is just being given back. */
+  if (active && GST_PAD (self->pad) == pad) {
+    self->active = pad;
+    start (self);
+  } else if (!active && self->active == pad) {
     self->active = NULL;
-  g_mutex_unlock (&self->lock);
-  if (ours)
     set_flushing (self);
-  return gst_pad_stop_task (pad);
+  }
+  g_mutex_unlock (&self->lock);
+  return active || gst_pad_stop_task (pad);
 }
 
 /* --- from outside --- */
@@ -312,23 +306,6 @@ gst_mblm_lines_push_event (GstMblmLines *self, GstEvent *event)
   g_mutex_unlock (&self->lock);
 }
 
-/* Ends the task, has the pad forget what `forget` says, and what waits, and goes on
- * with the pad that is active then. Nobody may start the task in between. */
-static void
-begin_anew (GstMblmLines *self, GstMblmTextPad *pad,
-    void (*forget) (GstMblmTextPad *pad))
-{
-  g_mutex_lock (&self->begin);
-  set_flushing (self);
-  gst_pad_pause_task (GST_PAD (pad));
-  forget (pad);
-  g_mutex_lock (&self->lock);
-  drop_items (self);
-  g_mutex_unlock (&self->lock);
-  restart (self);
-  g_mutex_unlock (&self->begin);
-}
-
 void
 gst_mblm_lines_flush (GstMblmLines *self, GstEvent *event)
 {
@@ -342,11 +319,12 @@ gst_mblm_lines_flush (GstMblmLines *self, GstEvent *event)
   if (!stop) {
     /* Downstream first, which the task may be waiting for. */
     gst_pad_push_event (GST_PAD (pad), event);
+    g_mutex_lock (&self->lock);
     set_flushing (self);
+    g_mutex_unlock (&self->lock);
     return;
   }
-  set_flushing (self);
-  gst_pad_pause_task (GST_PAD (pad));
+  hold (self, pad);
   gst_pad_push_event (GST_PAD (pad), event);
   begin_anew (self, pad, gst_mblm_text_pad_flush);
 }
@@ -356,8 +334,10 @@ gst_mblm_lines_reset (GstMblmLines *self)
 {
   g_autoptr (GstMblmTextPad) pad = gst_mblm_lines_get_pad (self);
 
-  if (pad)
-    begin_anew (self, pad, gst_mblm_text_pad_reset);
+  if (!pad)
+    return;
+  hold (self, pad);
+  begin_anew (self, pad, gst_mblm_text_pad_reset);
 }
 
 GstFlowReturn

@@ -25,7 +25,7 @@ typedef struct {
   void (*failed) (gpointer user_data, GstFlowReturn flow);
   gpointer user_data;
 
-  GMutex begin; /* the pad begins, is flushed or is reset; outside `lock` */
+  GMutex forgetting; /* one at a time; the pad's task is held up */
   GMutex lock;
   GCond cond; /* anything below has changed */
   /* Under `lock`: */
@@ -35,6 +35,7 @@ typedef struct {
   GstPad *active;       /* the pad while it is active; not owned */
   GstMblmTextPad *busy; /* the pad whose task pushes; not owned */
   gboolean added;       /* the pad is the element's */
+  guint holds;          /* so many want the task not to run */
   gboolean flushing;    /* or the pad is not active */
   GstFlowReturn flow;   /* what pushing came to last */
 } GstMblmLines;

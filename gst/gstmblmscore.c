@@ -208,6 +208,17 @@ is_down (GstElement *element)
   return state <= GST_STATE_READY;
 }
 
+/* Takes down a pad that a change to READY has missed. No change of state can come
+ * in between, which might be taking it up again. */
+static void
+follow_state (GstElement *element, gpointer pad)
+{
+  GST_STATE_LOCK (element);
+  if (is_down (element))
+    gst_pad_set_active (pad, FALSE);
+  GST_STATE_UNLOCK (element);
+}
+
 static GstPad *
 gst_mblm_score_request_new_pad (GstElement *element, GstPadTemplate *template,
     const gchar *name, const GstCaps *caps)
@@ -232,9 +243,11 @@ gst_mblm_score_request_new_pad (GstElement *element, GstPadTemplate *template,
   gst_element_add_pad (element, GST_PAD (pad));
   gst_mblm_lines_begin (&self->lines);
   /* A change to READY that is under way may have taken the pads down before this
-   * one was there, and its task would be left over. */
-  if (is_down (element))
-    gst_pad_set_active (GST_PAD (pad), FALSE);
+   * one was there, and its task would be left over. That change may be waiting for
+   * this thread. */
+  if (is_down (element) && gst_pad_is_active (GST_PAD (pad)))
+    gst_element_call_async (
+        element, follow_state, gst_object_ref (pad), gst_object_unref);
   return GST_PAD (pad);
 }
 
