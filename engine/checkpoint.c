@@ -244,7 +244,7 @@ fill_folder (const char *temporary, const char *checkpoint,
       mblm_model_pack_config (config, yaml, error) &&
       check_folder (temporary, checkpoint, config_path, error) &&
       (precision == MBLM_PRECISION_F32 ||
-          mblm_model_pack_weights (temporary, precision, weights, error));
+          mblm_model_pack_weights (temporary, precision, weights, NULL, error));
 }
 
 gboolean

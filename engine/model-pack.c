@@ -9,8 +9,10 @@
 #include <string.h>
 
 #include "atomic-file.h"
+#include "info-private.h"
 #include "model-private.h"
 #include "new-folder.h"
+#include "read-file.h"
 #include "safetensors.h"
 
 #define WEIGHTS "model.safetensors"
@@ -32,7 +34,8 @@ add (MblmTensorWriter *writer, GPtrArray *data, MblmTensorFile *file,
     return FALSE;
   }
   g_ptr_array_add (data, values);
-  if (!mblm_tensor_file_read (file, entry, 0, p->n_elements, values, error))
+  if (!mblm_tensor_file_read (file, entry, 0, p->n_elements, values, error) ||
+      !mblm_parameter_check_finite (p, values, p->n_elements, error))
     return FALSE;
   mblm_tensor_writer_add (writer, p->name, type, p->n_dims, p->shape, values);
   return TRUE;
@@ -40,7 +43,7 @@ add (MblmTensorWriter *writer, GPtrArray *data, MblmTensorFile *file,
 
 static gboolean
 write_weights (MblmModel *model, MblmTensorFile *file, MblmPrecision precision,
-    const char *path, GError **error)
+    const char *path, GCancellable *cancellable, GError **error)
 {
   g_autoptr (GHashTable) index = mblm_parameters_index_file (file, error);
   g_autoptr (MblmTensorWriter) writer = mblm_tensor_writer_new ();
@@ -54,6 +57,8 @@ write_weights (MblmModel *model, MblmTensorFile *file, MblmPrecision precision,
     const MblmParameter *p = g_ptr_array_index (model->parameters->list, i);
     const MblmTensorEntry *entry = g_hash_table_lookup (index, p->name);
 
+    if (g_cancellable_set_error_if_cancelled (cancellable, error))
+      return FALSE;
     /* an optional one may be missing */
     if (entry != NULL &&
         !add (writer, data, file, p, entry, p->optional ? MBLM_DTYPE_F32 : type,
@@ -65,13 +70,13 @@ write_weights (MblmModel *model, MblmTensorFile *file, MblmPrecision precision,
 
 gboolean
 mblm_model_pack_weights (const char *path, MblmPrecision precision,
-    const char *weights, GError **error)
+    const char *weights, GCancellable *cancellable, GError **error)
 {
   g_autoptr (MblmTensorFile) file = NULL;
   g_autoptr (MblmModel) model = mblm_model_open (path, &file, error);
 
   return model != NULL &&
-      write_weights (model, file, precision, weights, error);
+      write_weights (model, file, precision, weights, cancellable, error);
 }
 
 gboolean
@@ -85,13 +90,13 @@ mblm_model_pack_config (MblmConfig *config, const char *path, GError **error)
       mblm_atomic_file_commit (file, error);
 }
 
-/* mblm.json beside the weights, as it is. */
+/* The mblm.json beside the weights, as it is. */
 static gboolean
-copy_info (MblmModel *model, const char *to, GError **error)
+copy_info (const char *model, const char *to, GError **error)
 {
-  g_autofree char *folder = g_file_test (model->path, G_FILE_TEST_IS_DIR)
-      ? g_strdup (model->path)
-      : g_path_get_dirname (model->path);
+  g_autofree char *folder = g_str_has_suffix (model, ".safetensors")
+      ? g_path_get_dirname (model)
+      : g_strdup (model);
   g_autofree char *from = g_build_filename (folder, INFO, NULL);
   g_autofree char *text = NULL;
   g_autoptr (MblmAtomicFile) file = NULL;
@@ -99,7 +104,8 @@ copy_info (MblmModel *model, const char *to, GError **error)
 
   if (!g_file_test (from, G_FILE_TEST_EXISTS))
     return TRUE;
-  if (!g_file_get_contents (from, &text, &n, error))
+  text = mblm_read_file (from, MBLM_INFO_MAX_BYTES, &n, error);
+  if (text == NULL)
     return FALSE;
   file = mblm_atomic_file_new (to, error);
   return file != NULL && mblm_atomic_file_write (file, text, n, error) &&
@@ -108,20 +114,23 @@ copy_info (MblmModel *model, const char *to, GError **error)
 
 gboolean
 mblm_model_pack (const char *path, MblmPrecision precision, const char *folder,
-    GError **error)
+    GCancellable *cancellable, GError **error)
 {
+  g_autofree char *found = mblm_model_find (path, error);
   g_autoptr (MblmTensorFile) file = NULL;
-  g_autoptr (MblmModel) model = mblm_model_open (path, &file, error);
+  g_autoptr (MblmModel) model = NULL;
   g_autoptr (MblmNewFolder) made = NULL;
 
-  if (model == NULL || (made = mblm_new_folder_new (folder, error)) == NULL)
+  if (found == NULL ||
+      (model = mblm_model_open (found, &file, error)) == NULL ||
+      (made = mblm_new_folder_new (folder, error)) == NULL)
     return FALSE;
   const char *at = mblm_new_folder_get_path (made);
   g_autofree char *weights = g_build_filename (at, WEIGHTS, NULL);
   g_autofree char *config = g_build_filename (at, CONFIG, NULL);
   g_autofree char *info = g_build_filename (at, INFO, NULL);
 
-  return write_weights (model, file, precision, weights, error) &&
+  return write_weights (model, file, precision, weights, cancellable, error) &&
       mblm_model_pack_config (model->config, config, error) &&
-      copy_info (model, info, error) && mblm_new_folder_commit (made, error);
+      copy_info (found, info, error) && mblm_new_folder_commit (made, error);
 }

@@ -19,12 +19,12 @@ G_BEGIN_DECLS
  * configuration; its mblm.json if there is one. Errors: as of mblm_model_load,
  * INPUT, G_FILE_ERROR. */
 gboolean mblm_model_pack (const char *path, MblmPrecision precision,
-    const char *folder, GError **error);
+    const char *folder, GCancellable *cancellable, GError **error);
 
 /* The same for the weights alone, to the file `weights`, which may be those of the
  * model. */
 gboolean mblm_model_pack_weights (const char *path, MblmPrecision precision,
-    const char *weights, GError **error);
+    const char *weights, GCancellable *cancellable, GError **error);
 
 /* Writes the configuration to a new file. */
 gboolean mblm_model_pack_config (

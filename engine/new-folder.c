@@ -6,9 +6,12 @@
 
 #include "new-folder.h"
 
+#include <dirent.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <gio/gio.h>
 #include <glib/gstdio.h>
+#include <unistd.h>
 
 #include "atomic-file.h"
 #include "mblm-error.h"
@@ -34,6 +37,12 @@ check_free (const char *folder, GError **error)
 {
   g_autoptr (GDir) dir = NULL;
 
+  /* what a rename can't take the place of, nor should */
+  if (g_file_test (folder, G_FILE_TEST_IS_SYMLINK)) {
+    g_set_error (error, MBLM_ERROR, MBLM_ERROR_INPUT,
+        "%s: it is a link: give the folder that it stands for", folder);
+    return FALSE;
+  }
   if (!g_file_test (folder, G_FILE_TEST_EXISTS))
     return TRUE;
   dir = g_dir_open (folder, 0, error);
@@ -99,14 +108,20 @@ mblm_new_folder_commit (MblmNewFolder *self, GError **error)
 static void
 remove_temporary (MblmNewFolder *self)
 {
-  g_autoptr (GDir) dir = g_dir_open (self->temporary, 0, NULL);
-  const char *name;
+  /* no link that somebody has put in its place */
+  int fd = open (
+      self->temporary, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+  DIR *dir = fd >= 0 ? fdopendir (fd) : NULL;
+  struct dirent *entry;
 
-  while (dir != NULL && (name = g_dir_read_name (dir)) != NULL) {
-    g_autofree char *path = g_build_filename (self->temporary, name, NULL);
-
-    g_unlink (path);
+  if (dir == NULL) {
+    if (fd >= 0)
+      close (fd);
+    return;
   }
+  while ((entry = readdir (dir)) != NULL)
+    unlinkat (fd, entry->d_name, 0);
+  closedir (dir);
   g_rmdir (self->temporary);
 }
 

@@ -5,7 +5,8 @@
  *
  *
  * The files of a new folder are made in a hidden one beside it, which the commit
- * gives its name; freed before, it is removed. Private to the engine.
+ * gives its name; freed before, it is removed. A process that is killed leaves it.
+ * Private to the engine.
  */
 
 #pragma once

@@ -272,8 +272,9 @@ fail_memory (MblmRun *run, GError **error)
   return FALSE;
 }
 
-static gboolean
-check_finite (const MblmParameter *p, const float *x, gsize n, GError **error)
+gboolean
+mblm_parameter_check_finite (
+    const MblmParameter *p, const float *x, gsize n, GError **error)
 {
   for (gsize i = 0; i < n; i++)
     if (!isfinite (x[i])) {
@@ -315,7 +316,7 @@ load_one (const MblmParameter *p, MblmTensorFile *file,
     gsize n = MIN (PIECE, p->n_elements - first);
     if (!mblm_run_check (run, error) ||
         !mblm_tensor_file_read (file, entry, first, n, buffer, error) ||
-        !check_finite (p, buffer, n, error))
+        !mblm_parameter_check_finite (p, buffer, n, error))
       return FALSE;
     upload (run, to, buffer, first, n, bf16);
     if (!mblm_run_wait (run, error))

@@ -40,6 +40,9 @@ gboolean mblm_parameters_check_migration (
 /* Entries of a file, borrowed, by today's names. Error: WEIGHTS for one that is
  * there under both its names. */
 GHashTable *mblm_parameters_index_file (MblmTensorFile *file, GError **error);
+/* Error: WEIGHTS where one of x [n], values of the tensor, is no number. */
+gboolean mblm_parameter_check_finite (
+    const MblmParameter *p, const float *x, gsize n, GError **error);
 /* Allocates every tensor on the device and fills it from the file. */
 gboolean mblm_parameters_load (MblmParameters *self, MblmTensorFile *file,
     MblmType precision, MblmRun *run, GError **error);

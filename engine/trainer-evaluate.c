@@ -5,10 +5,12 @@
  *
  * As published: the mean over batches of each batch's mean, the last batch being
  * as small as it comes. Batches of which nothing counts are left out: published,
- * they make it no number.
+ * one makes it no number; here only all of them do.
  */
 
 #include "trainer-private.h"
+
+#include <math.h>
 
 #include "mblm-error.h"
 
@@ -140,14 +142,12 @@ mblm_trainer_evaluate (MblmTrainer *self, MblmLearner *learner,
     }
     mblm_trainer_tell_progress (self);
   }
-  if (batches == 0) {
-    g_set_error (error, MBLM_ERROR, MBLM_ERROR_INPUT,
-        "nothing counts in the %" G_GUINT64_FORMAT
-        " batches of a validation: all of it is padding, or has the weight 0; "
-        "look at dataset_args and pad_token_id",
+  if (batches == 0)
+    mblm_trainer_say (self,
+        "none of the losses of %" G_GUINT64_FORMAT
+        " batches counts: the loss of this evaluation is no number; look at "
+        "dataset_args and pad_token_id",
         steps);
-    return FALSE;
-  }
-  *loss = sum / (double) batches;
+  *loss = batches > 0 ? sum / (double) batches : NAN;
   return TRUE;
 }

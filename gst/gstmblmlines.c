@@ -15,7 +15,6 @@ gst_mblm_lines_init (GstMblmLines *self,
     void (*failed) (gpointer user_data, GstFlowReturn flow), gpointer user_data)
 {
   *self = (GstMblmLines){.failed = failed, .user_data = user_data};
-  g_mutex_init (&self->forgetting);
   g_mutex_init (&self->lock);
   g_cond_init (&self->cond);
   g_queue_init (&self->items);
@@ -37,7 +36,6 @@ gst_mblm_lines_clear (GstMblmLines *self)
   gst_clear_object (&self->pad);
   g_cond_clear (&self->cond);
   g_mutex_clear (&self->lock);
-  g_mutex_clear (&self->forgetting);
 }
 
 /* --- the task --- */
@@ -119,13 +117,14 @@ loop (gpointer data)
     item = g_queue_pop_head (&self->items);
     if (GST_IS_BUFFER (item))
       self->bytes -= gst_buffer_get_size (GST_BUFFER (item));
+  } else {
+    /* before anybody can start it again */
+    gst_pad_pause_task (GST_PAD (pad));
   }
   g_mutex_unlock (&self->lock);
 
   if (item)
     send_item (self, pad, item);
-  else
-    gst_pad_pause_task (GST_PAD (pad));
 }
 
 /* The lock is held. */
@@ -139,7 +138,8 @@ set_flushing (GstMblmLines *self)
 
 /* Starts the task of the pad that is active, unless somebody holds it up, who then
  * does it. With the lock held the pad isn't taken down or away in the middle, with
- * nobody left to end a task that is started after that. */
+ * nobody left to end a task that is started after that. (A task that is new tells
+ * the bus, whose handlers must not wait for a thread that uses this pad.) */
 static void
 start (GstMblmLines *self)
 {
@@ -169,9 +169,10 @@ static void
 begin_anew (GstMblmLines *self, GstMblmTextPad *pad,
     void (*forget) (GstMblmTextPad *pad))
 {
-  g_mutex_lock (&self->forgetting);
+  /* Who takes the pad down has taken the task from it, and waits for it, too. */
+  GST_PAD_STREAM_LOCK (pad);
   forget (pad);
-  g_mutex_unlock (&self->forgetting);
+  GST_PAD_STREAM_UNLOCK (pad);
 
   g_mutex_lock (&self->lock);
   drop_items (self);
@@ -218,6 +219,7 @@ gst_mblm_lines_set_pad (GstMblmLines *self, GstMblmTextPad *pad)
   self->pad = pad;
   self->added = FALSE;
   self->flushing = TRUE;
+  self->flow = GST_FLOW_OK;
   drop_items (self);
   g_cond_broadcast (&self->cond);
   g_mutex_unlock (&self->lock);

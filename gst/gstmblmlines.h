@@ -25,7 +25,6 @@ typedef struct {
   void (*failed) (gpointer user_data, GstFlowReturn flow);
   gpointer user_data;
 
-  GMutex forgetting; /* one at a time; the pad's task is held up */
   GMutex lock;
   GCond cond; /* anything below has changed */
   /* Under `lock`: */

@@ -18,7 +18,8 @@ struct _GstMblmTextPad {
 
   GstMblmWatch *watch; /* stands still while something is pushed; or NULL */
 
-  /* All of it belongs to the task of the element's `src` pad. */
+  /* All of it belongs to the task that pushes: that of the element's `src` pad, or,
+   * of a json pad, its own. */
   gboolean started; /* stream-start was sent */
   gboolean has_caps;
   gboolean has_segment; /* `segment` was sent */

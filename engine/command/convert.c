@@ -52,12 +52,14 @@ command_convert (Command *command, char **argv)
         command, _ ("--config must be given with a checkpoint"));
 
   /* The reader is to end with us. */
-  command_allow_interrupts ();
+  if (config)
+    command_allow_interrupts ();
   progress_show (_ ("converting %s"), names[0]);
   MblmPrecision precision = command_get_precision (command);
   gboolean done = config
       ? mblm_checkpoint_convert (names[0], config, precision, output, &error)
-      : mblm_model_pack (names[0], precision, output, &error);
+      : mblm_model_pack (
+            names[0], precision, output, command->cancellable, &error);
   progress_clear ();
 
   if (!done || !folder_report (command, output, &error))
