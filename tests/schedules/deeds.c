@@ -180,9 +180,12 @@ make_seek (Hand *self)
                                                     : GST_SEEK_FLAG_FLUSH;
   GstFormat format = choose_format (self);
 
-  /* videotestsrc runs backwards from no end. */
-  if (!self->schedule->source && rate < 0)
-    rate = 1.0;
+  /* videotestsrc runs backwards from no end; and a live one that is paused waits
+   * for its own task where a seek doesn't flush. */
+  if (!self->schedule->source) {
+    rate = ABS (rate);
+    flags = GST_SEEK_FLAG_FLUSH;
+  }
   return gst_event_new_seek (
       rate, format, flags, GST_SEEK_TYPE_SET, 0, GST_SEEK_TYPE_NONE, -1);
 }
