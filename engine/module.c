@@ -1,12 +1,13 @@
-/* module.c: modules that bring more block classes.
+/* module.c: modules that bring more blocks and data sets.
  *
  * Copyright (C) 2026 The gst-mblm authors
  * SPDX-License-Identifier: LGPL-2.1-or-later
  *
  * MBLM_MODULES lists files, separated as in PATH. They are opened when a model
- * asks for a block type that is not built in, so that nobody else pays for them,
- * and stay in memory, because classes are never unregistered. Code is taken from
- * nowhere else: a model folder is data, whatever it says.
+ * asks for a block type, or a training file for a data set, that is not built in,
+ * so that nobody else pays for them, and stay in memory, because classes are never
+ * unregistered. Code is taken from nowhere else: a model folder is data, whatever
+ * it says.
  */
 
 #include "config.h"

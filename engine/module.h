@@ -1,12 +1,12 @@
-/* module.h: modules that bring more block classes.
+/* module.h: modules that bring more blocks and data sets.
  *
  * Copyright (C) 2026 The gst-mblm authors
  * SPDX-License-Identifier: LGPL-2.1-or-later
  *
  * A module is a shared object with one function, MBLM_MODULE_INIT, that registers
- * what it brings (mblm_block_register). It may do nothing else with the library:
- * to look up a block type that isn't known yet (or load a model that has one) would
- * wait for the modules to be open, and so for itself.
+ * what it brings (mblm_block_register, mblm_dataset_register). It may do nothing
+ * else with the library: to look up a type that isn't known yet (or load a model
+ * that has one) would wait for the modules to be open, and so for itself.
  */
 
 #pragma once
