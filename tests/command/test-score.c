@@ -158,7 +158,8 @@ test_not_causal (void)
   spawned_assert_fails (s, 1, "causal");
 }
 
-/* The published code's figure for a held-out book. */
+/* The figure of the model's card for a held-out book. The published code has 1.6547:
+ * its mean leaves out the bytes that cost exactly nothing in float32. */
 static void
 test_book (void)
 {
@@ -180,7 +181,7 @@ test_book (void)
     g_autoptr (JsonObject) object = spawned_get_object (s, 0);
     g_assert_cmpint (json_object_get_int_member (object, "bytes"), ==, 78404);
     g_assert_cmpfloat_with_epsilon (
-        json_object_get_double_member (object, "bits_per_byte"), 1.926, 0.001);
+        json_object_get_double_member (object, "bits_per_byte"), 1.654, 0.0005);
   }
   folder_remove (g_steal_pointer (&folder));
 }
