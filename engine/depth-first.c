@@ -314,7 +314,7 @@ static gboolean run_chunk (Step *self, guint k, gsize first, gsize n,
     const float *source, float *d_source, GError **error);
 
 /* All that is below a chunk; d [n, columns, dim] gets the gradient by what the
- * chunk gives. */
+ * chunk gives, and may be where that lies. */
 static gboolean
 run_children (Step *self, const Chunk *c, float *d, GError **error)
 {
@@ -376,11 +376,10 @@ run_chunk (Step *self, guint k, gsize first, gsize n, const float *source,
   if (!mblm_run_check (run, error) ||
       !mblm_stack_forward (&stack, run, c.x, error))
     return FALSE;
-  /* the innermost stage's gradient takes the place of what it gave */
-  float *d = k < model->last
-      ? mblm_run_floats (run, n * c.form.columns * stage->dim)
-      : c.x;
-  if (!mblm_run_check (run, error) || !run_below (self, &c, d, error))
+  /* the gradient takes the place of what the stage gave, which has been used by
+   * then */
+  float *d = c.x;
+  if (!run_below (self, &c, d, error))
     return FALSE;
   if (self->args.gradient != NULL) {
     if (!mblm_stack_backward (

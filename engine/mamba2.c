@@ -156,11 +156,11 @@ typedef struct {
   gsize n;       /* batch * rows */
   float *x;      /* [n, dim], the residual stream */
   float *input;  /* [n, dim]: x before the layer; NULL while playing */
-  float *normed; /* [n, dim] */
+  float *normed; /* [n, dim]; not kept */
   float *in;     /* [n, in_width]: z, xBC, dt */
   float *conv;   /* [n, conv_width]: x, B, C */
   float *y;      /* [n, inner]: of the scan */
-  float *gated;  /* [n, inner]; `y` while playing */
+  float *gated;  /* [n, inner]; not kept, `y` while playing */
   MblmLayerHosts hosts;
 } Pass;
 
@@ -353,22 +353,22 @@ mamba2_kept_size (MblmBlock *block, gsize layer, gsize batch, gsize rows)
   const Mamba2 *m = (Mamba2 *) block;
   gsize width = layer == block->layers
       ? block->dim
-      : 2 * block->dim + m->in_width + m->conv_width + 2 * m->inner;
+      : block->dim + m->in_width + m->conv_width + m->inner;
 
   return batch * rows * width;
 }
 
+/* What follows from the rest by a norm is computed again: its memory would cost
+ * more. */
 static void
 pass_place (Pass *p, float *kept)
 {
   const Mamba2 *m = p->m;
 
   p->input = kept;
-  p->normed = p->input + p->n * m->parent.dim;
-  p->in = p->normed + p->n * m->parent.dim;
+  p->in = p->input + p->n * m->parent.dim;
   p->conv = p->in + p->n * m->in_width;
   p->y = p->conv + p->n * m->conv_width;
-  p->gated = p->y + p->n * m->inner;
 }
 
 static void
@@ -386,9 +386,14 @@ mamba2_layer_forward (MblmBlock *block, MblmRun *run, const MblmLayerPass *args,
     return;
   }
   pass_place (&p, kept);
+  MblmRunMark mark = mblm_run_mark (run);
+  p.normed = mblm_run_floats (run, p.n * block->dim);
+  p.gated = mblm_run_floats (run, p.n * m->inner);
   mblm_layer_hosts_open (&p.hosts, p.args);
-  layer_forward (&p, &m->layer[layer], layer);
+  if (!run->failed)
+    layer_forward (&p, &m->layer[layer], layer);
   mblm_layer_hosts_close (&p.hosts);
+  mblm_run_release (run, mark);
 }
 
 /* The two operations that carry state: from d_y [n, inner] to what lies behind
@@ -434,6 +439,9 @@ output_backward (Pass *p, const Layer *l, const Layer *g, gsize layer,
 {
   const Mamba2 *m = p->m;
   gsize n = p->n * m->parent.dim;
+  MblmGatedNorm gated = gate (p, l);
+
+  p->run->k->gated_norm (p->run->q, &gated);
 
   /* d goes on along the residual stream, so what is dropped is a copy's */
   p->run->k->copy (p->run->q, d_x, d, n * sizeof (float));
@@ -481,10 +489,15 @@ mamba2_layer_backward (MblmBlock *block, MblmBlock *gradient, MblmRun *run,
   float *d_conv = mblm_run_floats (run, p.n * m->conv_width);
   float *d_y = mblm_run_floats (run, p.n * m->inner);
   pass_place (&p, kept);
+  /* each while the memory waits for its own use, or after it */
+  p.gated = d_conv;
+  p.normed = d_y;
   mblm_layer_hosts_open (&p.hosts, p.args);
   if (!run->failed) {
     output_backward (&p, l, g, layer, d, d_normed, d_y, d_in);
     mix_backward (&p, l, g, layer * N_PARTS, d_y, d_conv, d_in);
+    MblmRmsNorm normed = norm (m, p.n, l->gain, p.input, p.normed);
+    run->k->rms_norm (run->q, &normed);
     mblm_layer_linear_backward (run, linear (&p, l->in, p.normed, NULL), g->in,
         NULL, d_in, FALSE, d_normed);
     norm_backward (&p, l->gain, g->gain, p.input, d_normed, TRUE, d);
