@@ -12,21 +12,13 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "message.h"
+
 struct _MblmAtomicFile {
   int fd;
   char *path;
   char *temporary;
 };
-
-static gboolean
-fail (const char *path, const char *what, GError **error)
-{
-  int code = errno;
-
-  g_set_error (error, G_FILE_ERROR, g_file_error_from_errno (code),
-      "%s: can't %s it: %s", path, what, g_strerror (code));
-  return FALSE;
-}
 
 /* Opens a new file of a random name with the permissions that the user's umask
  * gives, which mkstemp does not. */
@@ -59,7 +51,7 @@ mblm_atomic_file_new (const char *path, GError **error)
   self->path = g_strdup (path);
   self->fd = open_temporary (self);
   if (self->fd < 0) {
-    fail (path, "write", error);
+    mblm_fail_errno (path, "write", error);
     g_clear_pointer (&self, mblm_atomic_file_free);
   }
   return self;
@@ -83,7 +75,7 @@ mblm_atomic_file_write (
     if (done < 0 && errno == EINTR)
       continue;
     if (done < 0)
-      return fail (self->path, "write", error);
+      return mblm_fail_errno (self->path, "write", error);
     from += done;
     n -= (gsize) done;
   }
@@ -109,12 +101,12 @@ mblm_atomic_file_commit (MblmAtomicFile *self, GError **error)
   int fd = self->fd;
 
   if (fsync (fd) != 0)
-    return fail (self->path, "write", error);
+    return mblm_fail_errno (self->path, "write", error);
   self->fd = -1;
   if (close (fd) != 0)
-    return fail (self->path, "write", error);
+    return mblm_fail_errno (self->path, "write", error);
   if (g_rename (self->temporary, self->path) != 0)
-    return fail (self->path, "replace", error);
+    return mblm_fail_errno (self->path, "replace", error);
   g_clear_pointer (&self->temporary, g_free);
   mblm_sync_folder_of (self->path);
   return TRUE;

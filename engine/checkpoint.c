@@ -17,7 +17,6 @@
 #include "checkpoint.h"
 
 #include <dlfcn.h>
-#include <errno.h>
 #include <fcntl.h>
 #include <gio/gio.h>
 #include <glib/gstdio.h>
@@ -26,6 +25,7 @@
 #include <unistd.h>
 
 #include "mblm-error.h"
+#include "message.h"
 #include "model-pack.h"
 #include "new-folder.h"
 #include "read-file.h"
@@ -34,16 +34,6 @@
 #define WEIGHTS "model.safetensors"
 #define CONFIG "config.yaml"
 #define MAX_MESSAGE 4096
-
-static gboolean
-fail_errno (const char *path, const char *what, GError **error)
-{
-  int code = errno;
-
-  g_set_error (error, G_FILE_ERROR, g_file_error_from_errno (code),
-      "%s: can't %s it: %s", path, what, g_strerror (code));
-  return FALSE;
-}
 
 /* The folder that this code was loaded from, a library's or a program's. */
 static char *
@@ -187,7 +177,7 @@ mblm_checkpoint_read (
       weights, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0666);
   kept = out >= 0 ? fcntl (out, F_DUPFD_CLOEXEC, 3) : -1;
   if (kept < 0) {
-    fail_errno (weights, "write", error);
+    mblm_fail_errno (weights, "write", error);
     close (in);
     if (out >= 0)
       close (out);
@@ -195,7 +185,7 @@ mblm_checkpoint_read (
   }
   ok = run_reader (checkpoint, in, out, error);
   if (ok && fsync (kept) != 0)
-    ok = fail_errno (weights, "write", error);
+    ok = mblm_fail_errno (weights, "write", error);
   close (kept);
   return ok;
 }

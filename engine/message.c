@@ -6,6 +6,7 @@
 
 #include "message.h"
 
+#include <errno.h>
 #include <string.h>
 
 #define MAX_QUOTED 80
@@ -89,4 +90,14 @@ mblm_suggest (const char *word, const char *const *known)
 
   g_autofree char *list = g_strjoinv (", ", (char **) known);
   return g_strdup_printf (" (known: %s)", list);
+}
+
+gboolean
+mblm_fail_errno (const char *path, const char *what, GError **error)
+{
+  int code = errno;
+
+  g_set_error (error, G_FILE_ERROR, g_file_error_from_errno (code),
+      "%s: can't %s it: %s", path, what, g_strerror (code));
+  return FALSE;
 }

@@ -23,4 +23,7 @@ char *mblm_quote (const char *name, gssize n);
  * none)". Free with g_free. */
 char *mblm_suggest (const char *word, const char *const *known);
 
+/* FALSE, with G_FILE_ERROR of errno: "PATH: can't WHAT it: REASON". */
+gboolean mblm_fail_errno (const char *path, const char *what, GError **error);
+
 G_END_DECLS

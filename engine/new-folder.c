@@ -15,22 +15,13 @@
 
 #include "atomic-file.h"
 #include "mblm-error.h"
+#include "message.h"
 
 struct _MblmNewFolder {
   char *path;      /* as given */
   char *target;    /* absolute */
   char *temporary; /* until the commit */
 };
-
-static gboolean
-fail_errno (const char *path, GError **error)
-{
-  int code = errno;
-
-  g_set_error (error, G_FILE_ERROR, g_file_error_from_errno (code),
-      "%s: can't make it: %s", path, g_strerror (code));
-  return FALSE;
-}
 
 static gboolean
 check_free (const char *folder, GError **error)
@@ -74,7 +65,7 @@ make_temporary (MblmNewFolder *self, GError **error)
     if (errno != EEXIST)
       break;
   }
-  return fail_errno (self->target, error);
+  return mblm_fail_errno (self->target, "make", error);
 }
 
 MblmNewFolder *
@@ -99,7 +90,7 @@ gboolean
 mblm_new_folder_commit (MblmNewFolder *self, GError **error)
 {
   if (g_rename (self->temporary, self->target) != 0)
-    return fail_errno (self->path, error);
+    return mblm_fail_errno (self->path, "make", error);
   mblm_sync_folder_of (self->target);
   g_clear_pointer (&self->temporary, g_free);
   return TRUE;

@@ -239,7 +239,7 @@ load (const char *path, const Kind *kinds, guint n_kinds, const char *wanted,
     MblmNpy *out, const Kind **kind, GError **error)
 {
   Header header = {.path = path};
-  guint64 size, data;
+  guint64 size, data = 0;
   int fd = mblm_open_file (path, &size, error);
   gsize bytes;
   gboolean ok;

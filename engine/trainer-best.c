@@ -22,19 +22,10 @@
 #include "atomic-file.h"
 #include "json.h"
 #include "mblm-error.h"
+#include "message.h"
 #include "read-file.h"
 
 #define IDENTITY "training.json"
-
-static gboolean
-fail (const char *path, const char *what, GError **error)
-{
-  int code = errno;
-
-  g_set_error (error, G_FILE_ERROR, g_file_error_from_errno (code),
-      "%s: can't %s it: %s", path, what, g_strerror (code));
-  return FALSE;
-}
 
 static char *
 hidden_path (MblmTrainer *self, guint64 batch)
@@ -99,7 +90,7 @@ write_candidate (MblmTrainer *self, double loss, GError **error)
   if (!mblm_remove_folder (folder, error))
     return FALSE;
   if (g_mkdir (folder, 0777) != 0)
-    return fail (folder, "make", error);
+    return mblm_fail_errno (folder, "make", error);
   if (mblm_trainer_write_model (self, folder, error) &&
       write_identity (folder, self->state->done, loss, error)) {
     mblm_sync_folder_of (folder);
@@ -211,7 +202,7 @@ find_all (MblmTrainer *self, GError **error)
       return NULL;
   }
   if (errno != 0) {
-    fail (self->output, "read", error);
+    mblm_fail_errno (self->output, "read", error);
     return NULL;
   }
   g_array_sort (all, compare_found);

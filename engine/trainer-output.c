@@ -19,19 +19,10 @@
 
 #include "atomic-file.h"
 #include "mblm-error.h"
+#include "message.h"
 
 #define LOCK "lock"
 #define CONFIG "config.yaml"
-
-static gboolean
-fail (const char *path, const char *what, GError **error)
-{
-  int code = errno;
-
-  g_set_error (error, G_FILE_ERROR, g_file_error_from_errno (code),
-      "%s: can't %s it: %s", path, what, g_strerror (code));
-  return FALSE;
-}
 
 int
 mblm_trainer_open_own (const char *path, int flags)
@@ -126,7 +117,7 @@ make_folder (MblmTrainer *self, GError **error)
   if (job != NULL && !check_job (job, error))
     return NULL;
   if (g_mkdir_with_parents (config->output_dir, 0777) != 0) {
-    fail (config->output_dir, "make", error);
+    mblm_fail_errno (config->output_dir, "make", error);
     return NULL;
   }
   for (;; seconds++) {
@@ -139,7 +130,7 @@ make_folder (MblmTrainer *self, GError **error)
     if (self->made || (errno == EEXIST && job != NULL))
       return g_steal_pointer (&path);
     if (errno != EEXIST) {
-      fail (path, "make", error);
+      mblm_fail_errno (path, "make", error);
       return NULL;
     }
   }
@@ -152,11 +143,11 @@ take_lock (MblmTrainer *self, GError **error)
 
   self->lock = mblm_trainer_open_own (path, O_RDWR);
   if (self->lock < 0)
-    return fail (path, "open", error);
+    return mblm_fail_errno (path, "open", error);
   if (flock (self->lock, LOCK_EX | LOCK_NB) == 0)
     return TRUE;
   if (errno != EWOULDBLOCK)
-    return fail (path, "lock", error);
+    return mblm_fail_errno (path, "lock", error);
   g_set_error (error, MBLM_ERROR, MBLM_ERROR_INPUT,
       "%s: another process is training there; wait for it or end it",
       self->output);

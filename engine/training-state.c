@@ -12,6 +12,7 @@
 
 #include "atomic-file.h"
 #include "mblm-error.h"
+#include "message.h"
 #include "read-file.h"
 
 #define CURRENT "state"
@@ -19,16 +20,6 @@
 #define NEW "state.new"
 #define JSON "state.json"
 #define MAX_JSON (16 * 1024 * 1024)
-
-static gboolean
-fail (const char *path, const char *what, GError **error)
-{
-  int code = errno;
-
-  g_set_error (error, G_FILE_ERROR, g_file_error_from_errno (code),
-      "%s: can't %s it: %s", path, what, g_strerror (code));
-  return FALSE;
-}
 
 static gboolean
 is_folder (const char *path)
@@ -44,7 +35,7 @@ mblm_remove_folder (const char *folder, GError **error)
 
   /* a link goes, and never what it leads to */
   if (g_file_test (folder, G_FILE_TEST_IS_SYMLINK))
-    return g_unlink (folder) == 0 || fail (folder, "remove", error);
+    return g_unlink (folder) == 0 || mblm_fail_errno (folder, "remove", error);
   if (!is_folder (folder))
     return TRUE;
   dir = g_dir_open (folder, 0, error);
@@ -54,9 +45,9 @@ mblm_remove_folder (const char *folder, GError **error)
     g_autofree char *path = g_build_filename (folder, name, NULL);
 
     if (g_unlink (path) != 0 && errno != ENOENT)
-      return fail (path, "remove", error);
+      return mblm_fail_errno (path, "remove", error);
   }
-  return g_rmdir (folder) == 0 || fail (folder, "remove", error);
+  return g_rmdir (folder) == 0 || mblm_fail_errno (folder, "remove", error);
 }
 
 /* The three folders of a run. */
@@ -85,7 +76,7 @@ G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC (Places, places_clear)
 static gboolean
 move (const char *from, const char *to, GError **error)
 {
-  return g_rename (from, to) == 0 || fail (from, "rename", error);
+  return g_rename (from, to) == 0 || mblm_fail_errno (from, "rename", error);
 }
 
 /* After a save that was cut off: `state` is what was whole, and nothing else is
@@ -120,7 +111,7 @@ write_new (MblmTrainingState *self, const Places *places, MblmStateFill fill,
     gpointer data, GError **error)
 {
   if (g_mkdir (places->new, 0777) != 0)
-    return fail (places->new, "make", error);
+    return mblm_fail_errno (places->new, "make", error);
   return fill (places->new, data, error) &&
       write_json (self, places->new, error);
 }
