@@ -280,7 +280,7 @@ gst_mblm_score_release_pad (GstElement *element, GstPad *pad)
 static void
 gst_mblm_score_dispose (GObject *object)
 {
-  gst_mblm_score_dispose_work (GST_MBLM_SCORE (object));
+  gst_mblm_lines_set_pad (&GST_MBLM_SCORE (object)->lines, NULL);
   G_OBJECT_CLASS (parent_class)->dispose (object);
 }
 

@@ -6,7 +6,6 @@
 
 #pragma once
 
-#include <gst/base/gstflowcombiner.h>
 #include <gst/video/video.h>
 
 #include "gstmblmlines.h"
@@ -43,8 +42,6 @@ struct _GstMblmScore {
   char *path;      /* of the stream at work, or NULL */
   gboolean warned; /* about a buffer that can't be mapped */
   float *bits;     /* [PIECE] */
-  GstFlowCombiner *flows;
-  GstPad *json; /* the one that `flows` knows, owned; or NULL */
 
   /* Of the unit of work. */
   GstMblmScoreSettings now;
@@ -59,8 +56,6 @@ void gst_mblm_score_init_work (GstMblmScore *self);
 /* Takes the path of the stream that the task now works on; "": none. In the task, or
  * while that doesn't run. */
 void gst_mblm_score_take_path (GstMblmScore *self, char *path);
-/* At the first dispose: lets go of pads. */
-void gst_mblm_score_dispose_work (GstMblmScore *self);
 void gst_mblm_score_clear_work (GstMblmScore *self);
 
 G_END_DECLS

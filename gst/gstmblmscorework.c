@@ -58,40 +58,31 @@ json_failed (gpointer user_data, GstFlowReturn flow)
       gst_flow_get_name (flow));
 }
 
-/* Tells the combiner what has become of the lines. They never stop what passes;
+/* What the lines have come to, as `src` has to know it: they never stop what passes;
  * with `src` unlinked they are all there is. */
-static void
-take_json_flow (GstMblmScore *self)
+static GstFlowReturn
+get_json_flow (GstMblmScore *self)
 {
-  GstPad *json = GST_PAD (gst_mblm_lines_get_pad (&self->lines));
   GstFlowReturn ret = gst_mblm_lines_get_flow (&self->lines);
 
-  if (json != self->json) {
-    if (self->json)
-      gst_flow_combiner_remove_pad (self->flows, self->json);
-    gst_clear_object (&self->json);
-    if (json) {
-      self->json = gst_object_ref (json);
-      gst_flow_combiner_add_pad (self->flows, json);
-    }
-  }
-  if (!json)
-    return;
   if (ret < GST_FLOW_EOS ||
       (ret == GST_FLOW_FLUSHING && gst_pad_is_linked (self->parent.srcpad)))
     ret = GST_FLOW_NOT_LINKED;
-  gst_flow_combiner_update_pad_flow (self->flows, json, MIN (ret, GST_FLOW_OK));
-  gst_object_unref (json);
+  return MIN (ret, GST_FLOW_OK);
 }
 
-/* What both pads come to. */
+/* What both pads come to, as a GstFlowCombiner has it. That one looks at what the
+ * pads' own pushes came to last, and `json` pushes in a thread of its own. */
 static GstFlowReturn
-take_src_flow (GstMblmScore *self, GstFlowReturn ret)
+combine (GstFlowReturn src, GstFlowReturn json)
 {
-  take_json_flow (self);
-  /* Successes of downstream's own kind are successes. */
-  return gst_flow_combiner_update_pad_flow (
-      self->flows, self->parent.srcpad, MIN (ret, GST_FLOW_OK));
+  if (src < GST_FLOW_EOS || src == GST_FLOW_FLUSHING)
+    return src;
+  if (json == GST_FLOW_FLUSHING)
+    return json;
+  if (src == GST_FLOW_OK || json == GST_FLOW_OK)
+    return GST_FLOW_OK;
+  return src == GST_FLOW_EOS ? src : json;
 }
 
 /* Passes a buffer on (taken). */
@@ -104,7 +95,8 @@ pass (GstMblmScore *self, GstBuffer *buffer)
   gst_mblm_watch_push_begins (&base->watch);
   ret = gst_pad_push (base->srcpad, buffer);
   gst_mblm_watch_push_ends (&base->watch);
-  return take_src_flow (self, ret);
+  /* Successes of downstream's own kind are successes. */
+  return combine (MIN (ret, GST_FLOW_OK), get_json_flow (self));
 }
 
 /* --- scores --- */
@@ -343,8 +335,6 @@ begin_stream (GstMblmScore *self)
   GstMblmBase *base = &self->parent;
   char *path;
 
-  /* `src` has had EOS with the last stream, which says nothing of this one. */
-  gst_flow_combiner_reset (self->flows);
   settings_take (self);
   if (self->now.per == GST_MBLM_SCORE_PER_FILE) {
     end_unit (self);
@@ -414,7 +404,6 @@ gst_mblm_score_reset_task (GstMblmBase *base)
   }
   if (self->scorer)
     mblm_scorer_reset (self->scorer);
-  gst_flow_combiner_reset (self->flows);
 }
 
 void
@@ -434,18 +423,7 @@ gst_mblm_score_init_work (GstMblmScore *self)
 {
   gst_mblm_unit_reset (&self->unit);
   self->bits = g_new (float, PIECE);
-  self->flows = gst_flow_combiner_new ();
-  gst_flow_combiner_add_pad (self->flows, GST_MBLM_BASE (self)->srcpad);
   gst_mblm_lines_init (&self->lines, json_failed, self);
-}
-
-void
-gst_mblm_score_dispose_work (GstMblmScore *self)
-{
-  /* The combiner holds the pads, and they the element. */
-  g_clear_pointer (&self->flows, gst_flow_combiner_free);
-  gst_clear_object (&self->json);
-  gst_mblm_lines_set_pad (&self->lines, NULL);
 }
 
 void

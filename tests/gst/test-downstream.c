@@ -271,6 +271,26 @@ test_json (void)
   }
 }
 
+/* What `json` comes to in its thread, in the middle of a push, isn't the stream's. */
+static void
+test_json_beside (void)
+{
+  HelperLine line;
+  HelperTap *json;
+
+  helper_line (&line, "mblmscore");
+  json = json_tap (&line);
+  helper_tap_set_answer (json, GST_FLOW_FLUSHING);
+  helper_feed_begin (line.feed, OCTETS, GST_FORMAT_TIME);
+  for (guint n = 0; n < 40000; n++)
+    g_assert_cmpint (helper_line_push (&line, n), ==, GST_FLOW_OK);
+  gst_pad_push_event (line.feed, gst_event_new_eos ());
+  g_assert_true (helper_tap_wait (line.tap, "buffer@399990+10 eos"));
+  helper_check_messages (line.element, 0, 0);
+  helper_tap_free (json);
+  helper_line_done (&line);
+}
+
 static void
 test_json_refuses (void)
 {
@@ -565,6 +585,7 @@ main (int argc, char **argv)
   g_test_add_func ("/downstream/no-common-caps", test_no_common_caps);
   g_test_add_func ("/downstream/unlinked", test_unlinked);
   g_test_add_func ("/downstream/json", test_json);
+  g_test_add_func ("/downstream/json-beside", test_json_beside);
   g_test_add_func ("/downstream/json-refuses", test_json_refuses);
   g_test_add_func ("/downstream/json-alone", test_json_alone);
   g_test_add_func ("/downstream/json-released", test_json_released);
