@@ -24,7 +24,7 @@ mblm_layer_hosts_close (MblmLayerHosts *self)
 
 MblmLinear
 mblm_layer_linear (const MblmRun *run, gsize n, MblmMatrix weight,
-    const float *x, gsize x_stride, float *out)
+    const void *x, gsize x_stride, void *out)
 {
   return (MblmLinear){.weight = weight,
       .rows = n,
@@ -35,17 +35,27 @@ mblm_layer_linear (const MblmRun *run, gsize n, MblmMatrix weight,
       .product = run->product};
 }
 
+MblmLinearBackward
+mblm_layer_linear_gradient (MblmLinear forward, MblmMatrix d_weight,
+    float *d_bias, const void *d_out, void *d_x)
+{
+  return (MblmLinearBackward){.forward = forward,
+      .d_out = d_out,
+      .d_out_stride = forward.out_stride,
+      .d_x = d_x,
+      .d_x_stride = forward.x_stride,
+      .d_weight = (float *) d_weight.data,
+      .d_bias = d_bias};
+}
+
 void
 mblm_layer_linear_backward (MblmRun *run, MblmLinear forward,
-    MblmMatrix d_weight, float *d_bias, float *d_out, gboolean add, float *d_x)
+    MblmMatrix d_weight, float *d_bias, const float *d_out, gboolean add,
+    float *d_x)
 {
-  run->k->linear_backward (run->q,
-      &(MblmLinearBackward){.forward = forward,
-          .d_out = d_out,
-          .d_out_stride = forward.out_stride,
-          .accumulate = add,
-          .d_x = d_x,
-          .d_x_stride = forward.x_stride,
-          .d_weight = (float *) d_weight.data,
-          .d_bias = d_bias});
+  MblmLinearBackward args = mblm_layer_linear_gradient (
+      forward, d_weight, d_bias, d_out, d_x);
+
+  args.accumulate = add;
+  run->k->linear_backward (run->q, &args);
 }

@@ -19,13 +19,14 @@ typedef struct {
   const Transformer *t;
   MblmRun *run;
   const MblmLayerPass *args;
-  gsize n;              /* batch * rows */
-  float *x;             /* [n, dim], the residual stream */
-  float *normed;        /* [n, dim] */
-  float *qkv;           /* [n, 3 * inner] */
-  float *attended;      /* [n, inner] */
-  float *ff_normed;     /* [n, dim] */
-  float *wide;          /* [n, wide] */
+  gsize n;          /* batch * rows */
+  float *x;         /* [n, dim], the residual stream */
+  float *normed;    /* [n, dim] */
+  float *qkv;       /* [n, 3 * inner] */
+  float *attended;  /* [n, inner] */
+  float *ff_normed; /* [n, dim] */
+  void *wide;       /* [n, wide] of wide_type */
+  MblmType wide_type;
   float *cosine, *sine; /* [rows or n, head_dim / 2] */
   gsize angle_stride;
   gsize *past; /* host [batch] */
@@ -34,7 +35,7 @@ typedef struct {
   /* Kept while training, else NULL. */
   float *input, *middle; /* [n, dim]: x before and between the halves */
   float *log_sum;        /* [n, heads] */
-  float *before;         /* [n, wide]: before GELU */
+  void *before;          /* [n, wide] of wide_type: before GELU */
 } Pass;
 
 /* ------------------------------------------------------------------------- */
@@ -54,7 +55,14 @@ pass_allocate (Pass *p)
   p->ff_normed = p->normed;
 }
 
-/* The parts of what a layer keeps, in the order of their use. */
+static gboolean
+drops (const Pass *p)
+{
+  return p->args->drops && p->t->ff_dropout > 0;
+}
+
+/* The parts of what a layer keeps, in the order of their use. What a product of
+ * bfloat16 rounds anyway is kept so: most of the memory that a layer moves. */
 static void
 pass_place (Pass *p, float *kept)
 {
@@ -71,14 +79,17 @@ pass_place (Pass *p, float *kept)
       {&p->log_sum, t->heads},
       {&p->middle, dim},
       {&p->ff_normed, dim},
-      {&p->before, t->wide},
-      {&p->wide, t->wide},
   };
 
   for (guint i = 0; i < G_N_ELEMENTS (parts); i++) {
     *parts[i].part = kept;
     kept += p->n * parts[i].width;
   }
+  p->wide_type = drops (p) ? MBLM_TYPE_F32 : p->run->product;
+  p->before = kept;
+  p->wide = (char *) p->before +
+      p->n * t->wide *
+          (p->wide_type == MBLM_TYPE_F32 ? sizeof (float) : sizeof (guint16));
 }
 
 gsize
@@ -153,7 +164,7 @@ norm (Pass *p, const float *gain, const float *x, float *out, guint shift_part)
 }
 
 static MblmLinear
-linear (Pass *p, MblmMatrix weight, const float *x, float *out)
+linear (Pass *p, MblmMatrix weight, const void *x, void *out)
 {
   return mblm_layer_linear (p->run, p->n, weight, x, weight.cols, out);
 }
@@ -213,15 +224,27 @@ up (Pass *p, const TransformerLayer *l)
   MblmLinear args = linear (p, l->up, p->ff_normed, p->wide);
 
   args.bias = l->up_bias;
+  args.out_type = p->wide_type;
   args.activation = MBLM_ACTIVATION_GELU;
   args.before = p->before;
   return args;
 }
 
-static void
-drop (Pass *p, float *wide)
+static MblmLinear
+down (Pass *p, const TransformerLayer *l, float *out)
 {
-  if (p->args->drops && p->t->ff_dropout > 0)
+  MblmLinear args = linear (p, l->down, p->wide, out);
+
+  args.x_type = p->wide_type;
+  args.bias = l->down_bias;
+  args.accumulate = true;
+  return args;
+}
+
+static void
+drop (Pass *p, void *wide)
+{
+  if (drops (p))
     p->run->k->dropout (p->run->q,
         &(MblmDropout){.count = p->n * p->t->wide,
             .x = wide,
@@ -301,9 +324,7 @@ feed_forward (Pass *p, const TransformerLayer *l, guint parts)
   drop (p, p->wide);
   if (p->args->again)
     return;
-  product = linear (p, l->down, p->wide, p->x);
-  product.bias = l->down_bias;
-  product.accumulate = true;
+  product = down (p, l, p->x);
   k->linear (q, &product);
 }
 
@@ -421,13 +442,18 @@ feed_forward_backward (Pass *p, const TransformerLayer *l,
   gsize dim = p->t->parent.dim;
   float *d_wide = mblm_run_floats (p->run, p->n * p->t->wide);
   float *d_normed = mblm_run_floats (p->run, p->n * dim);
+  MblmLinearBackward out = mblm_layer_linear_gradient (
+      down (p, l, NULL), g->down, g->down_bias, d, d_wide);
+  MblmLinearBackward in = mblm_layer_linear_gradient (
+      linear (p, l->up, p->ff_normed, NULL), g->up, g->up_bias, d_wide,
+      d_normed);
 
+  out.before = p->before;
+  out.d_x_type = in.d_out_type = p->wide_type;
   if (!p->run->failed) {
-    mblm_layer_linear_backward (p->run, linear (p, l->down, p->wide, NULL),
-        g->down, g->down_bias, d, FALSE, d_wide);
+    p->run->k->linear_backward (p->run->q, &out);
     drop (p, d_wide);
-    mblm_layer_linear_backward (
-        p->run, up (p, l), g->up, g->up_bias, d_wide, FALSE, d_normed);
+    p->run->k->linear_backward (p->run->q, &in);
     norm_backward (p, l->ff_gain, g->ff_gain, p->middle,
         parts + TRANSFORMER_FF_SHIFT, d_normed, d);
   }

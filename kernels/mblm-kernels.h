@@ -10,8 +10,9 @@
  *
  * Conventions
  *
- *  - All activations are float32, row-major; a row is a time step. Sizes and
- *    strides count elements, never bytes. Shapes are written [batch, rows, width].
+ *  - Activations are float32 where no field says otherwise, row-major; a row is
+ *    a time step. Sizes and strides count elements, never bytes. Shapes are
+ *    written [batch, rows, width].
  *  - Every operation takes a queue (a CUDA stream; on a CPU the work has been
  *    done when the call returns) and one struct of arguments, so that an
  *    operation can gain a field without changing its callers: a field that is
@@ -43,7 +44,7 @@
 extern "C" {
 #endif
 
-#define MBLM_KERNELS_ABI 2
+#define MBLM_KERNELS_ABI 3
 
 /* Devices align every allocation, and every row of a weight they pack, to this. */
 #define MBLM_ALIGNMENT 64

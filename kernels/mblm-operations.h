@@ -140,29 +140,37 @@ typedef struct {
  * the result is the same whatever number of rows up to 8 it is computed with.
  * With `product` BF16 a device may round both operands of the product to
  * bfloat16 (to nearest, ties to even) and then adds up in float32; the reference
- * does so. */
+ * does so. Only then may operands and results lie in memory as bfloat16. */
 typedef struct {
   MblmMatrix weight; /* [n, k] as in PyTorch's Linear */
   const float *bias; /* [n] or NULL */
   MblmActivation activation;
-  bool accumulate;
+  bool accumulate; /* results of float32 only */
   size_t rows;
-  const float *x;    /* [rows, k] */
-  size_t x_stride;   /* >= k */
-  float *out;        /* [rows, n] */
+  const void *x; /* [rows, k] */
+  MblmType x_type;
+  size_t x_stride; /* >= k */
+  void *out;       /* [rows, n] */
+  MblmType out_type;
   size_t out_stride; /* >= n */
   MblmType product;
-  float *before; /* [rows, n] contiguous or NULL: gets x W^T + bias */
+  void *
+      before; /* [rows, n] contiguous or NULL: gets x W^T + bias; of out_type */
 } MblmLinear;
 
-/* With g the gradient before the activation: d_x = g W, d_weight += g^T x,
- * d_bias += column sums of g. `product` holds for both products. */
+/* The gradients of out = x W^T + bias: d_x = d_out W, d_weight += d_out^T x,
+ * d_bias += column sums of d_out. `product` holds for both products. With
+ * `before`, x is GELU of that, and d_x the gradient by that: d_out W times the
+ * slope of GELU there. */
 typedef struct {
-  MblmLinear forward; /* with an activation, `before` as it was left */
-  float *d_out;       /* [rows, n]; becomes g where there is an activation */
+  MblmLinear forward; /* without an activation */
+  const void *d_out;  /* [rows, n] */
+  MblmType d_out_type;
   size_t d_out_stride;
-  bool accumulate; /* d_x += */
-  float *d_x;      /* [rows, k] */
+  const void *before; /* [rows, k] contiguous or NULL; of x_type */
+  bool accumulate;    /* d_x +=; float32 only */
+  void *d_x;          /* [rows, k] */
+  MblmType d_x_type;
   size_t d_x_stride;
   float *d_weight; /* +=, [n, k] */
   float *d_bias;   /* +=, [n] */

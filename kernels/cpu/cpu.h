@@ -35,6 +35,8 @@ typedef struct _MblmBlocks MblmBlocks;
 
 typedef struct {
   const MblmBlocks *blocks_bf16;
+  /* The nearest bfloat16 of n numbers. */
+  void (*round_bf16) (uint16_t *to, const float *from, size_t n);
   void (*embed) (MblmQueue *queue, const MblmEmbed *a);
   void (*embed_backward) (MblmQueue *queue, const MblmEmbedBackward *a);
   void (*add_position) (MblmQueue *queue, const MblmAddPosition *a);

@@ -6,11 +6,18 @@
 
 #include "product.h"
 
+static void
+round_row (uint16_t *to, const float *from, size_t n)
+{
+  v_round_row (to, from, n);
+}
+
 void
 FN (fill) (MblmCpuOps *ops)
 {
   *ops = (MblmCpuOps){
       .blocks_bf16 = &FN (blocks_rounded),
+      .round_bf16 = round_row,
       .embed = FN (embed),
       .embed_backward = FN (embed_backward),
       .add_position = FN (add_position),

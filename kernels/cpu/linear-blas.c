@@ -29,6 +29,7 @@
 
 typedef struct {
   const MblmLinear *a;
+  Finish finish;
   size_t columns; /* outputs of a tile */
   size_t column_tiles;
   char *workers;        /* widened weights, product */
@@ -67,11 +68,11 @@ blas_tile (const void *data, size_t tile, unsigned worker)
    * for small products multiply what is there by 0. */
   memset (product, 0, rows * count * sizeof (*product));
   cblas_sgemm (CblasRowMajor, CblasNoTrans, CblasTrans, (int) rows, (int) count,
-      (int) k, 1.0f, a->x + row * a->x_stride, (int) a->x_stride, w, (int) k,
-      0.0f, product, (int) count);
+      (int) k, 1.0f, (const float *) a->x + row * a->x_stride,
+      (int) a->x_stride, w, (int) k, 0.0f, product, (int) count);
   for (size_t r = 0; r < rows; r++)
-    finish_row (a, row + r, product + r * count, first, count,
-        a->out + (row + r) * a->out_stride + first);
+    finish_row (&self->finish, row + r, product + r * count, first, count,
+        (float *) a->out + (row + r) * a->out_stride);
 }
 
 void
@@ -79,7 +80,9 @@ FN (linear_blas) (MblmQueue *queue, const MblmLinear *a)
 {
   static atomic_flag limited = ATOMIC_FLAG_INIT;
   size_t k = a->weight.cols, n = a->weight.rows;
-  Linear self = {.a = a, .columns = min_size (n, TILE_COLUMNS)};
+  Linear self = {.a = a,
+      .finish = finish_linear (queue, a),
+      .columns = min_size (n, TILE_COLUMNS)};
 
   if (!atomic_flag_test_and_set (&limited) && openblas_set_num_threads)
     openblas_set_num_threads (1);

@@ -3,11 +3,10 @@
  * Copyright (C) 2026 The gst-mblm authors
  * SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * A few rows (a step of decoding, of one stream or of some) are matrix-vector
- * products, MATVEC_ROWS rows at a time: tiles of the weight's rows.
+ * A few rows of float32 (a step of decoding, of one stream or of some) are
+ * matrix-vector products, MATVEC_ROWS rows at a time: tiles of the weight's rows.
  */
 
-#include "bf16.h"
 #include "linear.h"
 #include "matvec.h"
 #include "tile.h"
@@ -19,6 +18,7 @@
 
 typedef struct {
   const MblmLinear *a;
+  Finish finish;
   const float *x; /* as matvec wants it */
   size_t x_stride;
   size_t columns; /* outputs of a tile */
@@ -60,8 +60,8 @@ matvec_tile (const void *data, size_t tile, unsigned worker)
     (&weight, at, count, self->x + row * self->x_stride, self->x_stride, rows,
         sums, MAX_MATVEC_COLUMNS);
     for (size_t r = 0; r < rows; r++)
-      finish_row (a, row + r, sums + r * MAX_MATVEC_COLUMNS, first, count,
-          a->out + (row + r) * a->out_stride + first);
+      finish_row (&self->finish, row + r, sums + r * MAX_MATVEC_COLUMNS, first,
+          count, entry_at (a->out_type, a->out, (row + r) * a->out_stride));
   }
 }
 
@@ -88,12 +88,13 @@ prepare (MblmQueue *queue, Linear *self)
   if (!x)
     return false;
   for (size_t r = 0; r < a->rows; r++) {
+    const float *from = (const float *) a->x + r * a->x_stride;
     float *to = x + r * self->x_stride;
 
     if (split)
-      FN (matvec_split) (a->x + r * a->x_stride, k, to);
+      FN (matvec_split) (from, k, to);
     if (rounded)
-      round_floats (to, split ? to : a->x + r * a->x_stride, self->x_stride);
+      round_floats (to, split ? to : from, self->x_stride);
   }
   self->x = x;
   return true;
@@ -103,7 +104,10 @@ void
 FN (linear_few) (MblmQueue *queue, const MblmLinear *a)
 {
   size_t k = a->weight.cols, n = a->weight.rows;
-  Linear self = {.a = a, .x = a->x, .x_stride = a->x_stride};
+  Linear self = {.a = a,
+      .finish = finish_linear (queue, a),
+      .x = a->x,
+      .x_stride = a->x_stride};
   double elements = (double) n * (double) k;
 
   self.columns = MATVEC_TILE / max_size (1, k) / 8 * 8 + 8;

@@ -103,10 +103,10 @@ multiply (const char *strip, const bool two_rows, const char *panel,
 
 static void
 block (const void *strip, size_t rows, const void *panel, size_t lanes,
-    size_t depth, float *sums)
+    size_t depth, float *sums, size_t stride)
 {
-  const size_t stride = BLOCK_MOST * sizeof (float);
-  float *below = sums + SQUARE * BLOCK_MOST;
+  const size_t bytes = stride * sizeof (float);
+  float *below = sums + SQUARE * stride;
 
   if (rows > SQUARE && lanes > SQUARE)
     multiply (strip, true, panel, true, depth);
@@ -114,19 +114,19 @@ block (const void *strip, size_t rows, const void *panel, size_t lanes,
     multiply (strip, true, panel, false, depth);
   else
     multiply (strip, false, panel, lanes > SQUARE, depth);
-  _tile_stored (0, sums, stride);
+  _tile_stored (0, sums, bytes);
   if (lanes > SQUARE)
-    _tile_stored (1, sums + SQUARE, stride);
+    _tile_stored (1, sums + SQUARE, bytes);
   if (rows > SQUARE)
-    _tile_stored (2, below, stride);
+    _tile_stored (2, below, bytes);
   if (rows > SQUARE && lanes > SQUARE)
-    _tile_stored (3, below + SQUARE, stride);
+    _tile_stored (3, below + SQUARE, bytes);
   __asm__ volatile("" ::: "memory");
 }
 
-/* from[SQUARE, BLOCK_MOST] becomes to[SQUARE, BLOCK_MOST], rows columns. */
+/* A square of sums, rows become columns. */
 static ALWAYS_INLINE void
-transpose (float *to, const float *from)
+transpose (float *to, size_t stride, const float *from)
 {
   vf square[SQUARE];
 
@@ -134,19 +134,19 @@ transpose (float *to, const float *from)
     square[i] = v_load (from + i * BLOCK_MOST);
   v_transpose (square);
   for (size_t i = 0; i < SQUARE; i++)
-    v_store (to + i * BLOCK_MOST, square[i]);
+    v_store (to + i * stride, square[i]);
 }
 
 static void
 block_transposed (const void *strip, size_t rows, const void *panel,
-    size_t lanes, size_t depth, float *sums)
+    size_t lanes, size_t depth, float *sums, size_t stride)
 {
-  _Alignas(64) float apart[BLOCK_SUMS];
+  _Alignas(64) float apart[BLOCK_MOST * BLOCK_MOST];
 
-  block (strip, rows, panel, lanes, depth, apart);
+  block (strip, rows, panel, lanes, depth, apart, BLOCK_MOST);
   for (size_t i = 0; i < rows; i += SQUARE)
     for (size_t j = 0; j < lanes; j += SQUARE)
-      transpose (sums + j * BLOCK_MOST + i, apart + i * BLOCK_MOST + j);
+      transpose (sums + j * stride + i, stride, apart + i * BLOCK_MOST + j);
 }
 
 static const MblmBlocks blocks = {
@@ -166,4 +166,5 @@ void
 FN (fill) (MblmCpuOps *ops)
 {
   ops->blocks_bf16 = &blocks;
+  ops->round_bf16 = round_row;
 }

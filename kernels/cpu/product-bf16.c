@@ -37,18 +37,18 @@ pack_strip (void *strip, const ProductOperand *from, size_t row, size_t count,
 
 static void
 block (const void *strip, size_t rows, const void *panel, size_t lanes,
-    size_t depth, float *sums)
+    size_t depth, float *sums, size_t stride)
 {
   FN (gemm_block)
-  (strip, rows, panel, lanes, divide_up (depth, 2), false, sums, BLOCK_MOST);
+  (strip, rows, panel, lanes, divide_up (depth, 2), false, sums, stride);
 }
 
 static void
 block_transposed (const void *strip, size_t rows, const void *panel,
-    size_t lanes, size_t depth, float *sums)
+    size_t lanes, size_t depth, float *sums, size_t stride)
 {
   FN (gemm_block_transposed)
-  (strip, rows, panel, lanes, divide_up (depth, 2), false, sums, BLOCK_MOST);
+  (strip, rows, panel, lanes, divide_up (depth, 2), false, sums, stride);
 }
 
 _Static_assert(SQUARE *GEMM_ROW_STRIDE *WORD <= STRIP_BYTES,
@@ -69,4 +69,5 @@ void
 FN (fill) (MblmCpuOps *ops)
 {
   ops->blocks_bf16 = &blocks;
+  ops->round_bf16 = round_row;
 }

@@ -25,6 +25,22 @@ round_two (vf low, vf high)
   return (__m512i) _mm512_cvtne2ps_pbh (high, low);
 }
 
+/* MblmCpuOps.round_bf16 */
+static void
+round_row (uint16_t *to, const float *from, size_t n)
+{
+  for (size_t i = 0; i < n; i += 2 * VW) {
+    size_t left = n - i;
+    __m512i both = round_two (v_load_n (from + i, left),
+        left > VW ? v_load_n (from + i + VW, left - VW) : v_zero ());
+
+    if (left >= 2 * VW)
+      _mm512_storeu_si512 (to + i, both);
+    else
+      _mm512_mask_storeu_epi16 (to + i, (__mmask32) ((1ull << left) - 1), both);
+  }
+}
+
 /* One row of a square: n elements from element `at` on. */
 static ALWAYS_INLINE __m512i
 load_row (const ProductOperand *from, size_t at, size_t n)

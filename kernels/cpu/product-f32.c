@@ -129,18 +129,18 @@ pack_strip_rounded (void *strip, const ProductOperand *from, size_t row,
 
 static void
 block (const void *strip, size_t rows, const void *panel, size_t lanes,
-    size_t depth, float *sums)
+    size_t depth, float *sums, size_t stride)
 {
   FN (gemm_block)
-  (strip, rows, panel, lanes, depth, false, sums, BLOCK_MOST);
+  (strip, rows, panel, lanes, depth, false, sums, stride);
 }
 
 static void
 block_transposed (const void *strip, size_t rows, const void *panel,
-    size_t lanes, size_t depth, float *sums)
+    size_t lanes, size_t depth, float *sums, size_t stride)
 {
   FN (gemm_block_transposed)
-  (strip, rows, panel, lanes, depth, false, sums, BLOCK_MOST);
+  (strip, rows, panel, lanes, depth, false, sums, stride);
 }
 
 const MblmBlocks FN (blocks_f32) = {

@@ -6,18 +6,20 @@
  * The operand that has clearly fewer rows is packed, a chunk of it at a time,
  * which then stays in the second level cache while the strips of the other pass
  * by. Both steps are tiles for the threads. What follows the product is done on
- * a block while it is in the first level cache.
+ * a strip of results while it is in the second level cache.
  *
  * The gradient of a small weight has few tiles and a depth without bound. Its
  * depth is cut into pieces, each a tile; their sums are added in order.
  */
 
 #include "product.h"
-#include "linear.h"
 #include "tile.h"
 
 /* Bytes of a chunk. */
 #define CHUNK ((size_t) 1 << 20)
+
+/* Columns of a strip's sums that are held at once. */
+#define GROUP_COLUMNS 512
 
 /* Panels of a tile of packing; at most so many strips of a tile of products. */
 #define PACK_TILE 2
@@ -31,7 +33,7 @@
 
 /* The longest part of the depth of a strip that lies across, which is read in
  * short pieces, one from each row: more than this stay in no cache. */
-#define ACROSS_DEPTH 512
+#define ACROSS_DEPTH 1024
 
 /* Nanoseconds for an element that is packed. */
 #define PACK_WORK 0.25
@@ -81,29 +83,66 @@ pack_panels (const Job *self, size_t panel, size_t end)
   }
 }
 
-/* A block of sums, `rows` rows of `count`, BLOCK_MOST apart, to the rows from
- * `row` and columns from `col` on of the result. */
+/* `rows` rows of `count` sums, `stride` apart, to the rows from `row` and columns
+ * from `col` on of the result. */
 static void
-store_block (const Job *self, float *sums, size_t rows, size_t count,
-    size_t row, size_t col)
+store_rows (const Job *self, float *sums, size_t stride, size_t rows,
+    size_t count, size_t row, size_t col)
 {
   const Product *p = self->product;
-  const MblmLinear *a = self->last ? p->finish : NULL;
+  const Finish *finish = self->last ? p->finish : NULL;
 
-  for (size_t i = 0; i < rows; i++, sums += BLOCK_MOST) {
+  for (size_t i = 0; i < rows; i++, sums += stride) {
     float *so_far = self->sums.data + (row + i) * self->sums.stride + col;
 
+    if (self->begun && !finish) {
+      finish_add (so_far, sums, count);
+      continue;
+    }
     if (self->begun)
-      for (size_t j = 0; j < count; j += VW)
-        v_store (
-            sums + j, v_load_n (so_far + j, count - j) + v_load (sums + j));
-    if (a)
-      finish_row (a, row + i, sums, col, count,
-          p->out + (row + i) * p->out_stride + col);
+      finish_add (sums, so_far, count);
+    if (finish)
+      finish_row (finish, row + i, sums, col, count,
+          entry_at (finish->type, p->out, (row + i) * p->out_stride));
     else
       for (size_t j = 0; j < count; j += VW)
-        v_store_n (so_far + j, count - j, v_load (sums + j));
+        v_store_n (so_far + j, count - j, v_load_n (sums + j, count - j));
   }
+}
+
+/* Panels from `first` to `end` of the chunk with a strip of rows [row, row +
+ * count). What follows is done row by row, whose memory is then read and written
+ * as it lies. */
+static void
+multiply_group (const Job *self, const char *strip, size_t row, size_t count,
+    size_t first, size_t end)
+{
+  _Alignas(64) float sums[BLOCK_MOST * GROUP_COLUMNS];
+  const MblmBlocks *blocks = self->blocks;
+  size_t bytes = panel_bytes (blocks, self->depth), at = first * blocks->lanes;
+  size_t columns = min_size (self->chunk, end * blocks->lanes) - at;
+
+  for (size_t i = first; i < end; i++)
+    blocks->block (strip, count, self->panels + i * bytes,
+        min_size (blocks->lanes, self->chunk - i * blocks->lanes), self->depth,
+        sums + (i - first) * blocks->lanes, GROUP_COLUMNS);
+  store_rows (self, sums, GROUP_COLUMNS, count, columns, row, self->first + at);
+}
+
+/* The same for one panel, whose lanes are rows of the result. */
+static void
+multiply_transposed (
+    const Job *self, const char *strip, size_t row, size_t count, size_t panel)
+{
+  _Alignas(64) float sums[BLOCK_MOST * BLOCK_MOST];
+  const MblmBlocks *blocks = self->blocks;
+  size_t at = panel * blocks->lanes;
+  size_t lanes = min_size (blocks->lanes, self->chunk - at);
+
+  blocks->block_transposed (strip, count,
+      self->panels + panel * panel_bytes (blocks, self->depth), lanes,
+      self->depth, sums, BLOCK_MOST);
+  store_rows (self, sums, BLOCK_MOST, lanes, count, self->first + at, row);
 }
 
 /* Rows [row, row + count) of the other operand with all panels of the chunk. */
@@ -111,23 +150,17 @@ static void
 multiply_strip (const Job *self, size_t row, size_t count)
 {
   _Alignas(64) char strip[STRIP_BYTES];
-  _Alignas(64) float sums[BLOCK_SUMS];
   const MblmBlocks *blocks = self->blocks;
-  const char *panel = self->panels;
+  size_t panels = divide_up (self->chunk, blocks->lanes);
+  size_t group = GROUP_COLUMNS / blocks->lanes;
 
   blocks->pack_strip (strip, &self->other, row, count, self->col, self->depth);
-  for (size_t i = 0; i < self->chunk; i += blocks->lanes) {
-    size_t lanes = min_size (blocks->lanes, self->chunk - i);
-
-    if (self->transposed) {
-      blocks->block_transposed (strip, count, panel, lanes, self->depth, sums);
-      store_block (self, sums, lanes, count, self->first + i, row);
-    } else {
-      blocks->block (strip, count, panel, lanes, self->depth, sums);
-      store_block (self, sums, count, lanes, row, self->first + i);
-    }
-    panel += panel_bytes (blocks, self->depth);
-  }
+  if (self->transposed)
+    for (size_t i = 0; i < panels; i++)
+      multiply_transposed (self, strip, row, count, i);
+  else
+    for (size_t i = 0; i < panels; i += group)
+      multiply_group (self, strip, row, count, i, min_size (panels, i + group));
 }
 
 static void
@@ -199,8 +232,10 @@ multiply_in_chunks (MblmQueue *queue, Job *self)
   char *scratch;
 
   panels = chunk / self->blocks->lanes * panel_bytes (self->blocks, depth);
-  /* What is added to `out` can't pass through it on the way to the activation. */
-  if (split && p->finish && p->finish->accumulate)
+  /* What is added to `out`, or has not the type of `out`, can't pass through it
+   * on the way to the activation. */
+  if (split && p->finish &&
+      (p->finish->accumulate || p->finish->type != MBLM_TYPE_F32))
     apart = mblm_cpu_bytes (p->a.rows, sizeof (float) * p->b.rows);
   if (__builtin_add_overflow (panels, apart, &apart))
     apart = SIZE_MAX;
@@ -261,7 +296,7 @@ add_pieces_tile (const void *data, size_t tile, unsigned worker)
 {
   const Pieces *self = data;
   const Product *p = self->job.product;
-  float *out = p->out + tile * p->out_stride;
+  float *out = (float *) p->out + tile * p->out_stride;
   size_t width = p->b.rows;
 
   for (size_t j = 0; j < width; j += VW) {
@@ -307,12 +342,22 @@ multiply_in_pieces (MblmQueue *queue, const Job *job)
       &self);
 }
 
+/* Whether to pack the rows of `a`, which takes longer after that, but less memory:
+ * a chunk more is a pass more over the other operand. */
+static bool
+is_better_transposed (const Product *p, const MblmBlocks *blocks)
+{
+  size_t depth = min_size (p->depth, blocks->depth);
+
+  return p->a.rows < p->b.rows / 2 &&
+      divide_up (p->b.rows, blocks->lanes) >
+      CHUNK / panel_bytes (blocks, depth);
+}
+
 void
 FN (product) (MblmQueue *queue, const Product *product)
 {
-  /* Blocks that are transposed take a little longer. */
-  Job self = {
-      .product = product, .transposed = product->a.rows < product->b.rows / 2};
+  Job self = {.product = product};
   size_t strips;
 
   if (product->a.rows == 0 || product->b.rows == 0)
@@ -320,6 +365,7 @@ FN (product) (MblmQueue *queue, const Product *product)
   self.blocks = product->product == MBLM_TYPE_BF16
       ? queue->device->ops.blocks_bf16
       : &FN (blocks_f32);
+  self.transposed = is_better_transposed (product, self.blocks);
   self.packed = self.transposed ? product->a : product->b;
   self.other = self.transposed ? product->b : product->a;
   self.part = self.other.across ? min_size (self.blocks->depth, ACROSS_DEPTH)

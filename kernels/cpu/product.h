@@ -18,15 +18,14 @@
 
 #pragma once
 
-#include "isa.h"
+#include "linear.h"
 
 /* Panels are as long as if the depth were a multiple of this. */
 #define PANEL_DEPTH_STEP 32
 
 /* Bounds of every MblmBlocks. */
-#define BLOCK_MOST 32                        /* rows, lanes */
-#define STRIP_BYTES (64 * 1024)              /* of a strip */
-#define BLOCK_SUMS (BLOCK_MOST * BLOCK_MOST) /* of a block */
+#define BLOCK_MOST 32           /* rows, lanes */
+#define STRIP_BYTES (64 * 1024) /* of a strip */
 
 /* A matrix whose element (row, d), d along the depth of a product, is
  * data[row * stride + d], or data[d * stride + row] where it lies across. */
@@ -55,13 +54,14 @@ struct _MblmBlocks {
   void (*pack_panel) (void *panel, const ProductOperand *from, size_t row,
       size_t count, size_t col, size_t depth);
 
-  /* sums[i * BLOCK_MOST + j] = the sum over the depth of row i of the strip times
-   * lane j of the panel, for i < rows and j < lanes; others may be written. */
+  /* sums[i * stride + j] = the sum over the depth of row i of the strip times
+   * lane j of the panel, for i < rows and j < lanes; others below BLOCK_MOST may
+   * be written. */
   void (*block) (const void *strip, size_t rows, const void *panel,
-      size_t lanes, size_t depth, float *sums);
-  /* The same, but sums[j * BLOCK_MOST + i]. */
+      size_t lanes, size_t depth, float *sums, size_t stride);
+  /* The same, but sums[j * stride + i]. */
   void (*block_transposed) (const void *strip, size_t rows, const void *panel,
-      size_t lanes, size_t depth, float *sums);
+      size_t lanes, size_t depth, float *sums, size_t stride);
 };
 
 extern const MblmBlocks FN (blocks_f32);
@@ -69,15 +69,15 @@ extern const MblmBlocks FN (blocks_f32);
 extern const MblmBlocks FN (blocks_rounded);
 
 /* out[i, j] = (or +=, with `add`) sum over the depth of a[i, d] b[j, d]. With
- * `finish`, whose result `out` then is, bias, activation and so on follow. */
+ * `finish`, more follows, and the result is of its type, else float32. */
 typedef struct {
   ProductOperand a, b;
   size_t depth;
   MblmType product; /* as in MblmLinear */
   bool add;
-  float *out;
+  void *out;
   size_t out_stride;
-  const MblmLinear *finish;
+  const Finish *finish;
 } Product;
 
 void FN (product) (MblmQueue *queue, const Product *product);

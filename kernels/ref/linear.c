@@ -6,21 +6,42 @@
 
 #include "ref.h"
 
-/* What a product takes of an operand: with BF16 the nearest bfloat16, of two the
- * even one. Not-a-numbers stay so. */
-static double
-operand (MblmType product, double x)
+/* x as one of the type: as bfloat16 the nearest, of two the even one.
+ * Not-a-numbers stay so. */
+static float
+nearest (MblmType type, double x)
 {
   float value = (float) x;
   uint32_t bits;
 
-  if (product == MBLM_TYPE_F32 || isnan (value))
-    return x;
+  if (type == MBLM_TYPE_F32)
+    return value;
   memcpy (&bits, &value, sizeof (bits));
-  bits += 0x7fff + (bits >> 16 & 1);
+  bits = isnan (value) ? bits | 0x00400000 : bits + 0x7fff + (bits >> 16 & 1);
   bits &= 0xffff0000;
   memcpy (&value, &bits, sizeof (value));
   return value;
+}
+
+/* What a product takes of an operand. */
+static double
+operand (MblmType product, double x)
+{
+  return product == MBLM_TYPE_F32 ? x : nearest (product, x);
+}
+
+/* Entry i of memory of the type becomes x. */
+static void
+set (MblmType type, void *data, size_t i, double x)
+{
+  float value = nearest (type, x);
+  uint32_t bits;
+
+  memcpy (&bits, &value, sizeof (bits));
+  if (type == MBLM_TYPE_F32)
+    ((float *) data)[i] = value;
+  else
+    ((uint16_t *) data)[i] = (uint16_t) (bits >> 16);
 }
 
 /* The entry [row, col] of the weight as the product takes it. */
@@ -45,18 +66,11 @@ activate (MblmActivation activation, double x)
 /* GELU is x P (x), P the normal distribution function, p its density:
  * P (x) + x p (x). Far out the density is 0, also where x is infinite. */
 static double
-activation_slope (MblmActivation activation, double x)
+gelu_slope (double x)
 {
-  double density;
+  double density = exp (-0.5 * x * x) / sqrt (2.0 * M_PI);
 
-  switch (activation) {
-    case MBLM_ACTIVATION_GELU:
-      density = exp (-0.5 * x * x) / sqrt (2.0 * M_PI);
-      return 0.5 * erfc (-x * M_SQRT1_2) + (density > 0.0 ? x * density : 0.0);
-    case MBLM_ACTIVATION_NONE:
-      break;
-  }
-  return 1.0;
+  return 0.5 * erfc (-x * M_SQRT1_2) + (density > 0.0 ? x * density : 0.0);
 }
 
 void
@@ -66,62 +80,55 @@ ref_linear (MblmQueue *queue, const MblmLinear *a)
 
   if (queue->status != MBLM_STATUS_OK)
     return;
-  for (size_t i = 0; i < a->rows; i++) {
-    const float *x = a->x + i * a->x_stride; /* [k] */
-    float *out = a->out + i * a->out_stride; /* [n] */
-
+  for (size_t i = 0; i < a->rows; i++)
     for (size_t j = 0; j < n; j++) {
+      size_t out = i * a->out_stride + j;
       double sum = 0.0;
 
       for (size_t l = 0; l < k; l++)
-        sum += operand (a->product, x[l]) * weight_at (a, j, l);
+        sum += operand (
+                   a->product, ref_get (a->x_type, a->x, i * a->x_stride + l)) *
+            weight_at (a, j, l);
       if (a->bias)
         sum += a->bias[j];
       if (a->before)
-        a->before[i * n + j] = (float) sum;
+        set (a->out_type, a->before, i * n + j, sum);
       sum = activate (a->activation, sum);
-      out[j] = (float) (a->accumulate ? out[j] + sum : sum);
+      if (a->accumulate)
+        sum += ref_get (a->out_type, a->out, out);
+      set (a->out_type, a->out, out, sum);
     }
-  }
 }
 
-/* d_out becomes the gradient before the activation. */
-static void
-undo_activation (const MblmLinearBackward *a)
+static double
+d_out_at (const MblmLinearBackward *a, size_t row, size_t col)
 {
-  const MblmLinear *f = &a->forward;
-  size_t n = f->weight.rows;
-
-  if (f->activation == MBLM_ACTIVATION_NONE)
-    return;
-  for (size_t i = 0; i < f->rows; i++)
-    for (size_t j = 0; j < n; j++) {
-      float *g = a->d_out + i * a->d_out_stride + j;
-
-      *g = (float) (*g *
-          activation_slope (f->activation, f->before[i * n + j]));
-    }
+  return ref_get (a->d_out_type, a->d_out, row * a->d_out_stride + col);
 }
 
-/* d_x[i, l] = sum over j of g[i, j] weight[j, l]. */
+/* d_x[i, l] = sum over j of d_out[i, j] weight[j, l], times the slope. */
 static void
 gradient_of_x (const MblmLinearBackward *a)
 {
   const MblmLinear *f = &a->forward;
+  size_t k = f->weight.cols;
 
   for (size_t i = 0; i < f->rows; i++)
-    for (size_t l = 0; l < f->weight.cols; l++) {
-      const float *g = a->d_out + i * a->d_out_stride; /* [n] */
-      float *d_x = a->d_x + i * a->d_x_stride + l;
-      double sum = a->accumulate ? *d_x : 0.0;
+    for (size_t l = 0; l < k; l++) {
+      size_t at = i * a->d_x_stride + l;
+      double sum = 0.0;
 
       for (size_t j = 0; j < f->weight.rows; j++)
-        sum += operand (f->product, g[j]) * weight_at (f, j, l);
-      *d_x = (float) sum;
+        sum += operand (f->product, d_out_at (a, i, j)) * weight_at (f, j, l);
+      if (a->before)
+        sum *= gelu_slope (ref_get (f->x_type, a->before, i * k + l));
+      if (a->accumulate)
+        sum += ref_get (a->d_x_type, a->d_x, at);
+      set (a->d_x_type, a->d_x, at, sum);
     }
 }
 
-/* d_weight[j, l] += sum over i of g[i, j] x[i, l]. */
+/* d_weight[j, l] += sum over i of d_out[i, j] x[i, l]. */
 static void
 gradient_of_weight (const MblmLinearBackward *a)
 {
@@ -133,8 +140,9 @@ gradient_of_weight (const MblmLinearBackward *a)
       double sum = *d_weight;
 
       for (size_t i = 0; i < f->rows; i++)
-        sum += operand (f->product, a->d_out[i * a->d_out_stride + j]) *
-            operand (f->product, f->x[i * f->x_stride + l]);
+        sum += operand (f->product, d_out_at (a, i, j)) *
+            operand (
+                f->product, ref_get (f->x_type, f->x, i * f->x_stride + l));
       *d_weight = (float) sum;
     }
 }
@@ -146,7 +154,7 @@ gradient_of_bias (const MblmLinearBackward *a)
     double sum = a->d_bias[j];
 
     for (size_t i = 0; i < a->forward.rows; i++)
-      sum += a->d_out[i * a->d_out_stride + j];
+      sum += d_out_at (a, i, j);
     a->d_bias[j] = (float) sum;
   }
 }
@@ -156,7 +164,6 @@ ref_linear_backward (MblmQueue *queue, const MblmLinearBackward *a)
 {
   if (queue->status != MBLM_STATUS_OK)
     return;
-  undo_activation (a);
   if (a->d_x)
     gradient_of_x (a);
   if (a->d_weight)

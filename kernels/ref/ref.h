@@ -72,20 +72,25 @@ void ref_state_load (RefState *self, size_t b);
 void ref_state_store (RefState *self, size_t b);
 void ref_state_close (RefState *self);
 
-/* An entry of a weight of either type. A bfloat16 is the upper half of a
- * float32. */
+/* Entry i of memory of either type. A bfloat16 is the upper half of a float32. */
 static inline double
-ref_matrix_at (const MblmMatrix *m, size_t row, size_t col)
+ref_get (MblmType type, const void *data, size_t i)
 {
-  size_t i = row * m->cols + col;
   uint32_t bits;
   float value;
 
-  if (m->type == MBLM_TYPE_F32)
-    return ((const float *) m->data)[i];
-  bits = (uint32_t) ((const uint16_t *) m->data)[i] << 16;
+  if (type == MBLM_TYPE_F32)
+    return ((const float *) data)[i];
+  bits = (uint32_t) ((const uint16_t *) data)[i] << 16;
   memcpy (&value, &bits, sizeof (value));
   return value;
+}
+
+/* An entry of a weight. */
+static inline double
+ref_matrix_at (const MblmMatrix *m, size_t row, size_t col)
+{
+  return ref_get (m->type, m->data, row * m->cols + col);
 }
 
 static inline double

@@ -271,7 +271,7 @@ test_json (void)
   }
 }
 
-/* What `json` comes to in its thread, in the middle of a push, isn't the stream's. */
+/* What `json` comes to in its thread is not what the stream does. */
 static void
 test_json_beside (void)
 {

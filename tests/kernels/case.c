@@ -81,6 +81,14 @@ is_poison (const void *entry)
   return memcmp (entry, &pattern, sizeof (pattern)) == 0;
 }
 
+bool
+is_half_poison (const void *entry)
+{
+  guint16 half = POISON & 0xffff;
+
+  return memcmp (entry, &half, sizeof (half)) == 0;
+}
+
 /* Room for `count` entries of `size` bytes and a guard zone after them. Half of
  * the buffers are as aligned as an allocation is; the others begin anywhere. */
 static size_t
@@ -163,26 +171,40 @@ case_input (
 }
 
 size_t
-case_matrix (
-    Case *c, MblmType type, size_t rows, size_t cols, float low, float high)
+case_typed_input (Case *c, MblmType type, size_t rows, size_t width,
+    size_t stride, float low, float high)
 {
-  size_t count = rows * cols, offset;
+  size_t count = entries (rows, width, stride), offset;
   guint16 *values;
 
   if (type == MBLM_TYPE_F32)
-    return case_input (c, rows, cols, cols, low, high);
+    return case_input (c, rows, width, stride, low, high);
 
   offset = add_buffer (c, count, sizeof (guint16));
   values = (guint16 *) (c->image->data + offset);
-  for (size_t i = 0; i < count; i++) {
-    float value = random_value (c, low, high);
-    guint32 bits;
+  for (size_t i = 0; i < rows; i++)
+    for (size_t j = 0; j < width; j++) {
+      float value = random_value (c, low, high);
+      guint32 bits;
 
-    memcpy (&bits, &value, sizeof (bits));
-    values[i] = bits >> 16;
-  }
+      memcpy (&bits, &value, sizeof (bits));
+      values[i * stride + j] = bits >> 16;
+    }
   add_input (c, offset, count, type);
   return offset;
+}
+
+size_t
+case_matrix (
+    Case *c, MblmType type, size_t rows, size_t cols, float low, float high)
+{
+  return case_typed_input (c, type, rows, cols, cols, low, high);
+}
+
+size_t
+case_entry_size (MblmType type)
+{
+  return type == MBLM_TYPE_BF16 ? sizeof (guint16) : sizeof (float);
 }
 
 MblmMatrix
@@ -221,26 +243,36 @@ void
 case_in_place (Case *c, const char *name, size_t offset, size_t rows,
     size_t width, size_t stride, size_t terms)
 {
-  Output output = {name, offset, rows, width, stride, terms, false};
+  Output output = {
+      name, offset, rows, width, stride, terms, false, MBLM_TYPE_F32};
 
   g_array_append_val (c->outputs, output);
+}
+
+size_t
+case_typed_output (Case *c, const char *name, MblmType type, size_t rows,
+    size_t width, size_t stride, size_t terms)
+{
+  size_t count = entries (rows, width, stride);
+  size_t offset = add_buffer (c, count, case_entry_size (type));
+  Output output = {name, offset, rows, width, stride, terms, false, type};
+
+  g_array_append_val (c->outputs, output);
+  return offset;
 }
 
 size_t
 case_output (Case *c, const char *name, size_t rows, size_t width,
     size_t stride, size_t terms)
 {
-  size_t offset = add_buffer (c, entries (rows, width, stride), sizeof (float));
-
-  case_in_place (c, name, offset, rows, width, stride, terms);
-  return offset;
+  return case_typed_output (c, name, MBLM_TYPE_F32, rows, width, stride, terms);
 }
 
 size_t
 case_ids_output (Case *c, const char *name, size_t count)
 {
   size_t offset = add_buffer (c, count, sizeof (gint32));
-  Output output = {name, offset, 1, count, count, 0, true};
+  Output output = {name, offset, 1, count, count, 0, true, MBLM_TYPE_F32};
 
   g_array_append_val (c->outputs, output);
   return offset;

@@ -28,4 +28,7 @@ struct _Case {
   CaseRun run;     /* while case_run () runs */
 };
 
+/* Whether an entry, or one of two bytes, is what fills buffers at first. Of two
+ * of the latter one is; that is a number, if not a likely one. */
 bool is_poison (const void *entry);
+bool is_half_poison (const void *entry);

@@ -39,13 +39,14 @@ decay_of (double raw, double a_log)
   return (Decay){dt, exp (-exponent), dt_error, exponent * (dt_error + 2.0)};
 }
 
-/* One step, `input` being |x b|. */
+/* One step, `input` being |x b|. A state below the smallest normal number may be
+ * flushed to zero. */
 static void
 step (Entry *entry, const Decay *k, double input)
 {
   input *= k->dt + UNDERFLOW_MAGNITUDE;
   entry->error = k->decay * (entry->error + k->decay_error * entry->size) +
-      UNDERFLOW_MAGNITUDE * entry->size + k->dt_error * input;
+      UNDERFLOW_MAGNITUDE * (1.0 + entry->size) + k->dt_error * input;
   entry->size = k->decay * entry->size + input;
 }
 

@@ -66,9 +66,10 @@ typedef void (*CaseRun) (const Target *target, char *memory, const void *data);
 typedef struct {
   const char *name;
   size_t offset;              /* in bytes */
-  size_t rows, width, stride; /* in entries of 4 bytes */
+  size_t rows, width, stride; /* in entries */
   size_t terms;
   bool is_integer;
+  MblmType type; /* of entries that aren't integers */
 } Output;
 
 /* Fills magnitude [rows, width] with what the rounding errors of an output's
@@ -82,6 +83,9 @@ typedef void (*CaseMagnitude) (const Case *c, const Output *output,
 #define UNDERFLOW_MAGNITUDE ((double) FLT_MIN / FLT_EPSILON)
 
 #define AT(memory, offset) ((float *) ((memory) + (offset)))
+/* Entry i of a buffer of the type. */
+#define ENTRY_AT(memory, offset, type, i)                                      \
+  ((void *) ((memory) + (offset) + (i) *case_entry_size (type)))
 
 Case *case_new (Check *check, Fill fill, const char *format, ...)
     G_GNUC_PRINTF (3, 4);
@@ -93,6 +97,12 @@ size_t case_input (
     Case *c, size_t rows, size_t width, size_t stride, float low, float high);
 size_t case_matrix (
     Case *c, MblmType type, size_t rows, size_t cols, float low, float high);
+/* As case_input and case_output, of either type. */
+size_t case_typed_input (Case *c, MblmType type, size_t rows, size_t width,
+    size_t stride, float low, float high);
+size_t case_typed_output (Case *c, const char *name, MblmType type, size_t rows,
+    size_t width, size_t stride, size_t terms);
+size_t case_entry_size (MblmType type);
 size_t case_ids (Case *c, size_t count, gint32 low, gint32 high);
 /* Bytes of which that share isn't 0. */
 size_t case_mask (Case *c, size_t count, double share);

@@ -80,30 +80,48 @@ make_absolute (const Case *c, guint8 *image)
   }
 }
 
+/* A number of an output. */
+static float
+value_of (const Output *output, const char *entry)
+{
+  guint16 half;
+  guint32 bits;
+  float value;
+
+  memcpy (&half, entry, sizeof (half));
+  bits = (guint32) half << 16;
+  if (output->type == MBLM_TYPE_F32)
+    memcpy (&bits, entry, sizeof (bits));
+  memcpy (&value, &bits, sizeof (value));
+  return value;
+}
+
+static size_t
+offset_of (const Output *output, size_t row, size_t col)
+{
+  return output->offset +
+      (row * output->stride + col) * case_entry_size (output->type);
+}
+
+static void
+magnitude_of_result (const Output *output, const char *after, double *magnitude)
+{
+  for (size_t i = 0; i < output->rows; i++)
+    for (size_t j = 0; j < output->width; j++)
+      magnitude[i * output->width + j] = fabs (
+          value_of (output, after + offset_of (output, i, j)));
+}
+
 void
 magnitude_absolute (const Case *c, const Output *output, const void *data,
     char *after, double *magnitude)
 {
   g_autofree guint8 *image = g_memdup2 (c->image->data, c->image->len);
   g_autofree char *result = NULL;
-  float *values;
 
   make_absolute (c, image);
   result = result_of_image (c, c->check->ref, image, c->run, data);
-  values = AT (result, output->offset);
-  for (size_t i = 0; i < output->rows; i++)
-    for (size_t j = 0; j < output->width; j++)
-      magnitude[i * output->width + j] = fabs (values[i * output->stride + j]);
-}
-
-static void
-magnitude_of_result (const Output *output, char *after, double *magnitude)
-{
-  float *values = AT (after, output->offset);
-
-  for (size_t i = 0; i < output->rows; i++)
-    for (size_t j = 0; j < output->width; j++)
-      magnitude[i * output->width + j] = fabs (values[i * output->stride + j]);
+  magnitude_of_result (output, result, magnitude);
 }
 
 static double
@@ -116,6 +134,13 @@ tolerance_of (const Output *output, double magnitude)
   return sum * FLT_EPSILON * magnitude + (1.0 + output->terms) * FLT_MIN;
 }
 
+/* Two neighbours among bfloat16 may stand for what is hardly different. */
+static double
+rounding_of (const Output *output, double x)
+{
+  return output->type == MBLM_TYPE_BF16 ? fabs (x) / 128.0 : 0.0;
+}
+
 /* How much two entries differ, as a share of the tolerance. NaNs agree, and so
  * do equal infinities. */
 static double
@@ -124,17 +149,18 @@ error_of (const Output *output, const char *expected, const char *found,
 {
   float x, y;
 
-  if (memcmp (expected, found, sizeof (float)) == 0)
+  if (memcmp (expected, found, case_entry_size (output->type)) == 0)
     return 0.0;
   if (output->is_integer || output->terms == 0)
     return HUGE_VAL;
-  memcpy (&x, expected, sizeof (x));
-  memcpy (&y, found, sizeof (y));
+  x = value_of (output, expected);
+  y = value_of (output, found);
   if (isnan (x) || isnan (y))
     return isnan (x) && isnan (y) ? 0.0 : HUGE_VAL;
   if (x == y)
     return 0.0;
-  return fabs ((double) x - y) / tolerance_of (output, magnitude);
+  return fabs ((double) x - y) /
+      (tolerance_of (output, magnitude) + rounding_of (output, x));
 }
 
 static void
@@ -149,8 +175,16 @@ report_difference (const Case *c, const Target *target, const Output *output,
   }
   check_failed (c->check, target, c->title,
       "%s[%zu, %zu] is %.9g, not %.9g (magnitude %g, tolerance %g)",
-      output->name, i, j, *(const float *) found, *(const float *) expected,
+      output->name, i, j, value_of (output, found), value_of (output, expected),
       magnitude, tolerance_of (output, magnitude));
+}
+
+static bool
+is_written (const Output *output, const char *expected, const char *found)
+{
+  if (output->type == MBLM_TYPE_BF16)
+    return !is_half_poison (found) || is_half_poison (expected);
+  return !is_poison (found);
 }
 
 /* Reports the first difference of an output. */
@@ -160,12 +194,12 @@ compare_output (const Case *c, const Target *target, const Output *output,
 {
   for (size_t i = 0; i < output->rows; i++)
     for (size_t j = 0; j < output->width; j++) {
-      size_t at = output->offset + (i * output->stride + j) * 4;
+      size_t at = offset_of (output, i, j);
       double m = magnitude[i * output->width + j];
       double error = error_of (output, expected + at, found + at, m);
 
       c->check->worst = MAX (c->check->worst, error);
-      if (is_poison (found + at)) {
+      if (!is_written (output, expected + at, found + at)) {
         check_failed (c->check, target, c->title, "%s[%zu, %zu] is not written",
             output->name, i, j);
         return;
@@ -188,8 +222,8 @@ compare_rest (const Case *c, const Target *target, const char *found)
     Output *output = &g_array_index (c->outputs, Output, o);
 
     for (size_t i = 0; i < output->rows; i++)
-      memset (is_output + output->offset + i * output->stride * 4, 1,
-          output->width * 4);
+      memset (is_output + offset_of (output, i, 0), 1,
+          output->width * case_entry_size (output->type));
   }
   for (size_t i = 0; i < c->image->len; i++)
     if (!is_output[i] && c->image->data[i] != (guint8) found[i]) {

@@ -11,22 +11,25 @@
 
 typedef struct {
   MblmLinear forward;
+  float *x;           /* as in the forward struct */
+  float *out;         /* so, too */
   const float *start; /* [rows, n], what `out` holds where it is added to */
   const float *d_out; /* [rows, n] */
+  float *before;      /* [rows, k], what x is GELU of, or NULL */
 } Product;
 
 typedef struct {
   size_t rows, n, k, gap; /* `gap` is between rows */
-  MblmActivation activation;
+  bool gelu;
   bool bias, accumulate; /* `accumulate` in both directions */
 } Shape;
 
 static const Shape shapes[] = {
-    {1, 1, 1, 0, MBLM_ACTIVATION_NONE, false, false},
-    {5, 7, 3, 0, MBLM_ACTIVATION_NONE, true, false},
-    {9, 4, 13, 3, MBLM_ACTIVATION_GELU, true, true},
-    {3, 11, 6, 1, MBLM_ACTIVATION_GELU, false, false},
-    {17, 5, 5, 2, MBLM_ACTIVATION_NONE, true, true},
+    {1, 1, 1, 0, false, false, false},
+    {5, 7, 3, 0, false, true, false},
+    {9, 4, 13, 3, true, true, true},
+    {3, 11, 6, 1, true, false, false},
+    {17, 5, 5, 2, false, true, true},
 };
 
 static double
@@ -34,29 +37,38 @@ product_loss (void *data)
 {
   Product *self = data;
   const MblmLinear *f = &self->forward;
-  size_t n = f->weight.rows;
+  size_t n = f->weight.rows, k = f->weight.cols;
   double sum = 0.0;
 
+  for (size_t i = 0; self->before != NULL && i < f->rows * k; i++) {
+    double y = self->before[i];
+
+    self->x[i / k * f->x_stride + i % k] = (float) (0.5 * y *
+        (1.0 + erf (y * G_SQRT2 / 2.0)));
+  }
   for (size_t i = 0; i < f->rows; i++)
     memcpy (
-        f->out + i * f->out_stride, self->start + i * n, n * sizeof (float));
+        self->out + i * f->out_stride, self->start + i * n, n * sizeof (float));
   ref->linear (queue, f);
   for (size_t i = 0; i < f->rows; i++)
-    sum += gradient_dot (f->out + i * f->out_stride, self->d_out + i * n, n);
+    sum += gradient_dot (self->out + i * f->out_stride, self->d_out + i * n, n);
   return sum;
 }
 
-/* The gradients of every input; `x`, `weight` and `bias` are those of the
- * forward struct, rows of d_x as far apart as those of x. */
+/* The gradients of every input; `weight` and `bias` are those of the forward
+ * struct, rows of d_x as far apart as those of x. */
 static void
-check_slopes (Product *self, const Shape *s, float *x, float *weight,
-    float *bias, const MblmLinearBackward *b)
+check_slopes (Product *self, const Shape *s, float *weight, float *bias,
+    const MblmLinearBackward *b)
 {
+  const float *d_x = b->d_x;
+
   product_loss (self);
   ref->linear_backward (queue, b);
   for (size_t i = 0; i < s->rows; i++)
-    gradient_check ("d_x", product_loss, self, x + i * (s->k + s->gap),
-        b->d_x + i * b->d_x_stride, s->k, 0.02f);
+    gradient_check ("d_x", product_loss, self,
+        s->gelu ? self->before + i * s->k : self->x + i * (s->k + s->gap),
+        d_x + i * b->d_x_stride, s->k, 0.02f);
   gradient_check (
       "d_weight", product_loss, self, weight, b->d_weight, s->n * s->k, 0.02f);
   if (s->bias)
@@ -74,7 +86,7 @@ test_shape (gconstpointer data)
   g_autofree float *bias = gradient_floats (s->n, 1.f);
   g_autofree float *out = gradient_floats (out_size, 1.f);
   g_autofree float *start = gradient_floats (s->rows * s->n, 1.f);
-  g_autofree float *before = gradient_floats (s->rows * s->n, 1.f);
+  g_autofree float *before = gradient_floats (s->rows * s->k, 1.f);
   g_autofree float *factors = gradient_floats (s->rows * s->n, 1.f);
   g_autofree float *d_out = gradient_floats (out_size, 1.f);
   g_autofree float *d_x = g_new0 (float, s->rows *x_stride);
@@ -83,24 +95,26 @@ test_shape (gconstpointer data)
   Product self = {
       .forward = {.weight = {weight, MBLM_TYPE_F32, s->n, s->k},
           .bias = s->bias ? bias : NULL,
-          .activation = s->activation,
           .accumulate = s->accumulate,
           .rows = s->rows,
           .x = x,
           .x_stride = x_stride,
           .out = out,
-          .out_stride = out_stride,
-          .before = before},
+          .out_stride = out_stride},
+      .x = x,
+      .out = out,
       .start = start,
       .d_out = factors,
+      .before = s->gelu ? before : NULL,
   };
 
   for (size_t i = 0; i < s->rows; i++)
     memcpy (d_out + i * out_stride, factors + i * s->n, s->n * sizeof (float));
-  check_slopes (&self, s, x, weight, bias,
+  check_slopes (&self, s, weight, bias,
       &(MblmLinearBackward){.forward = self.forward,
           .d_out = d_out,
           .d_out_stride = out_stride,
+          .before = self.before,
           .accumulate = s->accumulate,
           .d_x = d_x,
           .d_x_stride = x_stride,
@@ -167,17 +181,55 @@ test_slope (void)
 
   for (size_t i = 0; i < G_N_ELEMENTS (known); i++) {
     const float one = 1.f;
-    float before = (float) known[i][0], d_out = 1.f;
+    float before = (float) known[i][0], d_x;
 
     ref->linear_backward (queue,
-        &(MblmLinearBackward){.forward = {.weight = {&one, MBLM_TYPE_F32, 1, 1},
-                                  .activation = MBLM_ACTIVATION_GELU,
-                                  .rows = 1,
-                                  .before = &before},
-            .d_out = &d_out,
-            .d_out_stride = 1});
-    g_assert_cmpfloat_with_epsilon (d_out, known[i][1], 1e-7);
+        &(MblmLinearBackward){
+            .forward = {.weight = {&one, MBLM_TYPE_F32, 1, 1}, .rows = 1},
+            .d_out = &one,
+            .d_out_stride = 1,
+            .before = &before,
+            .d_x = &d_x,
+            .d_x_stride = 1});
+    g_assert_cmpfloat_with_epsilon (d_x, known[i][1], 1e-7);
   }
+}
+
+/* Memory of bfloat16 is read and written as such, what is written to the nearest,
+ * ties to even. */
+static void
+test_memory (void)
+{
+  const float weight[2] = {1.0078125f, -3.f};
+  const guint16 x = 0x4040, before = 0x3f80; /* 3, 1 */
+  guint16 out[2], sums[2], d_x;
+  MblmLinear forward = {.weight = {weight, MBLM_TYPE_F32, 2, 1},
+      .rows = 1,
+      .x = &x,
+      .x_type = MBLM_TYPE_BF16,
+      .x_stride = 1,
+      .out = out,
+      .out_type = MBLM_TYPE_BF16,
+      .out_stride = 2,
+      .product = MBLM_TYPE_BF16,
+      .activation = MBLM_ACTIVATION_GELU,
+      .before = sums};
+  MblmLinearBackward b = {.forward = forward,
+      .d_out = out,
+      .d_out_type = MBLM_TYPE_BF16,
+      .d_out_stride = 2,
+      .before = &before,
+      .d_x = &d_x,
+      .d_x_type = MBLM_TYPE_BF16,
+      .d_x_stride = 1};
+
+  ref->linear (queue, &forward);
+  g_assert_cmphex (sums[0], ==, 0x4042); /* 3.0234375 */
+  g_assert_cmphex (sums[1], ==, 0xc110); /* -9 */
+  g_assert_cmphex (out[0], ==, 0x4041);  /* 3.0196.. */
+  g_assert_cmphex (out[1], ==, 0x8000);  /* hardly below 0 */
+  ref->linear_backward (queue, &b);
+  g_assert_cmphex (d_x, ==, 0x4053); /* 1.083.. times 1.0078125 times out[0] */
 }
 
 /* Products of BF16 round both operands, to nearest, ties to even. */
@@ -235,5 +287,6 @@ gradients_linear_add_tests (void)
   }
   g_test_add_func ("/linear/added", test_added);
   g_test_add_func ("/linear/slope", test_slope);
+  g_test_add_func ("/linear/memory", test_memory);
   g_test_add_func ("/linear/rounding", test_rounding);
 }
