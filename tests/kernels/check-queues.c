@@ -189,7 +189,7 @@ check_queues (Check *check)
     for (guint j = 0; j < check->targets->len; j++) {
       const Target *target = g_ptr_array_index (check->targets, j);
 
-      if (target->threads > 1)
+      if (target->threads > 1 || strcmp (target->table->name, "cuda") == 0)
         check_at_once (check, target, c, &s);
     }
     case_free (c);

@@ -4,11 +4,11 @@
  * SPDX-License-Identifier: LGPL-2.1-or-later
  *
  * The model is checkasm, known from dav1d. A *target* is a device: an
- * instruction set of the CPU with a number of threads. A *case* is one call of
- * one operation: an image of memory that holds all of its inputs and outputs at
- * known offsets, each surrounded by guard zones, and a function that calls the
- * operation with pointers into such memory. The image is copied to a target, the
- * operation runs, the memory is copied back, and
+ * instruction set of the CPU with a number of threads, or a GPU. A *case* is
+ * one call of one operation: an image of memory that holds all of its inputs
+ * and outputs at known offsets, each surrounded by guard zones, and a function
+ * that calls the operation with pointers into such memory. The image is copied
+ * to a target, the operation runs, the memory is copied back, and
  *
  *  - outputs agree with the reference within a tolerance that follows from the
  *    size of the sums behind them (see case_run), and are fully written;
@@ -29,15 +29,18 @@ typedef struct {
   MblmQueue *queue;
   char *variant; /* "ref", "avx2", ... */
   guint threads;
+  bool is_slow; /* large cases are left out */
 } Target;
 
 typedef struct {
   Target *ref;
-  GPtrArray *targets; /* of Target; of each variant, one thread comes first */
+  GPtrArray *all;     /* of Target; of each variant, one thread comes first */
+  GPtrArray *targets; /* those of them that have the operation */
   guint32 seed;
   GRand *rand;           /* begun anew with the seed for each operation */
   const char *operation; /* the one being checked or timed */
   guint cases, failures; /* of this operation */
+  guint left_out;        /* cases that are too large for a slow target */
   double worst; /* the largest error of it, as a share of the tolerance */
 } Check;
 
@@ -45,7 +48,18 @@ typedef struct {
   const char *name; /* as in MblmKernels */
   void (*check) (Check *check);
   void (*bench) (Check *check); /* NULL: there is nothing to time */
+  size_t entry;                 /* of the table, its offset there */
 } Operation;
+
+typedef enum {
+  TARGETS_NONE, /* what there is has been said */
+  TARGETS_NOT_HERE,
+  TARGETS_FOUND,
+} TargetsFound;
+
+/* Opens the reference and the targets of a variant, or of all (NULL). */
+TargetsFound find_targets (Check *check, const char *variant, bool bench);
+void target_free (void *data);
 
 /* What the inputs of a case hold; each input has a lowest and a highest
  * value of its own. */

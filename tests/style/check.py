@@ -54,8 +54,12 @@ def text_of(path):
     return None if "\0" in text else text
 
 
+# C, CUDA and, for kernels of CUDA on the host, C++.
+C_SUFFIXES = (".c", ".h", ".cu", ".cpp")
+
+
 def c_files():
-    return [path for path in source_files() if path.suffix in (".c", ".h")]
+    return [path for path in source_files() if path.suffix in C_SUFFIXES]
 
 
 def check_format():
@@ -81,7 +85,7 @@ def check_licence():
     """Each source file opens with its name, copyright and licence."""
     for path in source_files():
         script = path.suffix in (".py", ".sh")
-        if path.suffix not in (".c", ".h") and not script:
+        if path.suffix not in C_SUFFIXES and not script:
             if path.suffix or not os.access(path, os.X_OK):
                 continue
             script = True
@@ -159,7 +163,7 @@ def check_text():
             where = f"{name_of(path)}:{number}"
             if line != line.rstrip():
                 yield f"{where}: blanks at the end"
-            if path.suffix in (".c", ".h") and len(line) > 85:
+            if path.suffix in C_SUFFIXES and len(line) > 85:
                 yield f"{where}: {len(line)} columns"
 
 
@@ -182,7 +186,7 @@ def check_words():
     """Nothing is left half done."""
     marks = re.compile(r"\b(TO" r"DO|FIX" r"ME|XX" r"X)\b")
     for path in source_files():
-        if path.suffix not in (".c", ".h", ".py", ".sh", ".build", ".md"):
+        if path.suffix not in (*C_SUFFIXES, ".py", ".sh", ".build", ".md"):
             continue
         for number, line in enumerate((text_of(path) or "").splitlines(), 1):
             if marks.search(line):

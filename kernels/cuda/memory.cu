@@ -1,0 +1,153 @@
+/* memory.cu: memory of the device, transfers, and the scratch memory of queues.
+ *
+ * Copyright (C) 2026 The gst-mblm authors
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ */
+
+#include "cuda.h"
+
+/* Parts of scratch memory begin at multiples of this, as allocations do. */
+#define PART_ALIGNMENT 256
+
+/* Scratch memory grows in steps of this at least. */
+#define SCRATCH_STEP ((size_t) 1 << 20)
+
+/* ------------------------------------------------------------------------- */
+/* Allocations                                                               */
+/* ------------------------------------------------------------------------- */
+
+void *
+mblm_cuda_alloc (MblmKernelDevice *device, size_t bytes)
+{
+  void *memory = NULL;
+
+  if (cudaSetDevice (device->index) == cudaSuccess &&
+      cudaMalloc (&memory, bytes ? bytes : 1) == cudaSuccess)
+    return memory;
+  /* Who gets NULL knows; the error must not be taken for a launch's. */
+  cudaGetLastError ();
+  return NULL;
+}
+
+void
+mblm_cuda_free (MblmKernelDevice *device, void *memory)
+{
+  if (!memory)
+    return;
+  cudaSetDevice (device->index);
+  cudaFree (memory);
+  cudaGetLastError ();
+}
+
+/* ------------------------------------------------------------------------- */
+/* Transfers                                                                 */
+/* ------------------------------------------------------------------------- */
+
+static void
+transfer (MblmQueue *queue, void *to, const void *from, size_t bytes,
+    cudaMemcpyKind kind)
+{
+  mblm_cuda_check (
+      queue, cudaMemcpyAsync (to, from, bytes, kind, queue->stream));
+}
+
+/* Pageable memory has been read when the call returns, memory that the driver
+ * knows has not. */
+static bool
+is_read_later (const void *host)
+{
+  cudaPointerAttributes attributes;
+
+  if (cudaPointerGetAttributes (&attributes, host) == cudaSuccess)
+    return attributes.type != cudaMemoryTypeUnregistered;
+  cudaGetLastError ();
+  return true;
+}
+
+void
+mblm_cuda_upload (MblmQueue *queue, void *to, const void *host, size_t bytes)
+{
+  if (bytes == 0 || !mblm_cuda_begin (queue))
+    return;
+  transfer (queue, to, host, bytes, cudaMemcpyHostToDevice);
+  if (is_read_later (host))
+    mblm_cuda_check (queue, cudaStreamSynchronize (queue->stream));
+}
+
+void
+mblm_cuda_download (
+    MblmQueue *queue, void *host, const void *from, size_t bytes)
+{
+  if (bytes == 0 || !mblm_cuda_begin (queue))
+    return;
+  transfer (queue, host, from, bytes, cudaMemcpyDeviceToHost);
+  mblm_cuda_check (queue, cudaStreamSynchronize (queue->stream));
+}
+
+void
+mblm_cuda_copy (MblmQueue *queue, void *to, const void *from, size_t bytes)
+{
+  if (bytes > 0 && mblm_cuda_begin (queue))
+    transfer (queue, to, from, bytes, cudaMemcpyDeviceToDevice);
+}
+
+void
+mblm_cuda_zero (MblmQueue *queue, void *to, size_t bytes)
+{
+  if (bytes > 0 && mblm_cuda_begin (queue))
+    mblm_cuda_check (queue, cudaMemsetAsync (to, 0, bytes, queue->stream));
+}
+
+/* ------------------------------------------------------------------------- */
+/* Scratch memory                                                            */
+/* ------------------------------------------------------------------------- */
+
+size_t
+mblm_cuda_part (MblmCudaScratch *self, size_t count, size_t entry_size)
+{
+  size_t offset = self->size, bytes = mblm_cuda_count (count, entry_size);
+
+  if (__builtin_add_overflow (bytes, PART_ALIGNMENT - 1, &bytes) ||
+      __builtin_add_overflow (
+          self->size, bytes - bytes % PART_ALIGNMENT, &self->size))
+    self->size = SIZE_MAX;
+  return offset;
+}
+
+/* What ran before may still use the old memory. */
+static bool
+grow (MblmQueue *queue, size_t bytes)
+{
+  size_t size = max_size (bytes, SCRATCH_STEP);
+
+  if (!mblm_cuda_check (queue, cudaStreamSynchronize (queue->stream)))
+    return false;
+  cudaFree (queue->scratch);
+  queue->scratch = NULL;
+  queue->scratch_size = 0;
+  /* A little more, so that a batch which grows row by row rarely waits. */
+  if (__builtin_add_overflow (size, size / 8, &size))
+    size = bytes;
+  if (cudaMalloc (&queue->scratch, size) != cudaSuccess) {
+    cudaGetLastError ();
+    size = bytes;
+    if (!mblm_cuda_check (queue, cudaMalloc (&queue->scratch, size)))
+      return false;
+  }
+  queue->scratch_size = size;
+  return true;
+}
+
+bool
+mblm_cuda_scratch (MblmCudaScratch *self)
+{
+  MblmQueue *queue = self->queue;
+
+  if (self->size > queue->scratch_size && !grow (queue, self->size))
+    return false;
+  self->memory = (char *) queue->scratch;
+#ifndef __CUDACC__
+  cuda_host_poison (self->memory, self->size);
+#endif
+  return true;
+}

@@ -1,0 +1,251 @@
+/* runtime.cpp: CUDA's runtime on memory of the host.
+ *
+ * Copyright (C) 2026 The gst-mblm authors
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ */
+
+#include "cuda_runtime.h"
+
+#include <atomic>
+
+/* NVIDIA's alignment, which code must not come to need. */
+#define ALIGNMENT 256
+
+/* More than any device has is refused before the host tries. */
+#define MOST_BYTES ((size_t) 1 << 40)
+
+/* A quiet NaN, and as a number of something an absurd one. */
+#define POISON 0xff
+
+/* A driver that is new enough. */
+#define DRIVER 99000
+#define RUNTIME 13000
+
+struct CudaHostStream {
+  bool is_open;
+};
+
+struct CudaHostEvent {
+  bool is_open;
+};
+
+/* CUDA keeps the last error for each thread; only code that fails reads it. */
+static std::atomic<cudaError_t> last_error = cudaSuccess;
+
+static cudaError_t
+fail (cudaError_t error)
+{
+  last_error = error;
+  return error;
+}
+
+static int
+number_of (const char *variable, int other)
+{
+  const char *text = getenv (variable);
+
+  return text ? atoi (text) : other;
+}
+
+cudaError_t
+cudaGetDeviceCount (int *count)
+{
+  cudaError_t error = (cudaError_t) number_of ("CUDA_HOST_ERROR", cudaSuccess);
+
+  *count = error == cudaSuccess ? 1 : 0;
+  return error == cudaSuccess ? error : fail (error);
+}
+
+cudaError_t
+cudaGetDeviceProperties (cudaDeviceProp *properties, int device)
+{
+  if (device != 0)
+    return fail (cudaErrorInvalidDevice);
+  *properties = {};
+  snprintf (properties->name, sizeof (properties->name), "fibers of the host");
+  properties->multiProcessorCount = 1;
+  properties->major = number_of ("CUDA_HOST_MAJOR", 9);
+  properties->sharedMemPerBlockOptin = 227 * 1024;
+  return cudaSuccess;
+}
+
+cudaError_t
+cudaSetDevice (int device)
+{
+  return device == 0 ? cudaSuccess : fail (cudaErrorInvalidDevice);
+}
+
+cudaError_t
+cudaGetDevice (int *device)
+{
+  *device = 0;
+  return cudaSuccess;
+}
+
+cudaError_t
+cudaDriverGetVersion (int *version)
+{
+  *version = number_of ("CUDA_HOST_DRIVER", DRIVER);
+  return cudaSuccess;
+}
+
+cudaError_t
+cudaRuntimeGetVersion (int *version)
+{
+  *version = RUNTIME;
+  return cudaSuccess;
+}
+
+cudaError_t
+cudaGetLastError (void)
+{
+  return last_error.exchange (cudaSuccess);
+}
+
+cudaError_t
+cudaPeekAtLastError (void)
+{
+  return last_error;
+}
+
+const char *
+cudaGetErrorString (cudaError_t error)
+{
+  return error == cudaSuccess ? "no error" : "an error that the host made up";
+}
+
+/* ------------------------------------------------------------------------- */
+/* Memory                                                                    */
+/* ------------------------------------------------------------------------- */
+
+void
+cuda_host_poison (void *memory, size_t bytes)
+{
+  if (bytes > 0)
+    memset (memory, POISON, bytes);
+}
+
+cudaError_t
+cuda_host_malloc (void **memory, size_t bytes)
+{
+  *memory = NULL;
+  if (bytes > MOST_BYTES ||
+      posix_memalign (memory, ALIGNMENT, bytes ? bytes : 1) != 0)
+    return fail (cudaErrorMemoryAllocation);
+  cuda_host_poison (*memory, bytes);
+  return cudaSuccess;
+}
+
+cudaError_t
+cudaFree (void *memory)
+{
+  free (memory);
+  return cudaSuccess;
+}
+
+cudaError_t
+cudaMemcpyAsync (void *to, const void *from, size_t bytes, cudaMemcpyKind kind,
+    cudaStream_t stream)
+{
+  memmove (to, from, bytes);
+  return cudaSuccess;
+}
+
+cudaError_t
+cudaMemsetAsync (void *to, int value, size_t bytes, cudaStream_t stream)
+{
+  memset (to, value, bytes);
+  return cudaSuccess;
+}
+
+cudaError_t
+cudaPointerGetAttributes (cudaPointerAttributes *attributes, const void *memory)
+{
+  attributes->type = cudaMemoryTypeUnregistered;
+  return cudaSuccess;
+}
+
+/* ------------------------------------------------------------------------- */
+/* Streams and events                                                        */
+/* ------------------------------------------------------------------------- */
+
+cudaError_t
+cudaStreamCreateWithFlags (cudaStream_t *stream, unsigned flags)
+{
+  *stream = new CudaHostStream{true};
+  return cudaSuccess;
+}
+
+cudaError_t
+cudaStreamDestroy (cudaStream_t stream)
+{
+  delete stream;
+  return cudaSuccess;
+}
+
+cudaError_t
+cudaStreamSynchronize (cudaStream_t stream)
+{
+  return stream && stream->is_open ? cudaSuccess : fail (cudaErrorInvalidValue);
+}
+
+cudaError_t
+cudaStreamWaitEvent (cudaStream_t stream, cudaEvent_t event, unsigned flags)
+{
+  return event && event->is_open ? cudaSuccess : fail (cudaErrorInvalidValue);
+}
+
+cudaError_t
+cudaEventCreateWithFlags (cudaEvent_t *event, unsigned flags)
+{
+  *event = new CudaHostEvent{true};
+  return cudaSuccess;
+}
+
+cudaError_t
+cudaEventDestroy (cudaEvent_t event)
+{
+  delete event;
+  return cudaSuccess;
+}
+
+cudaError_t
+cudaEventRecord (cudaEvent_t event, cudaStream_t stream)
+{
+  return cudaStreamSynchronize (stream);
+}
+
+cudaError_t
+cudaEventSynchronize (cudaEvent_t event)
+{
+  return event && event->is_open ? cudaSuccess : fail (cudaErrorInvalidValue);
+}
+
+cudaError_t
+cudaEventQuery (cudaEvent_t event)
+{
+  return cudaEventSynchronize (event);
+}
+
+/* ------------------------------------------------------------------------- */
+/* Kernels                                                                   */
+/* ------------------------------------------------------------------------- */
+
+cudaError_t
+cudaFuncGetAttributes (cudaFuncAttributes *attributes, const void *kernel)
+{
+  *attributes = {};
+  return cudaSuccess;
+}
+
+cudaError_t
+cudaFuncSetAttribute (
+    const void *kernel, cudaFuncAttribute attribute, int value)
+{
+  cudaDeviceProp properties;
+
+  cudaGetDeviceProperties (&properties, 0);
+  if (value < 0 || (size_t) value > properties.sharedMemPerBlockOptin)
+    return fail (cudaErrorInvalidValue);
+  return cudaSuccess;
+}
