@@ -272,11 +272,15 @@ void
 check_selective_scan_backward (Check *check)
 {
   for (int i = 0; i < ROUNDS; i++) {
-    size_t width = check_size (check, 1, i % 8 ? 60 : 300);
+    /* Many short sequences of a shared start, which devices may join. */
+    bool is_many = i % 56 == 11;
+    size_t most_rows = is_many ? 2 : i % 16 == 2 ? 150 : 12;
+    size_t width = is_many ? 1100 : check_size (check, 1, i % 8 ? 60 : 300);
     size_t state = i % 3 ? 16 : check_size (check, 1, 20);
     Selective s = {
-        .batch = check_size (check, 0, i % 16 == 1 ? 40 : 4),
-        .rows = check_size (check, 0, i % 16 == 2 ? 150 : 12),
+        .batch = is_many ? CARRY_MOST
+                         : check_size (check, 0, i % 16 == 1 ? 40 : 4),
+        .rows = check_size (check, 0, most_rows),
         .width = width,
         .state = state,
         .x_stride = width + check_size (check, 0, 40),
