@@ -247,7 +247,7 @@ layer_forward (Pass *p, const Layer *l, guint parts)
   if (p->args->again)
     return;
   product = linear (p, l->out, p->y, m->inner, p->stream);
-  product.accumulate = true;
+  product.residual = p->stream;
   k->linear (q, &product);
 }
 

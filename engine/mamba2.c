@@ -270,7 +270,7 @@ add_output (Pass *p, const Layer *l, gsize layer)
   MblmLinear product = linear (p, l->out, p->gated, p->x);
 
   if (!drops (p, layer)) {
-    product.accumulate = true;
+    product.residual = p->x;
     p->run->k->linear (p->run->q, &product);
     return;
   }

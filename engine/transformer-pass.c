@@ -19,14 +19,13 @@ typedef struct {
   const Transformer *t;
   MblmRun *run;
   const MblmLayerPass *args;
-  gsize n;          /* batch * rows */
-  float *x;         /* [n, dim], the residual stream */
-  float *normed;    /* [n, dim] */
-  float *qkv;       /* [n, 3 * inner] */
-  float *attended;  /* [n, inner] */
-  float *ff_normed; /* [n, dim] */
-  void *wide;       /* [n, wide] of wide_type */
-  MblmType wide_type;
+  gsize n;              /* batch * rows */
+  float *x;             /* [n, dim], the residual stream */
+  void *normed;         /* [n, dim] of normed_type */
+  float *qkv;           /* [n, 3 * inner] */
+  float *attended;      /* [n, inner] */
+  void *ff_normed;      /* [n, dim] of normed_type */
+  void *wide;           /* [n, wide] of wide_type */
   float *cosine, *sine; /* [rows or n, head_dim / 2] */
   gsize angle_stride;
   gsize *past; /* host [batch] */
@@ -36,6 +35,9 @@ typedef struct {
   float *input, *middle; /* [n, dim]: x before and between the halves */
   float *log_sum;        /* [n, heads] */
   void *before;          /* [n, wide] of wide_type: before GELU */
+  /* What products of bfloat16 round anyway is kept so: most of the memory that
+   * a layer moves. */
+  MblmType normed_type, wide_type;
 } Pass;
 
 /* ------------------------------------------------------------------------- */
@@ -61,35 +63,34 @@ drops (const Pass *p)
   return p->args->drops && p->t->ff_dropout > 0;
 }
 
-/* The parts of what a layer keeps, in the order of their use. What a product of
- * bfloat16 rounds anyway is kept so: most of the memory that a layer moves. */
+static void *
+take (char **memory, gsize n, MblmType type)
+{
+  void *part = *memory;
+
+  *memory += n * (type == MBLM_TYPE_F32 ? sizeof (float) : sizeof (guint16));
+  return part;
+}
+
+/* The parts of what a layer keeps. */
 static void
 pass_place (Pass *p, float *kept)
 {
   const Transformer *t = p->t;
-  gsize dim = t->parent.dim;
-  struct {
-    float **part;
-    gsize width;
-  } parts[] = {
-      {&p->input, dim},
-      {&p->normed, dim},
-      {&p->qkv, 3 * t->inner},
-      {&p->attended, t->inner},
-      {&p->log_sum, t->heads},
-      {&p->middle, dim},
-      {&p->ff_normed, dim},
-  };
+  gsize n = p->n, dim = t->parent.dim;
+  char *memory = (char *) kept;
 
-  for (guint i = 0; i < G_N_ELEMENTS (parts); i++) {
-    *parts[i].part = kept;
-    kept += p->n * parts[i].width;
-  }
+  p->normed_type = p->run->product;
   p->wide_type = drops (p) ? MBLM_TYPE_F32 : p->run->product;
-  p->before = kept;
-  p->wide = (char *) p->before +
-      p->n * t->wide *
-          (p->wide_type == MBLM_TYPE_F32 ? sizeof (float) : sizeof (guint16));
+  p->input = take (&memory, n * dim, MBLM_TYPE_F32);
+  p->qkv = take (&memory, n * 3 * t->inner, MBLM_TYPE_F32);
+  p->attended = take (&memory, n * t->inner, MBLM_TYPE_F32);
+  p->log_sum = take (&memory, n * t->heads, MBLM_TYPE_F32);
+  p->middle = take (&memory, n * dim, MBLM_TYPE_F32);
+  p->before = take (&memory, n * t->wide, p->wide_type);
+  p->wide = take (&memory, n * t->wide, p->wide_type);
+  p->normed = take (&memory, n * dim, p->normed_type);
+  p->ff_normed = take (&memory, n * dim, p->normed_type);
 }
 
 gsize
@@ -148,7 +149,7 @@ pass_close (Pass *p)
 /* ------------------------------------------------------------------------- */
 
 static MblmShiftNorm
-norm (Pass *p, const float *gain, const float *x, float *out, guint shift_part)
+norm (Pass *p, const float *gain, const float *x, void *out, guint shift_part)
 {
   return (MblmShiftNorm){.batch = p->args->batch,
       .rows = p->args->rows,
@@ -160,7 +161,19 @@ norm (Pass *p, const float *gain, const float *x, float *out, guint shift_part)
           : (MblmCarry){0},
       .gain = gain,
       .epsilon = EPSILON,
-      .out = out};
+      .out = out,
+      .out_type = p->normed_type};
+}
+
+/* A product of what a norm has left. */
+static MblmLinear
+linear_normed (Pass *p, MblmMatrix weight, const void *normed, void *out)
+{
+  MblmLinear args = mblm_layer_linear (
+      p->run, p->n, weight, normed, weight.cols, out);
+
+  args.x_type = p->normed_type;
+  return args;
 }
 
 static MblmLinear
@@ -218,10 +231,17 @@ attention (Pass *p, guint parts)
       .log_sum = p->log_sum};
 }
 
+/* The residual stream between the halves of a layer. */
+static float *
+middle (const Pass *p)
+{
+  return p->middle != NULL ? p->middle : p->x;
+}
+
 static MblmLinear
 up (Pass *p, const TransformerLayer *l)
 {
-  MblmLinear args = linear (p, l->up, p->ff_normed, p->wide);
+  MblmLinear args = linear_normed (p, l->up, p->ff_normed, p->wide);
 
   args.bias = l->up_bias;
   args.out_type = p->wide_type;
@@ -237,7 +257,7 @@ down (Pass *p, const TransformerLayer *l, float *out)
 
   args.x_type = p->wide_type;
   args.bias = l->down_bias;
-  args.accumulate = true;
+  args.residual = middle (p);
   return args;
 }
 
@@ -292,7 +312,7 @@ attention_forward (Pass *p, const TransformerLayer *l, guint parts)
   MblmQueue *q = p->run->q;
   MblmShiftNorm normed = norm (p, l->attention_gain, p->x, p->normed,
       parts + TRANSFORMER_ATTENTION_SHIFT);
-  MblmLinear product = linear (p, l->qkv, p->normed, p->qkv);
+  MblmLinear product = linear_normed (p, l->qkv, p->normed, p->qkv);
 
   keep (p, p->input);
   k->shift_norm (q, &normed);
@@ -304,8 +324,8 @@ attention_forward (Pass *p, const TransformerLayer *l, guint parts)
   MblmAttention attend = attention (p, parts);
   k->attention (q, &attend);
   remember (p, parts);
-  product = linear (p, l->out, p->attended, p->x);
-  product.accumulate = true;
+  product = linear (p, l->out, p->attended, middle (p));
+  product.residual = p->x;
   k->linear (q, &product);
 }
 
@@ -315,10 +335,9 @@ feed_forward (Pass *p, const TransformerLayer *l, guint parts)
   const MblmKernels *k = p->run->k;
   MblmQueue *q = p->run->q;
   MblmShiftNorm normed = norm (
-      p, l->ff_gain, p->x, p->ff_normed, parts + TRANSFORMER_FF_SHIFT);
+      p, l->ff_gain, middle (p), p->ff_normed, parts + TRANSFORMER_FF_SHIFT);
   MblmLinear product = up (p, l);
 
-  keep (p, p->middle);
   k->shift_norm (q, &normed);
   k->linear (q, &product);
   drop (p, p->wide);
@@ -445,7 +464,7 @@ feed_forward_backward (Pass *p, const TransformerLayer *l,
   MblmLinearBackward out = mblm_layer_linear_gradient (
       down (p, l, NULL), g->down, g->down_bias, d, d_wide);
   MblmLinearBackward in = mblm_layer_linear_gradient (
-      linear (p, l->up, p->ff_normed, NULL), g->up, g->up_bias, d_wide,
+      linear_normed (p, l->up, p->ff_normed, NULL), g->up, g->up_bias, d_wide,
       d_normed);
 
   out.before = p->before;
@@ -508,8 +527,9 @@ attention_backward (Pass *p, const TransformerLayer *l,
       MblmRope turn = rope (p, d_qkv);
       p->run->k->rope_backward (p->run->q, &turn);
     }
-    mblm_layer_linear_backward (p->run, linear (p, l->qkv, p->normed, NULL),
-        g->qkv, NULL, d_qkv, FALSE, d_normed);
+    mblm_layer_linear_backward (p->run,
+        linear_normed (p, l->qkv, p->normed, NULL), g->qkv, NULL, d_qkv, FALSE,
+        d_normed);
     norm_backward (p, l->attention_gain, g->attention_gain, p->input,
         parts + TRANSFORMER_ATTENTION_SHIFT, d_normed, d);
   }

@@ -136,16 +136,17 @@ typedef struct {
 /* Products                                                                  */
 /* ------------------------------------------------------------------------- */
 
-/* out = activation (x W^T + bias), or out += that with `accumulate`. A row of
- * the result is the same whatever number of rows up to 8 it is computed with.
- * With `product` BF16 a device may round both operands of the product to
- * bfloat16 (to nearest, ties to even) and then adds up in float32; the reference
- * does so. Only then may operands and results lie in memory as bfloat16. */
+/* out = residual + activation (x W^T + bias). A row of the result is the same
+ * whatever number of rows up to 8 it is computed with. With `product` BF16 a
+ * device may round both operands of the product to bfloat16 (to nearest, ties to
+ * even) and then adds up in float32; the reference does so. Only then may operands
+ * and results lie in memory as bfloat16. */
 typedef struct {
   MblmMatrix weight; /* [n, k] as in PyTorch's Linear */
   const float *bias; /* [n] or NULL */
   MblmActivation activation;
-  bool accumulate; /* results of float32 only */
+  const float *residual; /* [rows, n], rows out_stride apart; NULL: nothing. It
+                          * may be `out`, which then is float32 */
   size_t rows;
   const void *x; /* [rows, k] */
   MblmType x_type;
@@ -155,7 +156,7 @@ typedef struct {
   size_t out_stride; /* >= n */
   MblmType product;
   void *
-      before; /* [rows, n] contiguous or NULL: gets x W^T + bias; of out_type */
+      before; /* [rows, n] contiguous of out_type, gets x W^T + bias; or NULL */
 } MblmLinear;
 
 /* The gradients of out = x W^T + bias: d_x = d_out W, d_weight += d_out^T x,
@@ -226,7 +227,8 @@ typedef struct {
   MblmCarry carry;
   const float *gain; /* [width] */
   float epsilon;
-  float *out; /* contiguous, not x */
+  void *out; /* contiguous, not x */
+  MblmType out_type;
 } MblmShiftNorm;
 
 typedef struct {

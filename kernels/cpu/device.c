@@ -7,6 +7,7 @@
 #define _GNU_SOURCE
 
 #include "cpu.h"
+#include "tile.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -19,6 +20,10 @@
 
 /* What starting a job costs; below this the caller is done sooner alone. */
 #define MIN_SHARED_WORK 2000.0
+
+/* Bytes of a tile of a transfer, nanoseconds for a byte. */
+#define TRANSFER_TILE ((size_t) 1 << 16)
+#define TRANSFER_WORK 0.05
 
 /* ------------------------------------------------------------------------- */
 /* Memory                                                                    */
@@ -252,18 +257,45 @@ mblm_cpu_run (MblmQueue *queue, size_t tiles, double work, MblmTask task,
 /* Transfers, and operations that no instruction set makes faster            */
 /* ------------------------------------------------------------------------- */
 
+typedef struct {
+  char *to;
+  const char *from; /* NULL: zeros */
+  size_t bytes;
+} Transfer;
+
+static void
+transfer_tile (const void *data, size_t tile, unsigned worker)
+{
+  const Transfer *self = data;
+  size_t first = tile * TRANSFER_TILE;
+  size_t bytes = min_size (TRANSFER_TILE, self->bytes - first);
+
+  if (self->from)
+    memcpy (self->to + first, self->from + first, bytes);
+  else
+    memset (self->to + first, 0, bytes);
+}
+
+static void
+transfer (MblmQueue *queue, void *to, const void *from, size_t bytes)
+{
+  Transfer self = {to, from, bytes};
+
+  if (queue->status == MBLM_STATUS_OK)
+    mblm_cpu_run (queue, divide_up (bytes, TRANSFER_TILE),
+        TRANSFER_WORK * (double) bytes, transfer_tile, &self);
+}
+
 static void
 cpu_copy (MblmQueue *queue, void *to, const void *from, size_t bytes)
 {
-  if (queue->status == MBLM_STATUS_OK && bytes > 0)
-    memcpy (to, from, bytes);
+  transfer (queue, to, from, bytes);
 }
 
 static void
 cpu_zero (MblmQueue *queue, void *to, size_t bytes)
 {
-  if (queue->status == MBLM_STATUS_OK && bytes > 0)
-    memset (to, 0, bytes);
+  transfer (queue, to, NULL, bytes);
 }
 
 /* One tile is one row of angles. The C library's sine and cosine reduce any

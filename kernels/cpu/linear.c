@@ -29,10 +29,12 @@ linear_many (MblmQueue *queue, const MblmLinear *a)
   Finish finish = finish_linear (queue, a);
   /* What nothing but the bias is done to can be added to at once. */
   bool only = a->activation == MBLM_ACTIVATION_NONE && !a->before;
-  bool add = a->accumulate && only;
-  bool plain = only && !a->bias && a->out_type == MBLM_TYPE_F32;
+  bool add = only && a->residual && a->residual == a->out;
+  bool plain = only && !a->bias && a->out_type == MBLM_TYPE_F32 &&
+      (add || !a->residual);
 
-  finish.accumulate = a->accumulate && !add;
+  if (add)
+    finish.residual = NULL;
   FN (product)
   (queue,
       &(Product){
@@ -142,7 +144,8 @@ gradient_of_x (MblmQueue *queue, const MblmLinearBackward *a)
 {
   const MblmLinear *f = &a->forward;
   const MblmMatrix *weight = &f->weight;
-  Finish finish = {.accumulate = a->accumulate,
+  Finish finish = {.residual = a->accumulate ? a->d_x : NULL,
+      .stride = a->d_x_stride,
       .width = weight->cols,
       .slope = a->before,
       .type = a->d_x_type,

@@ -24,9 +24,10 @@ void FN (linear_blas) (MblmQueue *queue, const MblmLinear *a);
 typedef struct {
   const float *bias; /* or NULL */
   MblmActivation activation;
-  bool accumulate;
-  size_t width; /* of a row of what follows */
-  void *before; /* or NULL: gets what the activation is taken of */
+  const float *residual; /* or NULL */
+  size_t stride;         /* of its rows */
+  size_t width;          /* of a row of what follows */
+  void *before;          /* or NULL: gets what the activation is taken of */
   const void
       *slope;    /* or NULL: sums are multiplied by the slope of GELU there */
   MblmType type; /* of `before`, of the result */
@@ -65,13 +66,13 @@ finish_slope (const Finish *a, size_t at, float *sums, size_t count)
   }
 }
 
-/* to[i] += from[i] */
+/* to[i] = a[i] + b[i] */
 static inline void
-finish_add (float *to, const float *from, size_t count)
+finish_add (float *to, const float *a, const float *b, size_t count)
 {
   for (size_t j = 0; j < count; j += VW)
     v_store_n (to + j, count - j,
-        v_load_n (to + j, count - j) + v_load_n (from + j, count - j));
+        v_load_n (a + j, count - j) + v_load_n (b + j, count - j));
 }
 
 /* Results from `first` on of row `row`, whose entry 0 is out[0]; the sums change
@@ -83,17 +84,16 @@ finish_row (const Finish *a, size_t row, float *sums, size_t first,
   size_t at = row * a->width + first;
 
   if (a->bias)
-    finish_add (sums, a->bias + first, count);
+    finish_add (sums, sums, a->bias + first, count);
   if (a->slope)
     finish_slope (a, at, sums, count);
   if (a->before)
     finish_put (a, a->before, at, sums, count);
   if (a->activation == MBLM_ACTIVATION_GELU)
     finish_gelu (sums, count);
-  if (a->accumulate)
-    finish_add ((float *) out + first, sums, count);
-  else
-    finish_put (a, out, first, sums, count);
+  if (a->residual)
+    finish_add (sums, a->residual + row * a->stride + first, sums, count);
+  finish_put (a, out, first, sums, count);
 }
 
 /* Entry i of memory of the type. */
@@ -110,7 +110,8 @@ finish_linear (MblmQueue *queue, const MblmLinear *a)
 {
   return (Finish){.bias = a->bias,
       .activation = a->activation,
-      .accumulate = a->accumulate,
+      .residual = a->residual,
+      .stride = a->out_stride,
       .width = a->weight.rows,
       .before = a->before,
       .type = a->out_type,

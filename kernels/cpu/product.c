@@ -21,8 +21,12 @@
 /* Columns of a strip's sums that are held at once. */
 #define GROUP_COLUMNS 512
 
-/* Panels of a tile of packing; at most so many strips of a tile of products. */
+/* Panels of a tile of packing, or elements of the depth. A tile of products has as
+ * many strips as leave so many tiles, which then end together, and not more than
+ * the last number here. */
 #define PACK_TILE 2
+#define PACK_DEPTH PANEL_DEPTH_STEP
+#define MIN_TILES 32
 #define MAX_TILE_STRIPS 4
 
 /* With fewer strips the depth is cut, into at most so many pieces, none smaller
@@ -67,20 +71,47 @@ panel_bytes (const MblmBlocks *blocks, size_t depth)
   return steps * PANEL_DEPTH_STEP * blocks->lanes * blocks->size;
 }
 
-/* Panels [panel, end) of the chunk. */
+/* Elements [from, end) of the depth of panels [panel, end_panel) of the chunk. */
 static void
-pack_panels (const Job *self, size_t panel, size_t end)
+pack_panels (
+    const Job *self, size_t panel, size_t end_panel, size_t from, size_t end)
 {
   const MblmBlocks *blocks = self->blocks;
+  size_t bytes = panel_bytes (blocks, self->depth);
 
-  for (; panel < end; panel++) {
+  for (; panel < end_panel; panel++) {
     size_t at = panel * blocks->lanes;
 
     blocks->pack_panel (
-        self->panels + panel * panel_bytes (blocks, self->depth), &self->packed,
-        self->first + at, min_size (blocks->lanes, self->chunk - at), self->col,
-        self->depth);
+        self->panels + panel * bytes + from * blocks->lanes * blocks->size,
+        &self->packed, self->first + at,
+        min_size (blocks->lanes, self->chunk - at), self->col + from,
+        end - from);
   }
+}
+
+/* The whole chunk in tiles of whole panels, or, where it lies across, of the
+ * depth: then each row of memory is read in one go. */
+static size_t
+pack_tiles (const Job *self)
+{
+  return self->packed.across
+      ? divide_up (self->depth, PACK_DEPTH)
+      : divide_up (self->chunk, self->blocks->lanes * PACK_TILE);
+}
+
+static void
+pack_some (const Job *self, size_t tile)
+{
+  size_t panels = divide_up (self->chunk, self->blocks->lanes);
+  size_t panel = tile * PACK_TILE, from = tile * PACK_DEPTH;
+
+  if (self->packed.across)
+    pack_panels (
+        self, 0, panels, from, min_size (self->depth, from + PACK_DEPTH));
+  else
+    pack_panels (
+        self, panel, min_size (panels, panel + PACK_TILE), 0, self->depth);
 }
 
 /* `rows` rows of `count` sums, `stride` apart, to the rows from `row` and columns
@@ -96,11 +127,11 @@ store_rows (const Job *self, float *sums, size_t stride, size_t rows,
     float *so_far = self->sums.data + (row + i) * self->sums.stride + col;
 
     if (self->begun && !finish) {
-      finish_add (so_far, sums, count);
+      finish_add (so_far, so_far, sums, count);
       continue;
     }
     if (self->begun)
-      finish_add (sums, so_far, count);
+      finish_add (sums, so_far, sums, count);
     if (finish)
       finish_row (finish, row + i, sums, col, count,
           entry_at (finish->type, p->out, (row + i) * p->out_stride));
@@ -183,11 +214,7 @@ multiply_rows (const Job *self, size_t row, size_t end)
 static void
 pack_tile (const void *data, size_t tile, unsigned worker)
 {
-  const Job *self = data;
-  size_t panels = divide_up (self->chunk, self->blocks->lanes);
-
-  pack_panels (
-      self, tile * PACK_TILE, min_size (panels, (tile + 1) * PACK_TILE));
+  pack_some (data, tile);
 }
 
 static void
@@ -205,8 +232,7 @@ multiply_chunk (MblmQueue *queue, const Job *self)
 {
   double size = (double) self->chunk * (double) self->depth;
 
-  mblm_cpu_run (queue, divide_up (self->chunk, self->blocks->lanes * PACK_TILE),
-      size * PACK_WORK, pack_tile, self);
+  mblm_cpu_run (queue, pack_tiles (self), size * PACK_WORK, pack_tile, self);
   mblm_cpu_run (queue, divide_up (self->other.rows, self->tile_rows),
       size * (double) self->other.rows * MULTIPLY_WORK, multiply_tile, self);
 }
@@ -235,7 +261,7 @@ multiply_in_chunks (MblmQueue *queue, Job *self)
   /* What is added to `out`, or has not the type of `out`, can't pass through it
    * on the way to the activation. */
   if (split && p->finish &&
-      (p->finish->accumulate || p->finish->type != MBLM_TYPE_F32))
+      (p->finish->residual == p->out || p->finish->type != MBLM_TYPE_F32))
     apart = mblm_cpu_bytes (p->a.rows, sizeof (float) * p->b.rows);
   if (__builtin_add_overflow (panels, apart, &apart))
     apart = SIZE_MAX;
@@ -285,7 +311,8 @@ piece_tile (const void *data, size_t tile, unsigned worker)
   job.chunk = job.packed.rows;
   for (job.col = tile * self->length; job.col < end; job.col += job.depth) {
     job.depth = min_size (job.part, end - job.col);
-    pack_panels (&job, 0, divide_up (job.chunk, job.blocks->lanes));
+    for (size_t i = 0; i < pack_tiles (&job); i++)
+      pack_some (&job, i);
     multiply_rows (&job, 0, job.other.rows);
     job.begun = true;
   }
@@ -375,7 +402,7 @@ FN (product) (MblmQueue *queue, const Product *product)
     multiply_in_pieces (queue, &self);
     return;
   }
-  strips = divide_up (self.other.rows, self.blocks->rows) / 16;
+  strips = divide_up (self.other.rows, self.blocks->rows) / MIN_TILES;
   self.tile_rows = self.blocks->rows *
       max_size (1, min_size (strips, MAX_TILE_STRIPS));
   multiply_in_chunks (queue, &self);

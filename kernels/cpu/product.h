@@ -48,7 +48,8 @@ struct _MblmBlocks {
 
   /* Elements (row .. row + count - 1, col .. col + depth - 1) of an operand,
    * count <= `rows` or `lanes`, depth <= `depth`; what a panel lacks in
-   * lanes is zero. */
+   * lanes is zero. A panel's elements from d on, a multiple of
+   * PANEL_DEPTH_STEP, are a panel of their own, d * lanes * size bytes into it. */
   void (*pack_strip) (void *strip, const ProductOperand *from, size_t row,
       size_t count, size_t col, size_t depth);
   void (*pack_panel) (void *panel, const ProductOperand *from, size_t row,

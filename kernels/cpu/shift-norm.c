@@ -6,10 +6,41 @@
 
 #include "norms.h"
 
+/* Numbers that are rounded at once. */
+#define PIECE 512
+
+typedef struct {
+  RowTiles tiles;
+  void (*round) (uint16_t *to, const float *from, size_t n);
+} ShiftNorm;
+
+/* Entries of the result from `at` on = x * scale * gain; without x zeros. */
+static void
+give (const ShiftNorm *self, size_t at, const float *x, size_t width,
+    float scale, const float *gain)
+{
+  const MblmShiftNorm *a = self->tiles.args;
+  float piece[PIECE] = {0};
+
+  if (a->out_type == MBLM_TYPE_F32 && x)
+    scale_row (x, width, 0.0f, scale, gain, NULL, (float *) a->out + at);
+  else if (a->out_type == MBLM_TYPE_F32)
+    memset ((float *) a->out + at, 0, width * sizeof (float));
+  else
+    for (size_t i = 0; i < width; i += PIECE) {
+      size_t n = min_size (PIECE, width - i);
+
+      if (x)
+        scale_row (x + i, n, 0.0f, scale, gain + i, NULL, piece);
+      self->round ((uint16_t *) a->out + at + i, piece, n);
+    }
+}
+
 static void
 shift_norm_row (
-    const MblmShiftNorm *a, const float *x, const float *before, float *out)
+    const ShiftNorm *self, const float *x, const float *before, size_t at)
 {
+  const MblmShiftNorm *a = self->tiles.args;
   size_t second = a->width / 2, first = a->width - second;
   double sum = sum_row (x, first, 0.0f, true);
   double r;
@@ -19,11 +50,8 @@ shift_norm_row (
     sum += sum_row (before, second, 0.0f, true);
   r = sqrt (sum) / sqrt ((double) a->width);
   scale = (float) (1.0 / (r > a->epsilon ? r : a->epsilon));
-  scale_row (x, first, 0.0f, scale, a->gain, NULL, out);
-  if (before)
-    scale_row (before, second, 0.0f, scale, a->gain + first, NULL, out + first);
-  else
-    memset (out + first, 0, second * sizeof (*out));
+  give (self, at, x, first, scale, a->gain);
+  give (self, at + first, before, second, scale, a->gain + first);
 }
 
 /* The second part of the row before the first of sequence b, or NULL. */
@@ -36,26 +64,28 @@ shift_carry (const MblmShiftNorm *a, size_t b)
 static void
 shift_norm_tile (const void *data, size_t tile, unsigned worker)
 {
-  const RowTiles *tiles = data;
-  const MblmShiftNorm *a = tiles->args;
-  size_t end = row_tiles_end (tiles, tile), w = a->width, first = w - w / 2;
+  const ShiftNorm *self = data;
+  const MblmShiftNorm *a = self->tiles.args;
+  size_t end = row_tiles_end (&self->tiles, tile);
+  size_t w = a->width, first = w - w / 2;
 
-  for (size_t i = row_tiles_first (tiles, tile); i < end; i++) {
+  for (size_t i = row_tiles_first (&self->tiles, tile); i < end; i++) {
     const float *x = a->x + i * w, *before = x + first;
 
     if (a->shift)
       before = i % a->rows > 0 ? before - w : shift_carry (a, i / a->rows);
-    shift_norm_row (a, x, before, a->out + i * w);
+    shift_norm_row (self, x, before, i * w);
   }
 }
 
 void
 FN (shift_norm) (MblmQueue *queue, const MblmShiftNorm *a)
 {
-  RowTiles tiles = row_tiles (a, a->batch * a->rows, a->width);
+  ShiftNorm self = {.tiles = row_tiles (a, a->batch * a->rows, a->width),
+      .round = queue->device->ops.round_bf16};
   size_t second = a->width / 2;
 
-  run_norm_rows (queue, &tiles, a->width, shift_norm_tile);
+  run_norm_rows (queue, &self.tiles, a->width, shift_norm_tile);
   if (!a->shift || !a->carry.to)
     return;
   for (size_t b = 0; b < a->batch; b++) {

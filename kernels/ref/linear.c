@@ -6,42 +6,11 @@
 
 #include "ref.h"
 
-/* x as one of the type: as bfloat16 the nearest, of two the even one.
- * Not-a-numbers stay so. */
-static float
-nearest (MblmType type, double x)
-{
-  float value = (float) x;
-  uint32_t bits;
-
-  if (type == MBLM_TYPE_F32)
-    return value;
-  memcpy (&bits, &value, sizeof (bits));
-  bits = isnan (value) ? bits | 0x00400000 : bits + 0x7fff + (bits >> 16 & 1);
-  bits &= 0xffff0000;
-  memcpy (&value, &bits, sizeof (value));
-  return value;
-}
-
 /* What a product takes of an operand. */
 static double
 operand (MblmType product, double x)
 {
-  return product == MBLM_TYPE_F32 ? x : nearest (product, x);
-}
-
-/* Entry i of memory of the type becomes x. */
-static void
-set (MblmType type, void *data, size_t i, double x)
-{
-  float value = nearest (type, x);
-  uint32_t bits;
-
-  memcpy (&bits, &value, sizeof (bits));
-  if (type == MBLM_TYPE_F32)
-    ((float *) data)[i] = value;
-  else
-    ((uint16_t *) data)[i] = (uint16_t) (bits >> 16);
+  return product == MBLM_TYPE_F32 ? x : ref_nearest (product, x);
 }
 
 /* The entry [row, col] of the weight as the product takes it. */
@@ -92,11 +61,11 @@ ref_linear (MblmQueue *queue, const MblmLinear *a)
       if (a->bias)
         sum += a->bias[j];
       if (a->before)
-        set (a->out_type, a->before, i * n + j, sum);
+        ref_set (a->out_type, a->before, i * n + j, sum);
       sum = activate (a->activation, sum);
-      if (a->accumulate)
-        sum += ref_get (a->out_type, a->out, out);
-      set (a->out_type, a->out, out, sum);
+      if (a->residual)
+        sum += a->residual[out];
+      ref_set (a->out_type, a->out, out, sum);
     }
 }
 
@@ -124,7 +93,7 @@ gradient_of_x (const MblmLinearBackward *a)
         sum *= gelu_slope (ref_get (f->x_type, a->before, i * k + l));
       if (a->accumulate)
         sum += ref_get (a->d_x_type, a->d_x, at);
-      set (a->d_x_type, a->d_x, at, sum);
+      ref_set (a->d_x_type, a->d_x, at, sum);
     }
 }
 

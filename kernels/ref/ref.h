@@ -86,6 +86,37 @@ ref_get (MblmType type, const void *data, size_t i)
   return value;
 }
 
+/* x as one of the type: as bfloat16 the nearest, of two the even one.
+ * Not-a-numbers stay so. */
+static inline float
+ref_nearest (MblmType type, double x)
+{
+  float value = (float) x;
+  uint32_t bits;
+
+  if (type == MBLM_TYPE_F32)
+    return value;
+  memcpy (&bits, &value, sizeof (bits));
+  bits = isnan (value) ? bits | 0x00400000 : bits + 0x7fff + (bits >> 16 & 1);
+  bits &= 0xffff0000;
+  memcpy (&value, &bits, sizeof (value));
+  return value;
+}
+
+/* Entry i of memory of the type becomes x. */
+static inline void
+ref_set (MblmType type, void *data, size_t i, double x)
+{
+  float value = ref_nearest (type, x);
+  uint32_t bits;
+
+  memcpy (&bits, &value, sizeof (bits));
+  if (type == MBLM_TYPE_F32)
+    ((float *) data)[i] = value;
+  else
+    ((uint16_t *) data)[i] = (uint16_t) (bits >> 16);
+}
+
 /* An entry of a weight. */
 static inline double
 ref_matrix_at (const MblmMatrix *m, size_t row, size_t col)

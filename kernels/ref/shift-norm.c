@@ -10,11 +10,11 @@
 
 #include "ref.h"
 
-/* out = s / max (||s|| / sqrt (width), epsilon) * gain for
+/* Entries of out from `at` on = s / max (||s|| / sqrt (width), epsilon) * gain for
  * s = (x[0 .. own - 1], before[0 .. width - own - 1]). */
 static void
 norm_row (const MblmShiftNorm *a, const float *x, const double *before,
-    size_t own, float *out)
+    size_t own, size_t at)
 {
   double squares = 0.0, r, scale;
 
@@ -28,7 +28,7 @@ norm_row (const MblmShiftNorm *a, const float *x, const double *before,
   for (size_t j = 0; j < a->width; j++) {
     double s = j < own ? x[j] : before[j - own];
 
-    out[j] = (float) (s * scale * a->gain[j]);
+    ref_set (a->out_type, a->out, at + j, s * scale * a->gain[j]);
   }
 }
 
@@ -47,10 +47,10 @@ ref_shift_norm (MblmQueue *queue, const MblmShiftNorm *a)
   for (size_t b = 0; b < a->batch; b++) {
     ref_state_load (&before, b);
     for (size_t t = 0; t < a->rows; t++) {
-      const float *x = a->x + (b * a->rows + t) * a->width; /* [width] */
-      float *out = a->out + (b * a->rows + t) * a->width;   /* [width] */
+      size_t at = (b * a->rows + t) * a->width;
+      const float *x = a->x + at; /* [width] */
 
-      norm_row (a, x, before.now, own, out);
+      norm_row (a, x, before.now, own, at);
       for (size_t j = 0; j < shifted; j++)
         before.now[j] = x[own + j];
     }

@@ -17,10 +17,11 @@ typedef struct {
   MblmType type;
   size_t rows, n, k, x_stride, out_stride;
   MblmActivation activation;
-  bool bias, accumulate, keep; /* `keep`: what is before the activation */
+  bool bias, residual, in_place,
+      keep; /* `keep`: what is before the activation */
   MblmType product, x_type, out_type;
-  size_t first;                              /* the row to begin with */
-  size_t weight, bias_at, x, out, before_at; /* offsets */
+  size_t first; /* the row to begin with */
+  size_t weight, bias_at, x, residual_at, out, before_at; /* offsets */
 } Linear;
 
 static void
@@ -33,7 +34,9 @@ run_linear (const Target *t, char *memory, const void *data)
           .weight = matrix_at (memory, s->weight, s->type, s->n, s->k),
           .bias = s->bias ? AT (memory, s->bias_at) : NULL,
           .activation = s->activation,
-          .accumulate = s->accumulate,
+          .residual = s->residual
+              ? AT (memory, s->residual_at) + s->first * s->out_stride
+              : NULL,
           .rows = s->rows,
           .x = ENTRY_AT (memory, s->x, s->x_type, s->first * s->x_stride),
           .x_type = s->x_type,
@@ -66,15 +69,21 @@ linear_case (Check *check, Fill fill, Linear *s)
       s->type == MBLM_TYPE_BF16 ? "bf16" : "f32", s->rows, s->n, s->k,
       s->product == MBLM_TYPE_BF16 ? ", in bf16" : "",
       name_types (s->x_type, s->out_type), s->bias ? ", bias" : "",
-      s->activation ? ", gelu" : "", s->accumulate ? ", accumulate" : "");
+      s->activation ? ", gelu" : "",
+      s->in_place       ? ", in place"
+          : s->residual ? ", residual"
+                        : "");
 
   s->weight = case_matrix (c, s->type, s->n, s->k, -LARGE, LARGE);
   if (s->bias)
     s->bias_at = case_input (c, 1, s->n, s->n, -LARGE, LARGE);
   s->x = case_typed_input (
       c, s->x_type, s->rows, s->k, s->x_stride, -LARGE, LARGE);
-  if (s->accumulate) {
-    s->out = case_input (c, s->rows, s->n, s->out_stride, -LARGE, LARGE);
+  if (s->residual)
+    s->residual_at = case_input (
+        c, s->rows, s->n, s->out_stride, -LARGE, LARGE);
+  if (s->in_place) {
+    s->out = s->residual_at;
     case_in_place (c, "out", s->out, s->rows, s->n, s->out_stride, s->k + 1);
   } else {
     s->out = case_typed_output (
@@ -106,13 +115,14 @@ random_linear (Check *check, size_t rows, size_t n, size_t k)
       .out_stride = n + (check_coin (check) ? check_size (check, 0, 40) : 0),
       .activation = check_coin (check) ? MBLM_ACTIVATION_GELU : 0,
       .bias = check_coin (check),
-      .accumulate = check_coin (check),
+      .residual = check_coin (check),
       .keep = check_coin (check),
       .product = check_coin (check) ? MBLM_TYPE_BF16 : MBLM_TYPE_F32,
   };
 
   s.x_type = random_type (check, s.product);
-  s.out_type = s.accumulate ? MBLM_TYPE_F32 : random_type (check, s.product);
+  s.in_place = s.residual && check_coin (check);
+  s.out_type = s.in_place ? MBLM_TYPE_F32 : random_type (check, s.product);
   return s;
 }
 

@@ -159,6 +159,7 @@ bench_rms_norm (Check *check)
 typedef struct {
   size_t batch, rows, width;
   bool shift;
+  MblmType out_type;
   CarryBuffers carry;
   size_t x, gain, out; /* offsets */
 } ShiftNorm;
@@ -180,6 +181,7 @@ run_shift_norm (const Target *t, char *memory, const void *data)
           .gain = AT (memory, s->gain),
           .epsilon = 1e-8f,
           .out = AT (memory, s->out),
+          .out_type = s->out_type,
       });
 }
 
@@ -187,12 +189,15 @@ static Case *
 shift_norm_case (Check *check, Fill fill, CarryKind kind, ShiftNorm *s)
 {
   size_t rows = s->batch * s->rows;
-  Case *c = case_new (check, fill, "batch %zu, rows %zu, width %zu%s, carry %d",
-      s->batch, s->rows, s->width, s->shift ? ", shift" : "", kind);
+  Case *c = case_new (check, fill,
+      "batch %zu, rows %zu, width %zu%s%s, carry %d", s->batch, s->rows,
+      s->width, s->shift ? ", shift" : "",
+      s->out_type == MBLM_TYPE_BF16 ? ", out bf16" : "", kind);
 
   s->x = case_input (c, rows, s->width, s->width, -LARGE, LARGE);
   s->gain = case_input (c, 1, s->width, s->width, -LARGE, LARGE);
-  s->out = case_output (c, "out", rows, s->width, s->width, s->width);
+  s->out = case_typed_output (
+      c, "out", s->out_type, rows, s->width, s->width, s->width);
   case_carry (c, &s->carry, kind, s->batch, s->width / 2, -LARGE, LARGE, 0);
   return c;
 }
@@ -204,8 +209,9 @@ check_shift_norm (Check *check)
     ShiftNorm s = {
         .batch = check_size (check, 0, i % 8 ? 8 : CARRY_MOST),
         .rows = check_size (check, 0, i % 8 == 1 ? 400 : 20),
-        .width = check_size (check, 1, 400),
+        .width = check_size (check, 1, i % 8 == 2 ? 2000 : 400),
         .shift = i % 4 > 0,
+        .out_type = check_coin (check) ? MBLM_TYPE_BF16 : MBLM_TYPE_F32,
     };
     CarryKind kind = s.shift ? i % CARRY_KINDS : CARRY_NONE;
     Case *c = shift_norm_case (check, (i / 2) % FILL_KINDS, kind, &s);

@@ -95,7 +95,7 @@ test_shape (gconstpointer data)
   Product self = {
       .forward = {.weight = {weight, MBLM_TYPE_F32, s->n, s->k},
           .bias = s->bias ? bias : NULL,
-          .accumulate = s->accumulate,
+          .residual = s->accumulate ? out : NULL,
           .rows = s->rows,
           .x = x,
           .x_stride = x_stride,

@@ -115,7 +115,7 @@ test_linear (void)
         expected[i * N + j] += x[i * (K + GAP) + k] * w[j * K + k];
   ref->linear (queue,
       &(MblmLinear){.weight = {w, MBLM_TYPE_F32, N, K},
-          .accumulate = true,
+          .residual = out,
           .rows = ROWS,
           .x = x,
           .x_stride = K + GAP,
