@@ -191,10 +191,10 @@ read_state (const Ssd &a, SsdTiles &tiles, SsdPiece piece, const float *s,
 
   ssd_multiply<true, true> (
       tiles, a.state,
-      [&] (size_t n, unsigned i) {
+      [&] (unsigned n, unsigned i) {
         return i < piece.count ? c[i * a.xbc_stride + n] : 0.0f;
       },
-      [&] (size_t n, unsigned p) {
+      [&] (unsigned n, unsigned p) {
         return p < channels ? s[p * a.state + n] : 0.0f;
       },
       sum);
@@ -220,15 +220,20 @@ __launch_bounds__ (SSD_THREADS, 3) chunks_kernel (Ssd a, float *y)
   SsdSum sum = {};
 
   ssd_copy_steps (&a.steps[tile], &steps);
-  ssd_decay_square (steps.link, products, cbl);
+  for (unsigned i = threadIdx.x; i < SSD_CHUNK * SSD_LINE; i += SSD_THREADS)
+    cbl[i] = 0.0f;
+  __syncthreads ();
+  ssd_decays (steps.link, [&] (unsigned i, unsigned j, SsdDecay decay) {
+    cbl[i * SSD_LINE + j] = decay.times (products[i * SSD_CHUNK + j]);
+  });
   if (ssd_has_state (a, tile / a.heads))
     read_state (a, tiles, piece,
         a.states + (tile * a.head_dim + first_p) * a.state, channels, steps.pre,
         sum);
   ssd_multiply<true, false> (
       tiles, piece.count,
-      [&] (size_t j, unsigned i) { return cbl[i * SSD_LINE + j]; },
-      [&] (size_t j, unsigned p) {
+      [&] (unsigned j, unsigned i) { return cbl[i * SSD_LINE + j]; },
+      [&] (unsigned j, unsigned p) {
         return p < channels ? steps.dt[j] * x[j * a.xbc_stride + p] : 0.0f;
       },
       sum);

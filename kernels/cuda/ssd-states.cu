@@ -130,10 +130,10 @@ __launch_bounds__ (SSD_THREADS, 3) products_kernel (Ssd a)
 
   ssd_multiply<true, true> (
       tiles, a.state,
-      [&] (size_t n, unsigned i) {
+      [&] (unsigned n, unsigned i) {
         return i < piece.count ? c[i * a.xbc_stride + n] : 0.0f;
       },
-      [&] (size_t n, unsigned j) {
+      [&] (unsigned n, unsigned j) {
         return j < piece.count ? b[j * a.xbc_stride + n] : 0.0f;
       },
       sum);
@@ -184,11 +184,11 @@ __launch_bounds__ (SSD_THREADS, 3) outer_kernel (Ssd a, SsdOuter outer)
   __syncthreads ();
   ssd_multiply<false, false> (
       tiles, piece.count,
-      [&] (size_t j, unsigned p) {
+      [&] (unsigned j, unsigned p) {
         return p < p_count ? weight[j].times (left[j * outer.left_stride + p])
                            : 0.0f;
       },
-      [&] (size_t j, unsigned n) {
+      [&] (unsigned j, unsigned n) {
         return n < n_count ? right[j * a.xbc_stride + n] : 0.0f;
       },
       sum);

@@ -230,11 +230,11 @@ ssd_place_of (unsigned e)
 
 template <bool DEEP, typename F>
 __device__ static inline void
-ssd_load (float (&ahead)[SSD_EACH], size_t from, size_t depth, const F &f)
+ssd_load (float (&ahead)[SSD_EACH], unsigned from, unsigned depth, const F &f)
 {
 #pragma unroll
   for (unsigned e = 0; e < SSD_EACH; e++) {
-    size_t k = from + ssd_depth_of<DEEP> (e);
+    unsigned k = from + ssd_depth_of<DEEP> (e);
 
     ahead[e] = k < depth ? f (k, ssd_place_of<DEEP> (e)) : 0.0f;
   }
@@ -284,16 +284,15 @@ ssd_multiply_tile (const float (&a)[SSD_DEPTH][SSD_TILE_LINE],
  * every place of a tile and are 0 where nothing is. All threads take part. */
 template <bool DEEP_A, bool DEEP_B, typename A, typename B>
 __device__ static inline void
-ssd_multiply (
-    SsdTiles &tiles, size_t depth, const A &a, const B &b, SsdSum &sum)
+ssd_multiply (SsdTiles &tiles, size_t all, const A &a, const B &b, SsdSum &sum)
 {
   float ahead_a[SSD_EACH], ahead_b[SSD_EACH];
-  unsigned now = 0;
+  unsigned depth = (unsigned) all, now = 0;
 
   __syncthreads ();
   ssd_load<DEEP_A> (ahead_a, 0, depth, a);
   ssd_load<DEEP_B> (ahead_b, 0, depth, b);
-  for (size_t k = 0; k < depth; k += SSD_DEPTH, now ^= 1) {
+  for (unsigned k = 0; k < depth; k += SSD_DEPTH, now ^= 1) {
     ssd_fill<DEEP_A> (tiles.a[now], ahead_a);
     ssd_fill<DEEP_B> (tiles.b[now], ahead_b);
     __syncthreads ();
@@ -321,24 +320,23 @@ ssd_store (float *to, const float (&value)[4], size_t count)
 /* Decays inside a chunk                                                     */
 /* ------------------------------------------------------------------------- */
 
-/* out [SSD_CHUNK, SSD_LINE] = L times x [SSD_CHUNK, SSD_CHUNK]: a thread has half
- * of a column. */
+/* Calls f (i, j, L[i, j]) for all i >= j: a thread has half of a column. */
+template <typename F>
 __device__ static inline void
-ssd_decay_square (const float *link, const float *x, float *out)
+ssd_decays (const float *link, const F &f)
 {
   unsigned j = threadIdx.x % SSD_CHUNK;
   unsigned first = threadIdx.x / SSD_CHUNK * (SSD_CHUNK / 2);
-  SsdProduct decay;
+  SsdProduct product;
 
   for (unsigned i = j + 1; i < first; i++)
-    decay.multiply (link[i]);
+    product.multiply (link[i]);
 #pragma unroll 8
   for (unsigned i = first; i < first + SSD_CHUNK / 2; i++) {
-    float product = x[i * SSD_CHUNK + j];
-
     if (i > j)
-      decay.multiply (link[i]);
-    out[i * SSD_LINE + j] = i < j ? 0.0f : decay.decay ().times (product);
+      product.multiply (link[i]);
+    if (i >= j)
+      f (i, j, product.decay ());
   }
 }
 

@@ -1,0 +1,395 @@
+/* ssd-scan-backward.cu: the gradient of Mamba-2's scan.
+ *
+ * Copyright (C) 2026 The gst-mblm authors
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * The formulas are in ssd-backward.h. The groups of a sequence go backward in time.
+ * The states before a group are kept by a forward pass; those before its chunks are
+ * found again, as are the gradients of those after, and then all chunks of the
+ * group are worked on at once. What is summed over heads is summed in the order of
+ * the heads, in parts and then over these.
+ */
+
+#include "ssd-backward.h"
+#include "sums.h"
+
+#define THREADS 256
+#define HEADS_TOGETHER 4 /* of a part */
+
+/* ------------------------------------------------------------------------- */
+/* Outputs                                                                   */
+/* ------------------------------------------------------------------------- */
+
+/* Sums K over the heads: blocks along a square, and for each piece. */
+__global__ static void
+sum_k_kernel (const float *k, size_t heads, float *k_sum)
+{
+  size_t square = SSD_CHUNK * SSD_CHUNK, at = mblm_cuda_thread ();
+  float sum = 0.0f;
+
+  k += blockIdx.y * heads * square + at;
+#pragma unroll 4
+  for (size_t h = 0; h < heads; h++)
+    sum += k[h * square];
+  k_sum[blockIdx.y * square + at] = sum;
+}
+
+/* Blocks: piece, part of the state, d_B or d_C. */
+__global__ static void
+__launch_bounds__ (SSD_THREADS, 3) common_kernel (Ssd a, SsdBack back)
+{
+  __shared__ SsdTiles tiles;
+  size_t index = blockIdx.x, pieces = gridDim.x;
+  size_t first_n = blockIdx.y * SSD_TILE, numbers = a.state - first_n;
+  bool is_c = blockIdx.z > 0;
+  float *out = is_c ? back.d_c : back.d_b;
+  SsdPiece piece = ssd_piece (a, index);
+  const float *k = back.k_sum + index * SSD_CHUNK * SSD_CHUNK;
+  const float *right = (is_c ? a.b : a.c) + piece.row * a.xbc_stride + first_n;
+  auto right_at = [&] (unsigned j, unsigned n) {
+    return n < numbers ? right[j * a.xbc_stride + n] : 0.0f;
+  };
+  SsdSum sum = {};
+
+  if (!out)
+    return;
+  if (is_c)
+    ssd_multiply<true, false> (
+        tiles, piece.count,
+        [&] (unsigned j, unsigned i) { return k[i * SSD_CHUNK + j]; }, right_at,
+        sum);
+  else
+    ssd_multiply<false, false> (
+        tiles, piece.count,
+        [&] (unsigned i, unsigned j) { return k[i * SSD_CHUNK + j]; }, right_at,
+        sum);
+#pragma unroll
+  for (unsigned r = 0; r < 8; r++) {
+    size_t i = ssd_row (r), n = ssd_column ();
+
+    if (i >= piece.count || n >= numbers)
+      continue;
+    for (size_t part = 0; part < back.parts; part++) {
+      const float *common = back.common +
+          (((is_c ? back.parts : 0) + part) * pieces + index) * SSD_CHUNK *
+              a.state +
+          i * a.state + first_n + n;
+
+#pragma unroll
+      for (unsigned q = 0; q < 4; q++)
+        if (n + q < numbers)
+          sum[r][q] += common[q];
+    }
+    ssd_store (out + (piece.row + i) * back.d_xbc_stride + first_n + n, sum[r],
+        numbers - n);
+  }
+}
+
+/* pre[last] <S, G>, for all threads. */
+__device__ static float
+sum_through (const Ssd &a, const SsdBack &back, size_t tile, float *shared)
+{
+  size_t matrix = a.head_dim * a.state, piece = tile / a.heads;
+  const float *s = a.states + tile * matrix;
+  const float *d = back.d_states + tile * matrix;
+  float sum = 0.0f;
+
+  if (!ssd_has_state (a, piece) || !ssd_has_gradient (a, back, piece))
+    return 0.0f;
+#pragma unroll 4
+  for (size_t i = threadIdx.x; i < matrix; i += SSD_THREADS)
+    sum = fmaf (s[i], d[i], sum);
+  return a.steps[tile].total.times (mblm_cuda_block_sum (sum, shared));
+}
+
+/* The gradient of the logarithm of the decay of step t. */
+__device__ static float
+d_log_of (const Ssd &a, const SsdPiece &piece, unsigned t, const float *u,
+    const float *v, float through, float inside)
+{
+  size_t of_sequence = (piece.row + t) % a.rows % a.sequence;
+  unsigned end = (unsigned) min_size (
+      piece.count, t + (a.sequence - of_sequence));
+  float before = 0.0f, after = 0.0f;
+
+  for (unsigned j = 0; j < t; j++)
+    before += v[j];
+  for (unsigned i = t; i < end; i++)
+    after += u[i];
+  return through + after + before + inside;
+}
+
+/* u[i] of a tile: the sum over the parts of the state. */
+__device__ static float
+u_of (const Ssd &a, const SsdBack &back, size_t tile, unsigned i)
+{
+  size_t tiles = gridDim.x;
+  float sum = 0.0f;
+
+  for (size_t part = 0; part < divide_up (a.state, SSD_TILE); part++)
+    sum += back.u[(part * tiles + tile) * SSD_CHUNK + i];
+  return sum;
+}
+
+/* A block has a tile, a thread a step; the others help with <S, G>. */
+__global__ static void
+__launch_bounds__ (SSD_THREADS) steps_back_kernel (Ssd a, SsdBack back)
+{
+  __shared__ float shared[SSD_THREADS / MBLM_CUDA_WARP];
+  __shared__ float u[SSD_CHUNK], v[SSD_CHUNK];
+  size_t tile = blockIdx.x, tiles = gridDim.x, h = tile % a.heads;
+  SsdPiece piece = ssd_piece (a, tile / a.heads);
+  const SsdRows *rows = &back.rows[tile];
+  float through = sum_through (a, back, tile, shared), rate;
+  float d_delta = 0.0f, d_a_log = 0.0f, d_skip = 0.0f;
+  unsigned t = threadIdx.x;
+
+  if (t < SSD_CHUNK) {
+    u[t] = u_of (a, back, tile, t);
+    v[t] = rows->v[t];
+  }
+  __syncthreads ();
+  if (t < piece.count) {
+    float raw = a.delta[(piece.row + t) * a.delta_stride + h] + a.delta_bias[h];
+    float slope = raw > 20.0f ? 1.0f : 1.0f / (1.0f + expf (-raw)), d_log;
+
+    rate = -expf (a.a_log[h]);
+    d_log = rate * d_log_of (a, piece, t, u, v, through, rows->inside[t]);
+    d_delta = (rows->xw[t] + d_log) * slope;
+    d_a_log = d_log * a.steps[tile].dt[t];
+    d_skip = rows->skip[t];
+    if (back.d_delta)
+      back.d_delta[(piece.row + t) * back.d_delta_stride + h] = d_delta;
+  }
+  d_delta = mblm_cuda_block_sum (d_delta, shared);
+  d_a_log = mblm_cuda_block_sum (d_a_log, shared);
+  d_skip = mblm_cuda_block_sum (d_skip, shared);
+  if (t == 0) {
+    back.sums[tile] = d_delta;
+    back.sums[tiles + tile] = d_a_log;
+    back.sums[2 * tiles + tile] = d_skip;
+  }
+}
+
+/* ------------------------------------------------------------------------- */
+/* Groups                                                                    */
+/* ------------------------------------------------------------------------- */
+
+/* Parts of the scratch memory, and what lies there. */
+struct Parts {
+  size_t steps, products, states, d_states, kept, running, k, k_sum, rows, u,
+      common, sums, heads_sum, starts, starts_sum;
+};
+
+struct Backward {
+  const MblmSsdScanBackward *a;
+  MblmCudaScratch scratch;
+  SsdPlan plan;
+  Parts parts;
+  Ssd ssd;
+  SsdBack back;
+  size_t size; /* of the state of a unit */
+  float *kept; /* [groups - 1, units, size]: before the groups but the first */
+  float *running; /* [units, size]: the gradient between two groups */
+  float *starts;  /* [units, size]: the gradients of a shared start */
+  bool wants_start;
+};
+
+/* What the state needs that the chunks see or leave. */
+static void
+find_states (Backward *self, const MblmCudaCarry *carry, size_t group, bool on)
+{
+  MblmQueue *queue = self->scratch.queue;
+  const Ssd *a = &self->ssd;
+  size_t kept = self->plan.units * self->size;
+  bool adds = a->all_chunks > 1;
+
+  mblm_cuda_ssd_steps (queue, a);
+  if (adds)
+    mblm_cuda_ssd_states (queue, a);
+  if (adds || !a->from_zeros)
+    mblm_cuda_ssd_pass (queue, a, carry,
+        group > 0 ? self->kept + (group - 1) * kept : NULL,
+        on ? self->kept + group * kept : NULL, adds);
+}
+
+static void
+find_gradients (
+    Backward *self, const MblmCudaCarryGradient *gradient, size_t group)
+{
+  MblmQueue *queue = self->scratch.queue;
+  const Ssd *a = &self->ssd;
+  const SsdBack *back = &self->back;
+  bool adds = a->all_chunks > 1 || self->wants_start;
+  bool is_last = group + 1 == self->plan.groups;
+
+  if (adds)
+    mblm_cuda_ssd_gradients (queue, a, back->d_y, back->d_states);
+  if (adds || !back->to_zeros)
+    mblm_cuda_ssd_pass_back (queue, a, back->d_states, gradient,
+        is_last ? NULL : self->running, group > 0 ? self->running : NULL, adds);
+}
+
+static void
+add_sums (Backward *self)
+{
+  const MblmSsdScanBackward *a = self->a;
+  size_t heads = self->ssd.heads, pieces = self->ssd.units * self->ssd.chunks;
+  float *to[] = {a->d_delta_bias, a->d_a_log, a->d_skip};
+
+  for (size_t i = 0; i < 3; i++)
+    mblm_cuda_sum_rows_to (&self->scratch, self->parts.heads_sum,
+        self->back.sums + i * pieces * heads, pieces, heads, heads, to[i]);
+}
+
+static void
+run_group (Backward *self, const MblmCudaCarry *carry,
+    const MblmCudaCarryGradient *gradient, size_t group)
+{
+  MblmQueue *queue = self->scratch.queue;
+  const Ssd *a = &self->ssd;
+  const SsdBack *back = &self->back;
+  unsigned pieces = (unsigned) (a->units * a->chunks);
+  dim3 squares (SSD_CHUNK * SSD_CHUNK / THREADS, pieces);
+
+  find_states (self, carry, group, false);
+  find_gradients (self, gradient, group);
+  mblm_cuda_ssd_products (queue, a);
+  mblm_cuda_ssd_chunks_back (queue, a, back);
+  mblm_cuda_ssd_common_back (queue, a, back);
+  mblm_cuda_launch (queue, sum_k_kernel, pieces ? squares : dim3 (0), THREADS,
+      0, back->k, a->heads, back->k_sum);
+  mblm_cuda_launch (queue, common_kernel,
+      dim3 (pieces, (unsigned) divide_up (a->state, SSD_TILE), 2), SSD_THREADS,
+      0, *a, *back);
+  mblm_cuda_launch (queue, steps_back_kernel, pieces * (unsigned) a->heads,
+      SSD_THREADS, 0, *a, *back);
+  add_sums (self);
+}
+
+/* The units of a piece of the batch. */
+static void
+run_units (Backward *self, const MblmCudaCarry *carry)
+{
+  const MblmSsdScanBackward *a = self->a;
+  const MblmCarry *from = &a->forward.carry;
+  size_t groups = self->plan.groups;
+  MblmCudaCarryGradient gradient;
+
+  mblm_cuda_carry_gradient_piece (
+      &gradient, from, &a->d_carry, carry, NULL, self->size);
+  gradient.rows = mblm_cuda_carry_sums (from, &a->d_carry) ? self->starts
+                                                           : NULL;
+  for (size_t group = 0; group + 1 < groups; group++) {
+    mblm_cuda_ssd_group (
+        &self->plan, carry->first, carry->count, group, &self->ssd);
+    find_states (self, carry, group, true);
+  }
+  for (size_t group = groups; group-- > 0;) {
+    mblm_cuda_ssd_group (
+        &self->plan, carry->first, carry->count, group, &self->ssd);
+    run_group (self, carry, &gradient, group);
+  }
+  if (gradient.rows)
+    mblm_cuda_sum_rows_to (&self->scratch, self->parts.starts_sum, self->starts,
+        carry->count, self->size, self->size, a->d_carry.from[0]);
+}
+
+/* ------------------------------------------------------------------------- */
+/* All of it                                                                 */
+/* ------------------------------------------------------------------------- */
+
+static size_t
+add_floats (Backward *self, size_t count, size_t times = 1, size_t more = 1)
+{
+  return mblm_cuda_part (&self->scratch,
+      mblm_cuda_count (mblm_cuda_count (count, times), more), sizeof (float));
+}
+
+static void
+plan_parts (Backward *self)
+{
+  const Ssd *a = &self->ssd;
+  const SsdPlan *plan = &self->plan;
+  size_t square = SSD_CHUNK * SSD_CHUNK, units = plan->units;
+  size_t pieces = mblm_cuda_ssd_pieces (plan);
+  size_t tiles = mblm_cuda_count (pieces, a->heads), groups = plan->groups;
+  bool sums = mblm_cuda_carry_sums (&self->a->forward.carry, &self->a->d_carry);
+  Parts *parts = &self->parts;
+
+  parts->steps = mblm_cuda_part (&self->scratch, tiles, sizeof (SsdSteps));
+  parts->rows = mblm_cuda_part (&self->scratch, tiles, sizeof (SsdRows));
+  parts->products = add_floats (self, pieces, square);
+  parts->states = add_floats (self, pieces, self->size);
+  parts->d_states = add_floats (self, pieces, self->size);
+  parts->kept = add_floats (self, groups - 1, units, self->size);
+  parts->running = add_floats (self, groups > 1 ? units : 0, self->size);
+  parts->k = add_floats (self, tiles, square);
+  parts->k_sum = add_floats (self, pieces, square);
+  parts->u = add_floats (
+      self, tiles, divide_up (a->state, SSD_TILE), SSD_CHUNK);
+  parts->common = add_floats (self, 2 * self->back.parts, pieces,
+      mblm_cuda_count (SSD_CHUNK, a->state));
+  parts->sums = add_floats (self, tiles, 3);
+  parts->heads_sum = mblm_cuda_sum_rows_part (&self->scratch, pieces, a->heads);
+  parts->starts = add_floats (self, sums ? units : 0, self->size);
+  parts->starts_sum = mblm_cuda_sum_rows_part (
+      &self->scratch, sums ? units : 0, self->size);
+}
+
+static void
+find_parts (Backward *self)
+{
+  const MblmCudaScratch *scratch = &self->scratch;
+  const Parts *parts = &self->parts;
+
+  self->ssd.steps = mblm_cuda_at<SsdSteps> (scratch, parts->steps);
+  self->ssd.products = mblm_cuda_at<float> (scratch, parts->products);
+  self->ssd.states = mblm_cuda_at<float> (scratch, parts->states);
+  self->back.d_states = mblm_cuda_at<float> (scratch, parts->d_states);
+  self->back.k = mblm_cuda_at<float> (scratch, parts->k);
+  self->back.k_sum = mblm_cuda_at<float> (scratch, parts->k_sum);
+  self->back.rows = mblm_cuda_at<SsdRows> (scratch, parts->rows);
+  self->back.u = mblm_cuda_at<float> (scratch, parts->u);
+  self->back.common = mblm_cuda_at<float> (scratch, parts->common);
+  self->back.sums = mblm_cuda_at<float> (scratch, parts->sums);
+  self->kept = mblm_cuda_at<float> (scratch, parts->kept);
+  self->running = mblm_cuda_at<float> (scratch, parts->running);
+  self->starts = mblm_cuda_at<float> (scratch, parts->starts);
+}
+
+void
+mblm_cuda_ssd_scan_backward (MblmQueue *queue, const MblmSsdScanBackward *a)
+{
+  const MblmSsdScan *f = &a->forward;
+  MblmCarry from = {f->carry.from, NULL, f->carry.shared};
+  bool own = f->carry.from && !f->carry.shared;
+  const float *start = from.from && from.shared && f->batch > 0 ? from.from[0]
+                                                                : NULL;
+  Backward self = {.a = a, .scratch = {queue}};
+  MblmCudaCarry carry;
+
+  self.plan = mblm_cuda_ssd_plan (
+      f, !own && !a->d_carry.to, true, own || a->d_carry.to, &self.ssd);
+  self.size = mblm_cuda_count (f->heads, f->head_dim, f->state);
+  self.wants_start = f->carry.from && a->d_carry.from;
+  self.back = SsdBack{.d_y = a->d_y,
+      .d_x = a->d_x,
+      .d_b = a->d_b,
+      .d_c = a->d_c,
+      .d_xbc_stride = a->d_xbc_stride,
+      .d_delta = a->d_delta,
+      .d_delta_stride = a->d_delta_stride,
+      .to_zeros = !a->d_carry.to,
+      .parts = divide_up (f->heads, HEADS_TOGETHER),
+      .together = HEADS_TOGETHER};
+  plan_parts (&self);
+  if (!mblm_cuda_begin (queue) || !mblm_cuda_scratch (&self.scratch))
+    return;
+  find_parts (&self);
+  for (size_t u = 0; u < self.ssd.all_units; u += carry.count) {
+    mblm_cuda_carry_piece (&carry, &from, start, u, self.ssd.all_units);
+    carry.count = min_size (carry.count, self.plan.units);
+    run_units (&self, &carry);
+  }
+}
