@@ -35,7 +35,8 @@ __launch_bounds__ (THREADS)
   float rate[4], h[4] = {}, d[4] = {}, span = 0.0f;
   float decays[4] = {1.0f, 1.0f, 1.0f, 1.0f};
 
-  selective_rates (s, p, rate);
+  selective_load (p, s.a.a_log, rate);
+  selective_rates (rate);
   for (size_t t = 0; t < p.rows; t += SELECTIVE_LANES) {
     SelectiveRow own = next;
     float dt = selective_softplus (own.delta), input = dt * own.x;
@@ -43,7 +44,7 @@ __launch_bounds__ (THREADS)
 
     next = selective_row<BACK, BACK> (s, p, t + SELECTIVE_LANES, d_y);
     if (t % SELECTIVE_TILE == 0)
-      selective_fill (s, p, t, &tile);
+      selective_fill<THREADS> (s, p, t, &tile);
     span += dt;
 #pragma unroll
     for (unsigned r = 0; r < SELECTIVE_LANES; r++) {
@@ -105,8 +106,9 @@ __launch_bounds__ (THREADS)
 
   if (!p.is_in)
     return;
-  selective_rates (s, p, rate);
+  selective_load (p, s.a.a_log, rate);
   selective_load (p, first_of (carry, blockIdx.y), h);
+  selective_rates (rate);
   for (size_t first = 0; first < s.pieces; first += BATCH) {
     float4 own[BATCH];
     float span[BATCH];

@@ -237,7 +237,7 @@ keep_states (const Backward &a, const SelectivePlace &p, const float (&rate)[4],
       break;
     next = selective_row<false, false> (a.s, p, t + SELECTIVE_LANES, NULL);
     if (t % SELECTIVE_TILE == 0)
-      selective_fill (a.s, p, t, tile);
+      selective_fill<THREADS> (a.s, p, t, tile);
     advance (rate, own, p.lane, *tile, t % SELECTIVE_TILE, h);
   }
 }
@@ -277,7 +277,7 @@ piece_backward (const Backward &a, const SelectivePlace &p, size_t row,
     if (t > 0)
       next = selective_row<true, true> (a.s, p, t - SELECTIVE_LANES, a.d_y);
     if (is_new)
-      selective_fill (a.s, p, first, tile);
+      selective_fill<THREADS> (a.s, p, first, tile);
     selective_unpack (kept[t / SELECTIVE_LANES * THREADS + threadIdx.x], h);
     group_backward (
         a, p, t, own, channel, *tile, (unsigned) (t - first), h, bc);
@@ -311,7 +311,7 @@ give_sums (const Backward &a, const SelectivePlace &p, const Channel &channel,
 
 /* Sequences i of a block, one after the other. */
 __global__ static void
-__launch_bounds__ (THREADS) backward_kernel (
+__launch_bounds__ (THREADS, 2) backward_kernel (
     Backward a, MblmCudaCarry carry, MblmCudaCarryGradient d_carry)
 {
   MBLM_CUDA_DYNAMIC (float4, kept);
@@ -322,7 +322,8 @@ __launch_bounds__ (THREADS) backward_kernel (
   Channel channel = {};
   float d_start[4] = {};
 
-  selective_rates (a.s, p, channel.rate);
+  selective_load (p, a.s.a.a_log, channel.rate);
+  selective_rates (channel.rate);
   channel.skip = p.is_in ? a.s.a.skip[p.e] : 0.0f;
   for (size_t i = first; i < end; i++, p.row += a.s.a.rows) {
     size_t slot = selective_slot (a.s, p, i);

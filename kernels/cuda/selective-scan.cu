@@ -47,11 +47,14 @@ __launch_bounds__ (THREADS)
   float skip = p.is_in ? s.a.skip[p.e] : 0.0f, rate[4], h[4] = {};
   float *to = carry.to_of (blockIdx.y);
 
-  selective_rates (s, p, rate);
+  /* All that is read before the first row is on its way at once. */
+  selective_load (p, s.a.a_log, rate);
   if (s.pieces == 1)
     selective_load (p, carry.from_of (blockIdx.y), h);
   else if (p.is_in)
     selective_unpack (s.starts[selective_slot (s, p, blockIdx.y)], h);
+  selective_fill<THREADS> (s, p, 0, &tile);
+  selective_rates (rate);
 
   for (size_t t = 0; t < p.rows; t += SELECTIVE_LANES) {
     SelectiveRow own = next;
@@ -59,8 +62,8 @@ __launch_bounds__ (THREADS)
     float sums[SELECTIVE_LANES] = {};
 
     next = selective_row<true, false> (s, p, t + SELECTIVE_LANES, NULL);
-    if (t % SELECTIVE_TILE == 0)
-      selective_fill (s, p, t, &tile);
+    if (t > 0 && t % SELECTIVE_TILE == 0)
+      selective_fill<THREADS> (s, p, t, &tile);
 #pragma unroll
     for (unsigned r = 0; r < SELECTIVE_LANES; r++) {
       float dt_r = selective_of (dt, r), input_r = selective_of (input, r);

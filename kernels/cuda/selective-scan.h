@@ -205,12 +205,10 @@ selective_store (const SelectivePlace &p, const float (&from)[4], float *to)
       to[p.at + k] = from[k];
 }
 
-/* They are finite, for dt may be 0. */
+/* What has been loaded of a_log becomes rates. They are finite, for dt may be 0. */
 __device__ static inline void
-selective_rates (
-    const MblmCudaSelective &s, const SelectivePlace &p, float (&rate)[4])
+selective_rates (float (&rate)[4])
 {
-  selective_load (p, s.a.a_log, rate);
 #pragma unroll
   for (unsigned k = 0; k < 4; k++)
     rate[k] = -fminf (expf (rate[k]) * SELECTIVE_LOG2_E, FLT_MAX);
@@ -241,20 +239,32 @@ selective_row (const MblmCudaSelective &s, const SelectivePlace &p, size_t t,
 }
 
 /* B and C of the rows of a piece from t on; zeros after the last and for states
- * that there aren't. The whole block calls this. */
+ * that there aren't. The whole block calls this, and reads while it waits. */
+template <unsigned THREADS>
 __device__ static inline void
 selective_fill (const MblmCudaSelective &s, const SelectivePlace &p, size_t t,
     SelectiveTile *tile)
 {
-  __syncthreads ();
-  for (unsigned i = threadIdx.x; i < SELECTIVE_TILE * SELECTIVE_STATES;
-       i += blockDim.x) {
-    unsigned row = i / SELECTIVE_STATES, n = i % SELECTIVE_STATES;
-    bool is_in = t + row < p.rows && n < s.states;
-    size_t at = (p.row + t + row) * s.a.bc_stride + s.first_state + n;
+  constexpr unsigned step = THREADS / SELECTIVE_STATES; /* rows at once */
+  constexpr unsigned steps = SELECTIVE_TILE / step;
+  unsigned first = threadIdx.x / SELECTIVE_STATES;
+  unsigned n = threadIdx.x % SELECTIVE_STATES;
+  float b[steps], c[steps];
 
-    tile->b[row][n] = is_in ? s.a.b[at] : 0.0f;
-    tile->c[row][n] = is_in ? s.a.c[at] : 0.0f;
+#pragma unroll
+  for (unsigned i = 0; i < steps; i++) {
+    size_t row = t + first + i * step;
+    bool is_in = row < p.rows && n < s.states;
+    size_t at = (p.row + row) * s.a.bc_stride + s.first_state + n;
+
+    b[i] = is_in ? s.a.b[at] : 0.0f;
+    c[i] = is_in ? s.a.c[at] : 0.0f;
+  }
+  __syncthreads ();
+#pragma unroll
+  for (unsigned i = 0; i < steps; i++) {
+    tile->b[first + i * step][n] = b[i];
+    tile->c[first + i * step][n] = c[i];
   }
   __syncthreads ();
 }

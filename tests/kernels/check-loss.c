@@ -16,7 +16,7 @@ static size_t
 vocabulary_of (Check *check, int i)
 {
   if (i % 16 == 5)
-    return check_size (check, 2000, 9000);
+    return check_size (check, 2000, 4500);
   return i % 4 ? check_size (check, 1, 300) : 257;
 }
 
