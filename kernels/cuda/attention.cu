@@ -1,0 +1,64 @@
+/* attention.cu: softmax attention and its gradients; here, the choice of a way.
+ *
+ * Copyright (C) 2026 The gst-mblm authors
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ */
+
+#include "attention.h"
+
+static bool
+is_aligned (const float *const *rows, size_t count)
+{
+  bool aligned = true;
+
+  for (size_t i = 0; rows && i < count; i++)
+    aligned &= mblm_cuda_aligned (0, rows[i]);
+  return aligned;
+}
+
+static void
+begin_piece (AttentionPiece *piece, const MblmAttention *a)
+{
+  size_t pasts = a->past ? (a->past_shared ? 1 : a->batch) : 0;
+
+  piece->is_aligned = mblm_cuda_aligned (
+                          a->head_dim | a->query_stride | a->key_stride,
+                          a->query, a->key, a->value, a->out) &&
+      is_aligned (a->past_key, pasts) && is_aligned (a->past_value, pasts);
+  piece->scale = (float) (1.0 / sqrt ((double) a->head_dim));
+}
+
+void
+mblm_cuda_attention (MblmQueue *queue, const MblmAttention *a)
+{
+  AttentionPiece piece;
+
+  if (!mblm_cuda_begin (queue) || a->batch == 0 || a->rows == 0)
+    return;
+  begin_piece (&piece, a);
+  if (attention_short_takes (a, false))
+    attention_short (queue, &piece, a);
+  else if (attention_step_takes (a))
+    attention_step (queue, &piece, a);
+  else
+    attention_long (queue, &piece, a);
+}
+
+void
+mblm_cuda_attention_backward (MblmQueue *queue, const MblmAttentionBackward *g)
+{
+  const MblmAttention *a = &g->forward;
+  size_t pasts = attention_has_pasts (a) ? a->batch : 0;
+  AttentionPiece piece;
+
+  if (!mblm_cuda_begin (queue) || a->batch == 0 || a->rows == 0)
+    return;
+  begin_piece (&piece, a);
+  piece.is_aligned &= mblm_cuda_aligned (
+                          0, g->d_out, g->d_query, g->d_key, g->d_value) &&
+      is_aligned (g->d_past_key, pasts) && is_aligned (g->d_past_value, pasts);
+  if (attention_short_takes (a, true))
+    attention_short_backward (queue, &piece, g);
+  else
+    attention_long_backward (queue, &piece, g);
+}

@@ -1,0 +1,242 @@
+/* attention.h: the three ways to attention, and what they share.
+ *
+ * Copyright (C) 2026 The gst-mblm authors
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ *  - short: few keys, of many sequences (inner stages): attention-short.cu
+ *  - step: few rows against a long past (decoding): attention-step.cu
+ *  - long: tiles of rows and of keys, in float32: attention-long.cu and
+ *    attention-long-backward.cu
+ *
+ * attention.cu chooses. All but the step have gradients.
+ */
+
+#pragma once
+
+#include "plane.h"
+#include "reduce.h"
+#include "sequences.h"
+#include "sums.h"
+
+/* Some sequences of a batch, as an argument of kernels: for them the arrays are
+ * lists, and those in `a` are of no use. */
+struct AttentionPiece {
+  MblmAttention a;
+  size_t first, count; /* sequences */
+  bool is_aligned;     /* all rows of heads allow loads of four floats */
+  float scale;
+  MblmCudaList<const float *> past_key, past_value;
+  MblmCudaList<size_t> past;
+
+  /* The entry of the lists that sequence i of the piece has. */
+  __device__ size_t
+  entry_of (size_t i) const
+  {
+    return a.past_shared ? 0 : i;
+  }
+
+  __device__ size_t
+  past_of (size_t i) const
+  {
+    return a.past ? past.at[entry_of (i)] : 0;
+  }
+
+  /* The mask of its keys, [rows], or NULL. */
+  __device__ const uint8_t *
+  mask_of (size_t i) const
+  {
+    return a.key_mask && !a.causal ? a.key_mask + (first + i) * a.rows : NULL;
+  }
+};
+
+/* The gradients beside it. */
+struct AttentionGradients {
+  const float *d_out;
+  float *d_query, *d_key, *d_value;
+  bool has_past_key, has_past_value; /* of each sequence */
+  MblmCudaList<float *> past_key, past_value;
+};
+
+/* A head's keys (or values) of a sequence: its past, then its own. */
+struct AttentionRows {
+  const float *past;
+  size_t past_rows, past_stride;
+  const float *own;
+  size_t own_stride;
+
+  __device__ const float *
+  at (size_t j) const
+  {
+    return j < past_rows ? past + j * past_stride
+                         : own + (j - past_rows) * own_stride;
+  }
+};
+
+__device__ static inline AttentionRows
+attention_rows (const AttentionPiece &piece, size_t i, size_t head, bool value)
+{
+  const MblmAttention &a = piece.a;
+  size_t at = head * a.head_dim, entry = piece.entry_of (i);
+  size_t past = piece.past_of (i);
+  const float *own = value ? a.value : a.key;
+  const float *from = NULL;
+
+  if (past > 0)
+    from = (value ? piece.past_value : piece.past_key).at[entry] + at;
+  return {from, past, a.heads * a.head_dim,
+      own + (piece.first + i) * a.rows * a.key_stride + at, a.key_stride};
+}
+
+/* Columns 4 c .. 4 c + 3 of the `width` of a row; zeros beyond, and for NULL. */
+__device__ static inline float4
+attention_load4 (const float *row, size_t c, size_t width, bool is_aligned)
+{
+  float4 x = make_float4 (0.0f, 0.0f, 0.0f, 0.0f);
+
+  if (!row || 4 * c >= width)
+    return x;
+  if (is_aligned)
+    return ((const float4 *) row)[c];
+  x.x = row[4 * c];
+  if (4 * c + 1 < width)
+    x.y = row[4 * c + 1];
+  if (4 * c + 2 < width)
+    x.z = row[4 * c + 2];
+  if (4 * c + 3 < width)
+    x.w = row[4 * c + 3];
+  return x;
+}
+
+__device__ static inline void
+attention_store4 (float *row, size_t c, size_t width, bool is_aligned, float4 x)
+{
+  if (4 * c >= width)
+    return;
+  if (is_aligned) {
+    ((float4 *) row)[c] = x;
+    return;
+  }
+  row[4 * c] = x.x;
+  if (4 * c + 1 < width)
+    row[4 * c + 1] = x.y;
+  if (4 * c + 2 < width)
+    row[4 * c + 2] = x.z;
+  if (4 * c + 3 < width)
+    row[4 * c + 3] = x.w;
+}
+
+/* Adds to what is there, or not. */
+__device__ static inline void
+attention_give4 (
+    float *row, size_t c, size_t width, bool is_aligned, bool add, float4 x)
+{
+  if (add)
+    x = attention_load4 (row, c, width, is_aligned) + x;
+  attention_store4 (row, c, width, is_aligned, x);
+}
+
+__device__ static inline float
+attention_dot4 (float4 x, float4 y, float sum)
+{
+  sum = fmaf (x.x, y.x, sum);
+  sum = fmaf (x.y, y.y, sum);
+  sum = fmaf (x.z, y.z, sum);
+  return fmaf (x.w, y.w, sum);
+}
+
+/* Whether no key of a sequence may be seen: all then count alike, or none. Every
+ * thread of the block calls. */
+__device__ static inline bool
+attention_is_masked (const uint8_t *mask, size_t rows)
+{
+  bool is_seen = !mask;
+
+  for (size_t j = threadIdx.x; mask && j < rows; j += blockDim.x)
+    is_seen |= mask[j] != 0;
+  return !__syncthreads_or (is_seen);
+}
+
+/* The most rows that a past has. */
+static inline size_t
+attention_longest_past (const MblmAttention *a)
+{
+  size_t longest = 0;
+
+  for (size_t b = 0; a->past && b < (a->past_shared ? 1 : a->batch); b++)
+    longest = max_size (longest, a->past[b]);
+  return longest;
+}
+
+/* Whether every sequence has a past of its own. */
+static inline bool
+attention_has_pasts (const MblmAttention *a)
+{
+  return a->past && !a->past_shared;
+}
+
+/* Fills in all but `is_aligned` and `scale`, for the sequences from `first` on. */
+static inline void
+attention_piece (AttentionPiece *self, const MblmAttention *a, size_t first)
+{
+  size_t entries;
+
+  self->a = *a;
+  self->first = first;
+  self->count = mblm_cuda_piece_count (
+      attention_has_pasts (a), first, a->batch);
+  entries = a->past_shared ? 1 : self->count;
+  first = a->past_shared ? 0 : first;
+  mblm_cuda_list (&self->past, a->past, first, entries);
+  mblm_cuda_list (
+      &self->past_key, a->past ? a->past_key : NULL, first, entries);
+  mblm_cuda_list (
+      &self->past_value, a->past ? a->past_value : NULL, first, entries);
+}
+
+/* For the same sequences; shared pasts are not in it. */
+static inline void
+attention_gradients (AttentionGradients *self, const MblmAttentionBackward *g,
+    const AttentionPiece *piece)
+{
+  bool has_pasts = attention_has_pasts (&g->forward);
+
+  self->d_out = g->d_out;
+  self->d_query = g->d_query;
+  self->d_key = g->d_key;
+  self->d_value = g->d_value;
+  self->has_past_key = has_pasts && g->d_past_key;
+  self->has_past_value = has_pasts && g->d_past_value;
+  mblm_cuda_list (&self->past_key, self->has_past_key ? g->d_past_key : NULL,
+      piece->first, piece->count);
+  mblm_cuda_list (&self->past_value,
+      self->has_past_value ? g->d_past_value : NULL, piece->first,
+      piece->count);
+}
+
+/* Where the gradients of a shared past are wanted: it has as many numbers. */
+static inline size_t
+attention_shared_size (const MblmAttentionBackward *g)
+{
+  const MblmAttention *a = &g->forward;
+
+  if (!a->past || !a->past_shared || a->batch == 0 ||
+      (!g->d_past_key && !g->d_past_value))
+    return 0;
+  return mblm_cuda_count (a->past[0], a->heads, a->head_dim);
+}
+
+/* Fits, and is worth it, where these are true. */
+bool attention_short_takes (const MblmAttention *a, bool backward);
+bool attention_step_takes (const MblmAttention *a);
+
+/* `piece` is filled in but for its sequences. */
+void attention_short (
+    MblmQueue *queue, AttentionPiece *piece, const MblmAttention *a);
+void attention_short_backward (
+    MblmQueue *queue, AttentionPiece *piece, const MblmAttentionBackward *g);
+void attention_step (
+    MblmQueue *queue, AttentionPiece *piece, const MblmAttention *a);
+void attention_long (
+    MblmQueue *queue, AttentionPiece *piece, const MblmAttention *a);
+void attention_long_backward (
+    MblmQueue *queue, AttentionPiece *piece, const MblmAttentionBackward *g);
