@@ -9,6 +9,8 @@
 
 #include "sums.h"
 
+#include "bf16.h"
+
 #define COLUMNS 32
 #define LANES 8      /* rows at once */
 #define PART_ROWS 64 /* at least */
@@ -26,6 +28,24 @@ struct Ring {
   size_t first, period;
 };
 
+__device__ static double
+number (double x)
+{
+  return x;
+}
+
+__device__ static double
+number (float x)
+{
+  return x;
+}
+
+__device__ static double
+number (uint16_t x)
+{
+  return mblm_cuda_from_bf16 (x);
+}
+
 /* The sum of a column over the rows first .. end - 1; thread (., 0) gets it. */
 template <typename T>
 __device__ static double
@@ -37,7 +57,7 @@ sum_of_column (const T *x, size_t first, size_t end, size_t stride, bool is_in)
   if (is_in) {
 #pragma unroll 4
     for (size_t i = first + threadIdx.y; i < end; i += LANES)
-      sum += x[i * stride];
+      sum += number (x[i * stride]);
   }
   sums[threadIdx.y][threadIdx.x] = sum;
   __syncthreads ();
@@ -95,21 +115,31 @@ mblm_cuda_sum_rows_part (MblmCudaScratch *scratch, size_t rows, size_t width)
       scratch, parts > 1 ? mblm_cuda_count (parts, width) : 0, sizeof (double));
 }
 
+/* To the ring, in one launch or two. */
+template <typename T>
+static void
+sum_rows_to_ring (MblmCudaScratch *scratch, size_t part, const T *x,
+    size_t rows, size_t width, size_t stride, const Ring *ring)
+{
+  size_t part_rows = rows_of_part (rows), parts = divide_up (rows, part_rows);
+  double *partial = mblm_cuda_at<double> (scratch, part);
+
+  if (!ring->out || rows == 0 || width == 0)
+    return;
+  run_sums (scratch->queue, x, rows, width, stride, part_rows, partial, ring);
+  if (parts > 1)
+    run_sums<double> (
+        scratch->queue, partial, parts, width, width, parts, NULL, ring);
+}
+
 void
 mblm_cuda_sum_rows_around (MblmCudaScratch *scratch, size_t part,
     const float *x, size_t rows, size_t width, size_t stride, float *out,
     size_t first, size_t period)
 {
-  size_t part_rows = rows_of_part (rows), parts = divide_up (rows, part_rows);
-  double *partial = mblm_cuda_at<double> (scratch, part);
   Ring ring = {out, first, period};
 
-  if (!out || rows == 0 || width == 0)
-    return;
-  run_sums (scratch->queue, x, rows, width, stride, part_rows, partial, &ring);
-  if (parts > 1)
-    run_sums<double> (
-        scratch->queue, partial, parts, width, width, parts, NULL, &ring);
+  sum_rows_to_ring (scratch, part, x, rows, width, stride, &ring);
 }
 
 void
@@ -118,6 +148,15 @@ mblm_cuda_sum_rows_to (MblmCudaScratch *scratch, size_t part, const float *x,
 {
   mblm_cuda_sum_rows_around (
       scratch, part, x, rows, width, stride, out, 0, width);
+}
+
+void
+mblm_cuda_sum_rows_of_bf16_to (MblmCudaScratch *scratch, size_t part,
+    const uint16_t *x, size_t rows, size_t width, size_t stride, float *out)
+{
+  Ring ring = {out, 0, width};
+
+  sum_rows_to_ring (scratch, part, x, rows, width, stride, &ring);
 }
 
 void

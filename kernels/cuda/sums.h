@@ -20,6 +20,10 @@ size_t mblm_cuda_sum_rows_part (
 void mblm_cuda_sum_rows_to (MblmCudaScratch *scratch, size_t part,
     const float *x, size_t rows, size_t width, size_t stride, float *out);
 
+/* The same, of bfloat16. */
+void mblm_cuda_sum_rows_of_bf16_to (MblmCudaScratch *scratch, size_t part,
+    const uint16_t *x, size_t rows, size_t width, size_t stride, float *out);
+
 /* The same, into out[(first + j) % period]: width <= period. */
 void mblm_cuda_sum_rows_around (MblmCudaScratch *scratch, size_t part,
     const float *x, size_t rows, size_t width, size_t stride, float *out,
