@@ -1,0 +1,80 @@
+/* finish.h: what becomes of the sums of a product.
+ *
+ * Copyright (C) 2026 The gst-mblm authors
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ */
+
+#pragma once
+
+#include "typed.h"
+
+#include <math.h>
+
+/* A sum becomes
+ *   s = sum + bias[j], times the slope of GELU at slope[i, j]
+ * which `before` gets, and then the result gets residual[i, j] + activation (s). */
+struct MblmCudaFinish {
+  const float *bias; /* [width] or NULL */
+  const void *slope; /* [rows, width] contiguous or NULL */
+  MblmType slope_type;
+  void *before; /* [rows, width] contiguous or NULL; of `type` */
+  MblmActivation activation;
+  const float *residual; /* [rows, width], rows `stride` apart, or NULL; may be
+                          * `out` */
+  void *out;             /* [rows, width] */
+  MblmType type;
+  size_t stride;
+  size_t width;
+};
+
+/* For the sums [rows, width] of the rows from `first` on. They may lie where the
+ * result does, unless that is the residual, or where `before` would. */
+void mblm_cuda_finish (MblmQueue *queue, const MblmCudaFinish *finish,
+    const float *sums, size_t sums_stride, size_t first, size_t rows);
+
+/* x P (x), P the normal distribution function, which is exact far out, too. */
+__device__ static inline float
+mblm_cuda_gelu (float x)
+{
+  return 0.5f * x * erfcf (-x * (float) M_SQRT1_2);
+}
+
+/* P (x) + x p (x), p the density: 0 far out, also where x is infinite. */
+__device__ static inline float
+mblm_cuda_gelu_slope (float x)
+{
+  float density = expf (-0.5f * x * x) * 0.3989422804f; /* 1 / sqrt (2 pi) */
+
+  return 0.5f * erfcf (-x * (float) M_SQRT1_2) +
+      (density > 0.0f ? x * density : 0.0f);
+}
+
+/* The results [row, column .. column + lanes - 1]. */
+template <int lanes>
+__device__ static inline void
+mblm_cuda_finish_entries (
+    const MblmCudaFinish &a, size_t row, size_t column, float (&sums)[lanes])
+{
+  size_t at = row * a.width + column, out = row * a.stride + column;
+  float other[lanes];
+
+  if (a.bias)
+    for (int i = 0; i < lanes; i++)
+      sums[i] += a.bias[column + i];
+  if (a.slope) {
+    mblm_cuda_get<lanes> (a.slope_type, a.slope, at, other);
+    for (int i = 0; i < lanes; i++)
+      sums[i] *= mblm_cuda_gelu_slope (other[i]);
+  }
+  if (a.before)
+    mblm_cuda_put<lanes> (a.type, a.before, at, sums);
+  if (a.activation == MBLM_ACTIVATION_GELU)
+    for (int i = 0; i < lanes; i++)
+      sums[i] = mblm_cuda_gelu (sums[i]);
+  if (a.residual) {
+    mblm_cuda_get<lanes> (MBLM_TYPE_F32, a.residual, out, other);
+    for (int i = 0; i < lanes; i++)
+      sums[i] += other[i];
+  }
+  mblm_cuda_put<lanes> (a.type, a.out, out, sums);
+}

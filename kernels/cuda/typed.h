@@ -1,0 +1,72 @@
+/* typed.h: memory of float32 or of bfloat16.
+ *
+ * Copyright (C) 2026 The gst-mblm authors
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * For kernels that pass by such memory once, where a branch that all threads take
+ * alike costs nothing: the type is an argument, not one of a template.
+ */
+
+#pragma once
+
+#include "bf16.h"
+
+__host__ __device__ static inline size_t
+mblm_cuda_type_size (MblmType type)
+{
+  return type == MBLM_TYPE_F32 ? sizeof (float) : sizeof (uint16_t);
+}
+
+/* The address of entry i. */
+__host__ __device__ static inline void *
+mblm_cuda_entry (MblmType type, const void *data, size_t i)
+{
+  return (char *) data + i * mblm_cuda_type_size (type);
+}
+
+/* Whether the entries 4 i .. 4 i + 3 of rows `stride` apart can be had at once. */
+static inline bool
+mblm_cuda_in_fours (MblmType type, const void *data, size_t stride)
+{
+  return stride % 4 == 0 &&
+      (uintptr_t) data % (4 * mblm_cuda_type_size (type)) == 0;
+}
+
+/* Entries i .. i + lanes - 1, one or four. */
+template <int lanes>
+__device__ static inline void
+mblm_cuda_get (MblmType type, const void *data, size_t i, float (&to)[lanes])
+{
+  if constexpr (lanes == 1) {
+    to[0] = type == MBLM_TYPE_F32
+        ? ((const float *) data)[i]
+        : mblm_cuda_from_bf16 (((const uint16_t *) data)[i]);
+  } else {
+    float4 four = type == MBLM_TYPE_F32
+        ? mblm_cuda_weight4 ((const float *) data, i / 4)
+        : mblm_cuda_weight4 ((const uint16_t *) data, i / 4);
+
+    to[0] = four.x;
+    to[1] = four.y;
+    to[2] = four.z;
+    to[3] = four.w;
+  }
+}
+
+template <int lanes>
+__device__ static inline void
+mblm_cuda_put (MblmType type, void *data, size_t i, const float (&from)[lanes])
+{
+  if constexpr (lanes == 1) {
+    if (type == MBLM_TYPE_F32)
+      ((float *) data)[i] = from[0];
+    else
+      ((uint16_t *) data)[i] = mblm_cuda_to_bf16 (from[0]);
+  } else if (type == MBLM_TYPE_F32) {
+    ((float4 *) data)[i / 4] = make_float4 (from[0], from[1], from[2], from[3]);
+  } else {
+    ((uint2 *) data)[i / 4] = make_uint2 (
+        mblm_cuda_to_bf16x2 (from[0], from[1]),
+        mblm_cuda_to_bf16x2 (from[2], from[3]));
+  }
+}
