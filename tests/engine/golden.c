@@ -10,6 +10,14 @@
 #include <stdlib.h>
 #include <string.h>
 
+char **
+golden_get_devices (void)
+{
+  const char *names = g_getenv ("MBLM_TEST_DEVICES");
+
+  return g_strsplit (names != NULL ? names : "ref,cpu", ",", -1);
+}
+
 MblmModel *
 golden_load (const char *path, const char *device, guint threads)
 {

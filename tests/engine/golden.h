@@ -25,6 +25,9 @@ typedef struct {
 
 typedef void (*GoldenFunc) (MblmModel *model, const GoldenInput *input);
 
+/* The devices to test: those of the variable MBLM_TEST_DEVICES, with commas between
+ * them, or ref and cpu. */
+char **golden_get_devices (void);
 /* A model on `device` with `threads`; fails the test if it does not load. */
 MblmModel *golden_load (const char *path, const char *device, guint threads);
 /* Calls `func` for each input of each folder whose name `wanted` accepts. */

@@ -308,7 +308,6 @@ test_score (gconstpointer device)
 int
 main (int argc, char **argv)
 {
-  static const char *const devices[] = {"ref", "cpu"};
   static const struct {
     const char *name;
     GTestDataFunc func;
@@ -323,8 +322,10 @@ main (int argc, char **argv)
       {"score", test_score},
   };
 
+  g_auto (GStrv) devices = golden_get_devices ();
+
   g_test_init (&argc, &argv, NULL);
-  for (guint d = 0; d < G_N_ELEMENTS (devices); d++)
+  for (guint d = 0; devices[d] != NULL; d++)
     for (guint t = 0; t < G_N_ELEMENTS (tests); t++) {
       g_autofree char *path = g_strdup_printf (
           "/golden/%s/%s", devices[d], tests[t].name);

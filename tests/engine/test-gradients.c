@@ -284,10 +284,10 @@ test_steps (gconstpointer device)
 int
 main (int argc, char **argv)
 {
-  static const char *const devices[] = {"ref", "cpu"};
+  g_auto (GStrv) devices = golden_get_devices ();
 
   g_test_init (&argc, &argv, NULL);
-  for (guint i = 0; i < G_N_ELEMENTS (devices); i++) {
+  for (guint i = 0; devices[i] != NULL; i++) {
     g_autofree char *gradients = g_strdup_printf ("/gradients/%s", devices[i]);
     g_autofree char *steps = g_strdup_printf ("/steps/%s", devices[i]);
     g_test_add_data_func (gradients, devices[i], test_gradients);

@@ -425,6 +425,7 @@ cuda_host_run (dim3 grid, dim3 block, size_t shared_bytes,
     void (*body) (void *), void *data)
 {
   std::lock_guard<std::mutex> guard (running);
+  CudaHostAccess access;
   size_t blocks = (size_t) grid.x * grid.y * grid.z, first;
   Shared shared = {};
   bool back;

@@ -1,4 +1,4 @@
-/* runtime.cpp: CUDA's runtime on memory of the host.
+/* runtime.cpp: CUDA's runtime without a device.
  *
  * Copyright (C) 2026 The gst-mblm authors
  * SPDX-License-Identifier: LGPL-2.1-or-later
@@ -7,15 +7,6 @@
 #include "cuda_runtime.h"
 
 #include <atomic>
-
-/* NVIDIA's alignment, which code must not come to need. */
-#define ALIGNMENT 256
-
-/* More than any device has is refused before the host tries. */
-#define MOST_BYTES ((size_t) 1 << 40)
-
-/* A quiet NaN, and as a number of something an absurd one. */
-#define POISON 0xff
 
 /* A driver that is new enough. */
 #define DRIVER 99000
@@ -112,50 +103,6 @@ const char *
 cudaGetErrorString (cudaError_t error)
 {
   return error == cudaSuccess ? "no error" : "an error that the host made up";
-}
-
-/* ------------------------------------------------------------------------- */
-/* Memory                                                                    */
-/* ------------------------------------------------------------------------- */
-
-void
-cuda_host_poison (void *memory, size_t bytes)
-{
-  if (bytes > 0)
-    memset (memory, POISON, bytes);
-}
-
-cudaError_t
-cuda_host_malloc (void **memory, size_t bytes)
-{
-  *memory = NULL;
-  if (bytes > MOST_BYTES ||
-      posix_memalign (memory, ALIGNMENT, bytes ? bytes : 1) != 0)
-    return fail (cudaErrorMemoryAllocation);
-  cuda_host_poison (*memory, bytes);
-  return cudaSuccess;
-}
-
-cudaError_t
-cudaFree (void *memory)
-{
-  free (memory);
-  return cudaSuccess;
-}
-
-cudaError_t
-cudaMemcpyAsync (void *to, const void *from, size_t bytes, cudaMemcpyKind kind,
-    cudaStream_t stream)
-{
-  memmove (to, from, bytes);
-  return cudaSuccess;
-}
-
-cudaError_t
-cudaMemsetAsync (void *to, int value, size_t bytes, cudaStream_t stream)
-{
-  memset (to, value, bytes);
-  return cudaSuccess;
 }
 
 cudaError_t

@@ -108,5 +108,14 @@ cudaMalloc (T **memory, size_t bytes)
   return cuda_host_malloc ((void **) memory, bytes);
 }
 
-/* Not CUDA's: NaNs, in what must not be read before it is written. */
+/* Not CUDA's: whoever touches a device's memory, as only a device may, has one of
+ * these meanwhile (memory.cpp). */
+struct CudaHostAccess {
+  CudaHostAccess ();
+  ~CudaHostAccess ();
+  CudaHostAccess (const CudaHostAccess &) = delete;
+  CudaHostAccess &operator= (const CudaHostAccess &) = delete;
+};
+
+/* Nor this: NaNs, in what must not be read before it is written. */
 void cuda_host_poison (void *memory, size_t bytes);
