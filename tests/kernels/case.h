@@ -20,7 +20,8 @@ typedef struct {
 struct _Case {
   Check *check;
   Fill fill;
-  char *title; /* the shape, for messages */
+  bool is_aligned; /* all buffers are */
+  char *title;     /* the shape, for messages */
   GByteArray *image;
   GArray *extents; /* of Extent: where the buffers lie, in rising order */
   GArray *inputs;  /* of Input */

@@ -141,7 +141,7 @@ check_norm_back (Check *check, bool layer)
   for (int i = 0; i < 2 * ROUNDS; i++) {
     NormBack s = {
         .rows = check_size (check, 0, i % 8 ? 80 : 900),
-        .width = check_size (check, 1, i % 8 == 1 ? 3000 : 400),
+        .width = check_width (check, 1, i % 8 == 1 ? 12000 : 400),
         .layer = layer,
         .accumulate = check_coin (check),
         .in_place = check_coin (check),
@@ -306,15 +306,15 @@ void
 check_gated_norm_backward (Check *check)
 {
   for (int i = 0; i < 2 * ROUNDS; i++) {
-    size_t width = check_size (check, 1, i % 8 == 1 ? 3000 : 400);
+    size_t width = check_width (check, 1, i % 8 == 1 ? 12000 : 400);
     bool in_place = check_coin (check);
     GatedBack s = {
         .rows = check_size (check, 0, i % 8 ? 40 : 500),
         .width = width,
-        .y_stride = width + check_size (check, 0, 40),
-        .z_stride = width + check_size (check, 0, 40),
-        .d_y_stride = width + (in_place ? 0 : check_size (check, 0, 40)),
-        .d_z_stride = width + check_size (check, 0, 40),
+        .y_stride = width + check_width (check, 0, 40),
+        .z_stride = width + check_width (check, 0, 40),
+        .d_y_stride = width + (in_place ? 0 : check_width (check, 0, 40)),
+        .d_z_stride = width + check_width (check, 0, 40),
         .in_place = in_place,
         .has_y = i % 9 > 0,
         .has_z = i % 11 > 0,
@@ -498,7 +498,7 @@ check_shift_norm_backward (Check *check)
     ShiftBack s = {
         .batch = check_size (check, 0, i % 8 ? 8 : CARRY_MOST),
         .rows = check_size (check, 0, i % 8 == 1 ? 400 : 20),
-        .width = check_size (check, 1, 400),
+        .width = check_width (check, 1, i % 8 == 2 ? 12000 : 400),
         .shift = i % 4 > 0,
         .accumulate = check_coin (check),
         .has_x = i % 9 > 0,

@@ -104,7 +104,7 @@ check_norm (Check *check, CaseRun run, CaseMagnitude magnitude)
   for (int i = 0; i < ROUNDS; i++) {
     Norm s = {
         .rows = check_size (check, 0, i % 8 ? 20 : 1500),
-        .width = check_size (check, 1, i % 8 == 1 ? 3000 : 400),
+        .width = check_width (check, 1, i % 8 == 1 ? 12000 : 400),
         .epsilon = 1e-5f,
         .in_place = check_coin (check),
     };
@@ -209,7 +209,7 @@ check_shift_norm (Check *check)
     ShiftNorm s = {
         .batch = check_size (check, 0, i % 8 ? 8 : CARRY_MOST),
         .rows = check_size (check, 0, i % 8 == 1 ? 400 : 20),
-        .width = check_size (check, 1, i % 8 == 2 ? 2000 : 400),
+        .width = check_width (check, 1, i % 8 == 2 ? 12000 : 400),
         .shift = i % 4 > 0,
         .out_type = check_coin (check) ? MBLM_TYPE_BF16 : MBLM_TYPE_F32,
     };
@@ -306,13 +306,13 @@ void
 check_gated_norm (Check *check)
 {
   for (int i = 0; i < ROUNDS; i++) {
-    size_t width = check_size (check, 1, i % 8 == 1 ? 3000 : 400);
+    size_t width = check_width (check, 1, i % 8 == 1 ? 12000 : 400);
     bool in_place = check_coin (check);
     GatedNorm s = {
         .rows = check_size (check, 0, i % 8 ? 20 : 700),
         .width = width,
-        .y_stride = in_place ? width : width + check_size (check, 0, 40),
-        .z_stride = width + check_size (check, 0, 40),
+        .y_stride = in_place ? width : width + check_width (check, 0, 40),
+        .z_stride = width + check_width (check, 0, 40),
         .in_place = in_place,
     };
     Case *c = gated_norm_case (check, i % FILL_KINDS, &s);

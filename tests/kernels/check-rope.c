@@ -181,11 +181,11 @@ check_rotation (Check *check, CaseRun run)
         .batch = check_size (check, 0, 10),
         .rows = check_size (check, 0, i % 8 ? 20 : 300),
         .heads = check_size (check, 1, 8),
-        .half = check_size (check, 1, 70),
+        .half = check_width (check, 1, 70),
     };
     Case *c;
 
-    s.x_stride = 2 * s.heads * s.half + check_size (check, 0, 40);
+    s.x_stride = 2 * s.heads * s.half + check_width (check, 0, 40);
     if (check_coin (check))
       s.angle_stride = check_size (check, 1, 30);
     c = rope_case (check, i % FILL_KINDS, &s);

@@ -101,6 +101,14 @@ check_size (Check *check, size_t low, size_t high)
   return low + (size_t) (u * u * (double) (high - low + 1));
 }
 
+size_t
+check_width (Check *check, size_t low, size_t high)
+{
+  size_t n = check_size (check, low, high);
+
+  return check_coin (check) ? (n + 7) / 8 * 8 : n;
+}
+
 bool
 check_coin (Check *check)
 {

@@ -157,6 +157,8 @@ void check_failed (Check *check, const Target *target, const char *title,
     const char *format, ...) G_GNUC_PRINTF (4, 5);
 /* low <= n <= high, small numbers more often. */
 size_t check_size (Check *check, size_t low, size_t high);
+/* The same, half of the time rounded up to a multiple of 8, as fast code wants. */
+size_t check_width (Check *check, size_t low, size_t high);
 bool check_coin (Check *check);
 
 /* What a sequence carries, as buffers of a case. */
