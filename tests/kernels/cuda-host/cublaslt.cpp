@@ -5,7 +5,8 @@
  *
  * Refused is what a GPU's library might refuse: bfloat16 that isn't aligned to 16
  * bytes, a result that isn't to 8, and pedantic sums with a bias in one column. So
- * the ways around them run, too.
+ * the ways around them run, too. With the variable CUDA_HOST_CUBLASLT, making a
+ * handle and multiplying fail with the status of that number.
  */
 
 #include "cublasLt.h"
@@ -28,9 +29,19 @@ demand (bool holds, const char *what)
   abort ();
 }
 
+static cublasStatus_t
+ordered_status (void)
+{
+  const char *text = getenv ("CUDA_HOST_CUBLASLT");
+
+  return (cublasStatus_t) (text ? atoi (text) : CUBLAS_STATUS_SUCCESS);
+}
+
 cublasStatus_t
 cublasLtCreate (cublasLtHandle_t *handle)
 {
+  if (ordered_status () != CUBLAS_STATUS_SUCCESS)
+    return ordered_status ();
   *handle = new CudaHostLibrary{true};
   return CUBLAS_STATUS_SUCCESS;
 }
@@ -273,6 +284,8 @@ cublasLtMatmul (cublasLtHandle_t handle, cublasLtMatmulDesc_t desc,
   float scale = *(const float *) alpha, add = *(const float *) beta;
   std::vector<float> rows, columns;
 
+  if (ordered_status () != CUBLAS_STATUS_SUCCESS)
+    return ordered_status ();
   check_call (desc, {a_layout, b_layout, c_layout, d_layout}, {a, b, c, d},
       algo, workspace_bytes);
   demand (depth == (b_first ? b_layout->rows : b_layout->columns) &&
