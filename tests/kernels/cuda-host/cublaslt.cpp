@@ -283,6 +283,7 @@ cublasLtMatmul (cublasLtHandle_t handle, cublasLtMatmulDesc_t desc,
   size_t length = (depth + LANES - 1) / LANES * LANES;
   float scale = *(const float *) alpha, add = *(const float *) beta;
   std::vector<float> rows, columns;
+  CudaHostAccess access;
 
   if (ordered_status () != CUBLAS_STATUS_SUCCESS)
     return ordered_status ();
