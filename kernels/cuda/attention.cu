@@ -40,6 +40,8 @@ mblm_cuda_attention (MblmQueue *queue, const MblmAttention *a)
     attention_short (queue, &piece, a);
   else if (attention_step_takes (a))
     attention_step (queue, &piece, a);
+  else if (attention_mma_takes (a))
+    attention_mma (queue, &piece, a);
   else
     attention_long (queue, &piece, a);
 }
@@ -59,6 +61,8 @@ mblm_cuda_attention_backward (MblmQueue *queue, const MblmAttentionBackward *g)
       is_aligned (g->d_past_key, pasts) && is_aligned (g->d_past_value, pasts);
   if (attention_short_takes (a, true))
     attention_short_backward (queue, &piece, g);
+  else if (attention_mma_takes (a))
+    attention_mma_backward (queue, &piece, g);
   else
     attention_long_backward (queue, &piece, g);
 }

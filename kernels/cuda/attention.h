@@ -1,4 +1,4 @@
-/* attention.h: the three ways to attention, and what they share.
+/* attention.h: the four ways to attention, and what they share.
  *
  * Copyright (C) 2026 The gst-mblm authors
  * SPDX-License-Identifier: LGPL-2.1-or-later
@@ -7,6 +7,7 @@
  *  - step: few rows against a long past (decoding): attention-step.cu
  *  - long: tiles of rows and of keys, in float32: attention-long.cu and
  *    attention-long-backward.cu
+ *  - mma: the same on tensor cores: attention-mma.cu, attention-mma-backward.cu
  *
  * attention.cu chooses. All but the step have gradients.
  */
@@ -228,6 +229,7 @@ attention_shared_size (const MblmAttentionBackward *g)
 /* Fits, and is worth it, where these are true. */
 bool attention_short_takes (const MblmAttention *a, bool backward);
 bool attention_step_takes (const MblmAttention *a);
+bool attention_mma_takes (const MblmAttention *a);
 
 /* `piece` is filled in but for its sequences. */
 void attention_short (
@@ -239,4 +241,8 @@ void attention_step (
 void attention_long (
     MblmQueue *queue, AttentionPiece *piece, const MblmAttention *a);
 void attention_long_backward (
+    MblmQueue *queue, AttentionPiece *piece, const MblmAttentionBackward *g);
+void attention_mma (
+    MblmQueue *queue, AttentionPiece *piece, const MblmAttention *a);
+void attention_mma_backward (
     MblmQueue *queue, AttentionPiece *piece, const MblmAttentionBackward *g);

@@ -98,3 +98,44 @@ mma_load_b_rows (uint32_t (&b)[2], const T *x, size_t stride)
   for (int half = 0; half < 2; half++, column += 8 * stride)
     b[half] = mma_half (column[0]) | (uint32_t) mma_half (column[stride]) << 16;
 }
+
+/* Two `b` beside each other, [16, 16] in all, from shared memory of their
+ * transpose: entry (k, j) is x[j * stride + k], b[0] has the columns j < 8. Rows
+ * begin at multiples of 16 bytes. */
+__device__ static inline void
+mma_load_b_pair (uint32_t (&b)[2][2], const uint16_t *x, size_t stride)
+{
+#ifdef __CUDACC__
+  unsigned lane = threadIdx.x % MBLM_CUDA_WARP;
+  const uint16_t *row = x + (lane % 8 + lane / 16 * 8) * stride +
+      lane / 8 % 2 * 8;
+
+  asm volatile(
+      "ldmatrix.sync.aligned.m8n8.x4.shared.b16 {%0, %1, %2, %3}, [%4];"
+      : "=r"(b[0][0]), "=r"(b[0][1]), "=r"(b[1][0]), "=r"(b[1][1])
+      : "r"((unsigned) __cvta_generic_to_shared (row))
+      : "memory");
+#else
+  mma_load_b (b[0], x, stride);
+  mma_load_b (b[1], x + 8 * stride, stride);
+#endif
+}
+
+/* The same from row-major shared memory: entry (k, j) is x[k * stride + j]. */
+__device__ static inline void
+mma_load_b_rows_pair (uint32_t (&b)[2][2], const uint16_t *x, size_t stride)
+{
+#ifdef __CUDACC__
+  unsigned lane = threadIdx.x % MBLM_CUDA_WARP;
+  const uint16_t *row = x + lane % 16 * stride + lane / 16 * 8;
+
+  asm volatile(
+      "ldmatrix.sync.aligned.m8n8.x4.trans.shared.b16 {%0, %1, %2, %3}, [%4];"
+      : "=r"(b[0][0]), "=r"(b[0][1]), "=r"(b[1][0]), "=r"(b[1][1])
+      : "r"((unsigned) __cvta_generic_to_shared (row))
+      : "memory");
+#else
+  mma_load_b_rows (b[0], x, stride);
+  mma_load_b_rows (b[1], x + 8, stride);
+#endif
+}
