@@ -24,6 +24,8 @@
 /* Addresses, not memory. */
 #define RANGE_BYTES ((size_t) 1 << 38)
 #define PAGE ((size_t) 4096)
+/* To change what is allowed takes as long as there are pages: few large ones. */
+#define LARGE_PAGE ((size_t) 2 << 20)
 
 /* A quiet NaN, and as a number of something an absurd one. */
 #define POISON 0xff
@@ -51,14 +53,17 @@ make_range (void)
     fprintf (stderr, "no range of addresses for the memory of a device\n");
     abort ();
   }
-  range = (char *) memory;
+  range = (char *) (((size_t) memory + LARGE_PAGE - 1) & ~(LARGE_PAGE - 1));
+  madvise (range, RANGE_BYTES - LARGE_PAGE, MADV_HUGEPAGE);
 }
 
 /* The lock is held. */
 static void
 protect (int how)
 {
-  if (used > 0 && mprotect (range, used, how) != 0) {
+  size_t bytes = (used + LARGE_PAGE - 1) & ~(LARGE_PAGE - 1);
+
+  if (used > 0 && mprotect (range, bytes, how) != 0) {
     perror ("the memory of a device");
     abort ();
   }
@@ -100,7 +105,7 @@ take_from_range (size_t bytes, bool *is_range)
 
   make_range ();
   *is_range = range != NULL;
-  if (!range || size + PAGE > RANGE_BYTES - used)
+  if (!range || size + PAGE > RANGE_BYTES - 2 * LARGE_PAGE - used)
     return NULL;
   memory = range + used;
   used += size + PAGE;
