@@ -277,25 +277,47 @@ warp_of (float *memory, const Layout &layout)
   return w;
 }
 
+/* d_out . out of piece `piece`, of eight times four columns, of row i, added up as
+ * multiply () does it. */
+__device__ static inline float
+multiply_out (const Warp &w, const Layout &layout, const Head &h, unsigned i,
+    unsigned piece)
+{
+  const MblmAttention &a = h.piece->a;
+  const float *out = a.out + (h.row (i) * a.heads + h.head) * a.head_dim;
+  const float4 *d_out = (const float4 *) (w.d_out + i * layout.row_stride);
+  unsigned quads = (unsigned) divide_up (a.head_dim, 4);
+  float part = 0.0f;
+
+  for (unsigned q = 8 * piece; q < quads && q < 8 * piece + 8; q++)
+    part = attention_dot4 (d_out[q],
+        attention_load4 (out, q, a.head_dim, h.piece->is_aligned), part);
+  return part;
+}
+
 /* The entry behind each row of d_score gets d_out . out; eight lanes have a row.
- * The sum of weight * (d_out . value) would be less exact than `out` is. */
+ * The sum of weight * (d_out . value) would be less exact than `out` is. Where a
+ * query sees one key alone the two products cancel to the last bit. */
 __device__ static inline void
 find_deltas (const Warp &w, const Layout &layout, const Head &h)
 {
   const MblmAttention &a = h.piece->a;
   unsigned lane = threadIdx.x % MBLM_CUDA_WARP, t = lane % LANES;
-  unsigned quads = (unsigned) divide_up (a.head_dim, 4);
+  unsigned pieces = (unsigned) divide_up (a.head_dim, 32);
 
   for (unsigned first = 0; first < a.rows; first += MBLM_CUDA_WARP / LANES) {
     unsigned i = first + lane / LANES;
     float sum = 0.0f;
 
-    for (unsigned c = t; i < a.rows && c < quads; c += LANES)
-      sum = attention_dot4 (
-          attention_load4 (a.out + (h.row (i) * a.heads + h.head) * a.head_dim,
-              c, a.head_dim, h.piece->is_aligned),
-          *(const float4 *) (w.d_out + i * layout.row_stride + 4 * c), sum);
-    sum = mblm_cuda_warp_sum<LANES> (sum);
+    for (unsigned c = 0; c < pieces; c += LANES) {
+      float part = 0.0f;
+
+      if (i < a.rows && c + t < pieces)
+        part = multiply_out (w, layout, h, i, c + t);
+      for (unsigned k = 0; k < LANES && c + k < pieces; k++)
+        sum += __shfl_sync (
+            MBLM_CUDA_EVERY_LANE, part, (int) (lane - t + k), MBLM_CUDA_WARP);
+    }
     if (i < a.rows && t == 0)
       w.d_score[i * layout.score_stride + h.keys] = sum;
   }
