@@ -28,76 +28,50 @@ void mblm_cuda_copy (
     MblmQueue *queue, void *to, const void *from, size_t bytes);
 void mblm_cuda_zero (MblmQueue *queue, void *to, size_t bytes);
 
-/* An operation that no file defines is NULL in the table. */
-#pragma GCC visibility push(hidden)
-#define MBLM_CUDA_OPERATION __attribute__ ((weak))
-
-MBLM_CUDA_OPERATION void mblm_cuda_embed (MblmQueue *queue, const MblmEmbed *a);
-MBLM_CUDA_OPERATION void mblm_cuda_embed_backward (
-    MblmQueue *queue, const MblmEmbedBackward *a);
-MBLM_CUDA_OPERATION void mblm_cuda_add_position (
-    MblmQueue *queue, const MblmAddPosition *a);
-MBLM_CUDA_OPERATION void mblm_cuda_add_position_backward (
+void mblm_cuda_embed (MblmQueue *queue, const MblmEmbed *a);
+void mblm_cuda_embed_backward (MblmQueue *queue, const MblmEmbedBackward *a);
+void mblm_cuda_add_position (MblmQueue *queue, const MblmAddPosition *a);
+void mblm_cuda_add_position_backward (
     MblmQueue *queue, const MblmAddPositionBackward *a);
-MBLM_CUDA_OPERATION void mblm_cuda_add (MblmQueue *queue, const MblmAdd *a);
-MBLM_CUDA_OPERATION void mblm_cuda_copy_rows (
-    MblmQueue *queue, const MblmCopyRows *a);
-MBLM_CUDA_OPERATION void mblm_cuda_sum_rows (
-    MblmQueue *queue, const MblmSumRows *a);
-MBLM_CUDA_OPERATION void mblm_cuda_dropout (
-    MblmQueue *queue, const MblmDropout *a);
-MBLM_CUDA_OPERATION void mblm_cuda_linear (
-    MblmQueue *queue, const MblmLinear *a);
-MBLM_CUDA_OPERATION void mblm_cuda_linear_backward (
-    MblmQueue *queue, const MblmLinearBackward *a);
-MBLM_CUDA_OPERATION void mblm_cuda_layer_norm (
-    MblmQueue *queue, const MblmLayerNorm *a);
-MBLM_CUDA_OPERATION void mblm_cuda_layer_norm_backward (
+void mblm_cuda_add (MblmQueue *queue, const MblmAdd *a);
+void mblm_cuda_copy_rows (MblmQueue *queue, const MblmCopyRows *a);
+void mblm_cuda_sum_rows (MblmQueue *queue, const MblmSumRows *a);
+void mblm_cuda_dropout (MblmQueue *queue, const MblmDropout *a);
+void mblm_cuda_linear (MblmQueue *queue, const MblmLinear *a);
+void mblm_cuda_linear_backward (MblmQueue *queue, const MblmLinearBackward *a);
+void mblm_cuda_layer_norm (MblmQueue *queue, const MblmLayerNorm *a);
+void mblm_cuda_layer_norm_backward (
     MblmQueue *queue, const MblmLayerNormBackward *a);
-MBLM_CUDA_OPERATION void mblm_cuda_rms_norm (
-    MblmQueue *queue, const MblmRmsNorm *a);
-MBLM_CUDA_OPERATION void mblm_cuda_rms_norm_backward (
+void mblm_cuda_rms_norm (MblmQueue *queue, const MblmRmsNorm *a);
+void mblm_cuda_rms_norm_backward (
     MblmQueue *queue, const MblmRmsNormBackward *a);
-MBLM_CUDA_OPERATION void mblm_cuda_shift_norm (
-    MblmQueue *queue, const MblmShiftNorm *a);
-MBLM_CUDA_OPERATION void mblm_cuda_shift_norm_backward (
+void mblm_cuda_shift_norm (MblmQueue *queue, const MblmShiftNorm *a);
+void mblm_cuda_shift_norm_backward (
     MblmQueue *queue, const MblmShiftNormBackward *a);
-MBLM_CUDA_OPERATION void mblm_cuda_gated_norm (
-    MblmQueue *queue, const MblmGatedNorm *a);
-MBLM_CUDA_OPERATION void mblm_cuda_gated_norm_backward (
+void mblm_cuda_gated_norm (MblmQueue *queue, const MblmGatedNorm *a);
+void mblm_cuda_gated_norm_backward (
     MblmQueue *queue, const MblmGatedNormBackward *a);
-MBLM_CUDA_OPERATION void mblm_cuda_rope_angles (
-    MblmQueue *queue, const MblmRopeAngles *a);
-MBLM_CUDA_OPERATION void mblm_cuda_rope (MblmQueue *queue, const MblmRope *a);
-MBLM_CUDA_OPERATION void mblm_cuda_rope_backward (
-    MblmQueue *queue, const MblmRope *a);
-MBLM_CUDA_OPERATION void mblm_cuda_attention (
-    MblmQueue *queue, const MblmAttention *a);
-MBLM_CUDA_OPERATION void mblm_cuda_attention_backward (
+void mblm_cuda_rope_angles (MblmQueue *queue, const MblmRopeAngles *a);
+void mblm_cuda_rope (MblmQueue *queue, const MblmRope *a);
+void mblm_cuda_rope_backward (MblmQueue *queue, const MblmRope *a);
+void mblm_cuda_attention (MblmQueue *queue, const MblmAttention *a);
+void mblm_cuda_attention_backward (
     MblmQueue *queue, const MblmAttentionBackward *g);
-MBLM_CUDA_OPERATION void mblm_cuda_conv (MblmQueue *queue, const MblmConv *a);
-MBLM_CUDA_OPERATION void mblm_cuda_conv_backward (
-    MblmQueue *queue, const MblmConvBackward *a);
-MBLM_CUDA_OPERATION void mblm_cuda_ssd_scan (
-    MblmQueue *queue, const MblmSsdScan *a);
-MBLM_CUDA_OPERATION void mblm_cuda_ssd_scan_backward (
+void mblm_cuda_conv (MblmQueue *queue, const MblmConv *a);
+void mblm_cuda_conv_backward (MblmQueue *queue, const MblmConvBackward *a);
+void mblm_cuda_ssd_scan (MblmQueue *queue, const MblmSsdScan *a);
+void mblm_cuda_ssd_scan_backward (
     MblmQueue *queue, const MblmSsdScanBackward *a);
-MBLM_CUDA_OPERATION void mblm_cuda_selective_scan (
-    MblmQueue *queue, const MblmSelectiveScan *a);
-MBLM_CUDA_OPERATION void mblm_cuda_selective_scan_backward (
+void mblm_cuda_selective_scan (MblmQueue *queue, const MblmSelectiveScan *a);
+void mblm_cuda_selective_scan_backward (
     MblmQueue *queue, const MblmSelectiveScanBackward *a);
-MBLM_CUDA_OPERATION void mblm_cuda_cross_entropy (
-    MblmQueue *queue, const MblmCrossEntropy *a);
-MBLM_CUDA_OPERATION void mblm_cuda_cross_entropy_backward (
+void mblm_cuda_cross_entropy (MblmQueue *queue, const MblmCrossEntropy *a);
+void mblm_cuda_cross_entropy_backward (
     MblmQueue *queue, const MblmCrossEntropyBackward *a);
-MBLM_CUDA_OPERATION void mblm_cuda_sample (
-    MblmQueue *queue, const MblmSample *a);
-MBLM_CUDA_OPERATION void mblm_cuda_sum_squares (
-    MblmQueue *queue, const MblmSumSquares *a);
-MBLM_CUDA_OPERATION void mblm_cuda_add_scaled (
-    MblmQueue *queue, const MblmAddScaled *a);
-MBLM_CUDA_OPERATION void mblm_cuda_adam (MblmQueue *queue, const MblmAdam *a);
+void mblm_cuda_sample (MblmQueue *queue, const MblmSample *a);
+void mblm_cuda_sum_squares (MblmQueue *queue, const MblmSumSquares *a);
+void mblm_cuda_add_scaled (MblmQueue *queue, const MblmAddScaled *a);
+void mblm_cuda_adam (MblmQueue *queue, const MblmAdam *a);
 
 #undef MBLM_CUDA_OPERATION
-#pragma GCC visibility pop
 }
