@@ -72,6 +72,4 @@ void mblm_cuda_sample (MblmQueue *queue, const MblmSample *a);
 void mblm_cuda_sum_squares (MblmQueue *queue, const MblmSumSquares *a);
 void mblm_cuda_add_scaled (MblmQueue *queue, const MblmAddScaled *a);
 void mblm_cuda_adam (MblmQueue *queue, const MblmAdam *a);
-
-#undef MBLM_CUDA_OPERATION
 }

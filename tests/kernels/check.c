@@ -13,10 +13,10 @@
 #define EXIT_SKIPPED 77
 
 /* Their entry in the table has the same name. */
-#define OPERATION(id) #id, check_##id, bench_##id, offsetof(MblmKernels, id)
+#define OPERATION(id) #id, check_##id, bench_##id
 
 static const Operation operations[] = {
-    {"memory", check_memory, NULL, offsetof (MblmKernels, alloc)},
+    {"memory", check_memory, NULL},
     {OPERATION (embed)},
     {OPERATION (embed_backward)},
     {OPERATION (add_position)},
@@ -52,7 +52,7 @@ static const Operation operations[] = {
     {OPERATION (sum_squares)},
     {OPERATION (add_scaled)},
     {OPERATION (adam)},
-    {"queues", check_queues, NULL, offsetof (MblmKernels, linear)},
+    {"queues", check_queues, NULL},
 };
 
 static gboolean option_bench;
@@ -115,39 +115,6 @@ check_coin (Check *check)
   return g_rand_boolean (check->rand);
 }
 
-/* Whether a device has the operation. */
-static bool
-has_operation (const Target *target, const Operation *operation)
-{
-  return G_STRUCT_MEMBER (void *, target->table, operation->entry) != NULL;
-}
-
-/* While a device is being written: says what is left out. */
-static void
-report_missing (Check *check)
-{
-  for (guint i = 0; i < check->all->len; i++) {
-    const Target *target = g_ptr_array_index (check->all, i);
-    g_autoptr (GString) missing = g_string_new (NULL);
-
-    for (guint j = 0; j < G_N_ELEMENTS (operations); j++)
-      if (!has_operation (target, &operations[j]))
-        g_string_append_printf (missing, " %s", operations[j].name);
-    if (missing->len > 0 && target->threads == 1)
-      g_print ("%s: there is no%s\n", target->variant, missing->str);
-  }
-}
-
-/* The targets that have the operation. */
-static void
-choose_targets (Check *check, const Operation *operation)
-{
-  g_ptr_array_set_size (check->targets, 0);
-  for (guint i = 0; i < check->all->len; i++)
-    if (has_operation (g_ptr_array_index (check->all, i), operation))
-      g_ptr_array_add (check->targets, g_ptr_array_index (check->all, i));
-}
-
 static bool
 is_chosen (const Operation *operation)
 {
@@ -168,9 +135,6 @@ run_operations (Check *check)
     if (!run || !is_chosen (operation))
       continue;
     ran++;
-    choose_targets (check, operation);
-    if (check->all->len > 0 && check->targets->len == 0)
-      continue;
     check->operation = operation->name;
     check->cases = check->failures = check->left_out = 0;
     check->worst = 0.0;
@@ -214,18 +178,15 @@ main (int argc, char **argv)
 
   check.seed = option_seed >= 0 ? (guint32) option_seed : g_random_int () >> 1;
   check.rand = g_rand_new ();
-  check.all = g_ptr_array_new_with_free_func (target_free);
-  check.targets = g_ptr_array_new ();
+  check.targets = g_ptr_array_new_with_free_func (target_free);
   found = find_targets (&check, option_variant, option_bench);
   if (found == TARGETS_FOUND) {
     g_print ("seed %u\n", check.seed);
-    report_missing (&check);
     result = run_operations (&check) > 0;
   } else if (found == TARGETS_NOT_HERE) {
     result = EXIT_SKIPPED;
   }
   g_ptr_array_unref (check.targets);
-  g_ptr_array_unref (check.all);
   if (check.ref)
     target_free (check.ref);
   g_rand_free (check.rand);

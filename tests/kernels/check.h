@@ -34,8 +34,7 @@ typedef struct {
 
 typedef struct {
   Target *ref;
-  GPtrArray *all;     /* of Target; of each variant, one thread comes first */
-  GPtrArray *targets; /* those of them that have the operation */
+  GPtrArray *targets; /* of Target; of each variant, one thread comes first */
   guint32 seed;
   GRand *rand;           /* begun anew with the seed for each operation */
   const char *operation; /* the one being checked or timed */
@@ -48,7 +47,6 @@ typedef struct {
   const char *name; /* as in MblmKernels */
   void (*check) (Check *check);
   void (*bench) (Check *check); /* NULL: there is nothing to time */
-  size_t entry;                 /* of the table, its offset there */
 } Operation;
 
 typedef enum {

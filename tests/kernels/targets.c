@@ -94,7 +94,7 @@ add_cpu_variant (
     }
     g_print ("%s: %s\n", variant, description);
     g_hash_table_add (seen, g_strdup (description));
-    g_ptr_array_add (check->all, target);
+    g_ptr_array_add (check->targets, target);
   }
   return true;
 }
@@ -157,7 +157,7 @@ add_cuda (Check *check, bool is_asked_for)
     return false;
   }
   g_print ("cuda: %s\n", target->table->device_describe (target->device));
-  g_ptr_array_add (check->all, target);
+  g_ptr_array_add (check->targets, target);
   return true;
 }
 
@@ -175,7 +175,7 @@ add_cuda_host (Check *check)
     return false;
   target->is_slow = true;
   g_print ("cuda-host: %s\n", target->table->device_describe (target->device));
-  g_ptr_array_add (check->all, target);
+  g_ptr_array_add (check->targets, target);
   return true;
 #else
   g_print ("cuda-host: this build has none\n");
@@ -192,7 +192,8 @@ find_targets (Check *check, const char *variant, bool bench)
   if (!check->ref)
     return TARGETS_NONE;
   if (bench && known && variant)
-    g_ptr_array_add (check->all, target_must (mblm_kernels_ref (), "ref", 1));
+    g_ptr_array_add (
+        check->targets, target_must (mblm_kernels_ref (), "ref", 1));
   if (!add_cpu (check, variant, bench, &known))
     return TARGETS_NONE;
   if (variant && strcmp (variant, "cuda-host") == 0)
