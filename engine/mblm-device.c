@@ -158,6 +158,30 @@ device_new (const char *name, guint threads, GError **error)
   return self;
 }
 
+/* The best device there is: a GPU where its kernels and its driver are, else the
+ * CPU. Without a driver the kernels aren't looked at, as they bring libraries of
+ * half a gigabyte. */
+static MblmDevice *
+open_best (guint threads, GError **error)
+{
+  static gsize said;
+  g_autoptr (GError) reason = NULL;
+  GModule *driver = g_module_open (
+      "libcuda.so.1", G_MODULE_BIND_LAZY | G_MODULE_BIND_LOCAL);
+
+  if (driver != NULL) {
+    MblmDevice *cuda = mblm_device_open ("cuda:0", threads, &reason);
+    g_module_close (driver);
+    if (cuda != NULL)
+      return cuda;
+    if (g_once_init_enter (&said)) {
+      g_info ("using the CPU: %s", reason->message);
+      g_once_init_leave (&said, 1);
+    }
+  }
+  return mblm_device_open ("cpu", threads, error);
+}
+
 /* A weak reference that outlives its object is cleaned up at the next open. */
 static void
 free_weak_ref (gpointer data)
@@ -184,12 +208,8 @@ mblm_device_open (const char *name, guint threads, GError **error)
         threads, MAX_THREADS);
     return NULL;
   }
-  /* The best there is: a GPU where its kernels and its driver are, else the
-   * CPU. */
-  if (name == NULL || *name == '\0' || g_str_equal (name, "auto")) {
-    MblmDevice *cuda = mblm_device_open ("cuda:0", threads, NULL);
-    return cuda != NULL ? cuda : mblm_device_open ("cpu", threads, error);
-  }
+  if (name == NULL || *name == '\0' || g_str_equal (name, "auto"))
+    return open_best (threads, error);
 
   g_autofree char *key = g_strdup_printf ("%s/%u", name, threads);
   g_mutex_lock (&lock);
