@@ -5,7 +5,7 @@
  *
  * mblm-math section 1. Forward is one code for playing and for training: what a
  * layer needs for its gradient is what its operations leave behind, so training
- * only gives each layer memory of its own for it, and copies of the residual.
+ * only gives each layer memory of its own for it, and a copy of its input.
  */
 
 #include "layer.h"

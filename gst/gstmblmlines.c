@@ -304,6 +304,10 @@ void
 gst_mblm_lines_push_event (GstMblmLines *self, GstEvent *event)
 {
   g_mutex_lock (&self->lock);
+  /* That the last stream has had its end says nothing of this one. */
+  if (GST_EVENT_TYPE (event) == GST_EVENT_STREAM_START &&
+      self->flow == GST_FLOW_EOS)
+    self->flow = GST_FLOW_OK;
   append (self, GST_MINI_OBJECT (event));
   g_mutex_unlock (&self->lock);
 }

@@ -55,8 +55,8 @@ typedef struct {
 /* The gradients of a carry, for sequences as there. */
 typedef struct {
   const float *const *to; /* of what was carried on; NULL: zeros */
-  float *const *from;     /* += of what came in; entry 0 is that of all
-                           * sequences where the carry is shared */
+  float *const *from;     /* += of what came in, if anything did; entry 0 is
+                           * that of all sequences where the carry is shared */
 } MblmCarryGradient;
 
 /* ------------------------------------------------------------------------- */
@@ -161,10 +161,10 @@ typedef struct {
 
 /* The gradients of out = x W^T + bias: d_x = d_out W, d_weight += d_out^T x,
  * d_bias += column sums of d_out. `product` holds for both products. With
- * `before`, x is GELU of that, and d_x the gradient by that: d_out W times the
- * slope of GELU there. */
+ * `before`, x is what an activation (and dropout) made of that, and d_x becomes the
+ * gradient by that: d_out W times the slope of GELU there. */
 typedef struct {
-  MblmLinear forward; /* without an activation */
+  MblmLinear forward; /* its weight, x, rows and product */
   const void *d_out;  /* [rows, n] */
   MblmType d_out_type;
   size_t d_out_stride;

@@ -1,4 +1,4 @@
-/* bf16.h: rounding to bfloat16.
+/* bf16.h: bfloat16 in memory, and rounding to it.
  *
  * Copyright (C) 2026 The gst-mblm authors
  * SPDX-License-Identifier: LGPL-2.1-or-later

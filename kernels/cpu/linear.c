@@ -1,4 +1,4 @@
-/* linear.c: x W^T with bias, GELU and accumulation, and its gradients.
+/* linear.c: x W^T with bias, GELU and residual, and its gradients.
  *
  * Copyright (C) 2026 The gst-mblm authors
  * SPDX-License-Identifier: LGPL-2.1-or-later

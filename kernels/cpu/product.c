@@ -3,10 +3,10 @@
  * Copyright (C) 2026 The gst-mblm authors
  * SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * The operand that has clearly fewer rows is packed, a chunk of it at a time,
- * which then stays in the second level cache while the strips of the other pass
- * by. Both steps are tiles for the threads. What follows the product is done on
- * a strip of results while it is in the second level cache.
+ * One operand is packed, a chunk of it at a time, which then stays in the second
+ * level cache while the strips of the other pass by. Both steps are tiles for the
+ * threads. What follows the product is done on a strip of results while it is in
+ * that cache, too.
  *
  * The gradient of a small weight has few tiles and a depth without bound. Its
  * depth is cut into pieces, each a tile; their sums are added in order.
@@ -20,6 +20,7 @@
 
 /* Columns of a strip's sums that are held at once. */
 #define GROUP_COLUMNS 512
+_Static_assert(GROUP_COLUMNS % BLOCK_MOST == 0, "blocks fill groups");
 
 /* Panels of a tile of packing, or elements of the depth. A tile of products has as
  * many strips as leave so many tiles, which then end together, and not more than
@@ -35,17 +36,14 @@
 #define MAX_PIECES 16
 #define MIN_PIECE 2048
 
-/* The longest part of the depth of a strip that lies across, which is read in
- * short pieces, one from each row: more than this stay in no cache. */
-#define ACROSS_DEPTH 1024
-
 /* Nanoseconds for an element that is packed. */
 #define PACK_WORK 0.25
 
-/* A matrix of results. */
+/* A matrix of results, or what is there of it: from a row and a column on. */
 typedef struct {
   float *data;
   size_t stride;
+  size_t row, col;
 } Result;
 
 typedef struct {
@@ -124,7 +122,8 @@ store_rows (const Job *self, float *sums, size_t stride, size_t rows,
   const Finish *finish = self->last ? p->finish : NULL;
 
   for (size_t i = 0; i < rows; i++, sums += stride) {
-    float *so_far = self->sums.data + (row + i) * self->sums.stride + col;
+    const Result *r = &self->sums;
+    float *so_far = r->data + (row + i - r->row) * r->stride + col - r->col;
 
     if (self->begun && !finish) {
       finish_add (so_far, so_far, sums, count);
@@ -253,27 +252,31 @@ multiply_in_chunks (MblmQueue *queue, Job *self)
 {
   const Product *p = self->product;
   size_t depth = min_size (p->depth, self->part);
-  size_t chunk = chunk_rows (self, depth), panels, apart = 0;
-  bool split = p->depth > depth;
+  size_t chunk = chunk_rows (self, depth), panels, bytes = 0;
+  /* What is added to `out`, or has not the type of `out`, can't pass through it
+   * on the way to the activation. */
+  bool apart = p->depth > depth && p->finish &&
+      (p->finish->residual == p->out || p->finish->type != MBLM_TYPE_F32);
   char *scratch;
 
   panels = chunk / self->blocks->lanes * panel_bytes (self->blocks, depth);
-  /* What is added to `out`, or has not the type of `out`, can't pass through it
-   * on the way to the activation. */
-  if (split && p->finish &&
-      (p->finish->residual == p->out || p->finish->type != MBLM_TYPE_F32))
-    apart = mblm_cpu_bytes (p->a.rows, sizeof (float) * p->b.rows);
-  if (__builtin_add_overflow (panels, apart, &apart))
-    apart = SIZE_MAX;
-  scratch = mblm_cpu_scratch (queue, apart, NULL, NULL);
+  if (apart)
+    bytes = mblm_cpu_bytes (self->other.rows, sizeof (float) * chunk);
+  if (__builtin_add_overflow (panels, bytes, &bytes))
+    bytes = SIZE_MAX;
+  scratch = mblm_cpu_scratch (queue, bytes, NULL, NULL);
   if (!scratch)
     return;
   self->panels = scratch;
-  if (apart > panels)
-    self->sums = (Result){(float *) (scratch + panels), p->b.rows};
 
   for (; self->first < self->packed.rows; self->first += chunk) {
     self->chunk = min_size (chunk, self->packed.rows - self->first);
+    if (apart && self->transposed)
+      self->sums = (Result){
+          (float *) (scratch + panels), p->b.rows, .row = self->first};
+    else if (apart)
+      self->sums = (Result){
+          (float *) (scratch + panels), chunk, .col = self->first};
     self->begun = p->add;
     self->col = 0;
     do { /* once where there is no depth: sums of nothing */
@@ -369,16 +372,18 @@ multiply_in_pieces (MblmQueue *queue, const Job *job)
       &self);
 }
 
-/* Whether to pack the rows of `a`, which takes longer after that, but less memory:
- * a chunk more is a pass more over the other operand. */
+/* Whether to pack `a` and not `b`. Blocks that are transposed take longer. But few
+ * strips keep few threads busy, and a chunk more of what is packed is a pass more
+ * over the other operand. */
 static bool
 is_better_transposed (const Product *p, const MblmBlocks *blocks)
 {
   size_t depth = min_size (p->depth, blocks->depth);
+  size_t panels = divide_up (p->b.rows, blocks->lanes);
 
   return p->a.rows < p->b.rows / 2 &&
-      divide_up (p->b.rows, blocks->lanes) >
-      CHUNK / panel_bytes (blocks, depth);
+      (divide_up (p->a.rows, blocks->rows) < FEW_STRIPS ||
+          panels > CHUNK / panel_bytes (blocks, depth));
 }
 
 void
@@ -395,8 +400,7 @@ FN (product) (MblmQueue *queue, const Product *product)
   self.transposed = is_better_transposed (product, self.blocks);
   self.packed = self.transposed ? product->a : product->b;
   self.other = self.transposed ? product->b : product->a;
-  self.part = self.other.across ? min_size (self.blocks->depth, ACROSS_DEPTH)
-                                : self.blocks->depth;
+  self.part = self.blocks->depth;
   self.sums = (Result){product->out, product->out_stride};
   if (is_worth_pieces (&self)) {
     multiply_in_pieces (queue, &self);

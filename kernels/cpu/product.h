@@ -56,7 +56,7 @@ struct _MblmBlocks {
       size_t count, size_t col, size_t depth);
 
   /* sums[i * stride + j] = the sum over the depth of row i of the strip times
-   * lane j of the panel, for i < rows and j < lanes; others below BLOCK_MOST may
+   * lane j of the panel, for i < rows and j < lanes; others of the block may
    * be written. */
   void (*block) (const void *strip, size_t rows, const void *panel,
       size_t lanes, size_t depth, float *sums, size_t stride);

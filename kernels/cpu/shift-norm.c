@@ -20,7 +20,7 @@ give (const ShiftNorm *self, size_t at, const float *x, size_t width,
     float scale, const float *gain)
 {
   const MblmShiftNorm *a = self->tiles.args;
-  float piece[PIECE] = {0};
+  float piece[PIECE];
 
   if (a->out_type == MBLM_TYPE_F32 && x)
     scale_row (x, width, 0.0f, scale, gain, NULL, (float *) a->out + at);
@@ -32,6 +32,8 @@ give (const ShiftNorm *self, size_t at, const float *x, size_t width,
 
       if (x)
         scale_row (x + i, n, 0.0f, scale, gain + i, NULL, piece);
+      else
+        memset (piece, 0, n * sizeof (*piece));
       self->round ((uint16_t *) a->out + at + i, piece, n);
     }
 }

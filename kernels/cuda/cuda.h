@@ -56,8 +56,9 @@ struct MblmCudaHandle {
 struct _MblmKernelDevice {
   int index;
   int multiprocessors;
-  int major, minor;  /* the compute capability */
-  int shared_memory; /* bytes that a block may ask for */
+  int major, minor;    /* the compute capability */
+  int shared_memory;   /* bytes that a block may ask for */
+  bool reads_pageable; /* any memory of the host, by itself */
   char description[320];
 };
 
@@ -183,9 +184,6 @@ mblm_cuda_at (const MblmCudaScratch *self, size_t part)
 /* ------------------------------------------------------------------------- */
 /* Launches                                                                  */
 /* ------------------------------------------------------------------------- */
-
-/* Kernels that ask for more shared memory than this must be told so. */
-#define MBLM_CUDA_PLAIN_SHARED (48 * 1024)
 
 /* Whether a launch may go on: the queue is well and there are blocks. */
 bool mblm_cuda_may_launch (

@@ -51,13 +51,15 @@ transfer (MblmQueue *queue, void *to, const void *from, size_t bytes,
       queue, cudaMemcpyAsync (to, from, bytes, kind, queue->stream));
 }
 
-/* Pageable memory has been read when the call returns, memory that the driver
- * knows has not. */
+/* Pageable memory has been copied aside when the call returns, but where the device
+ * reads it itself; memory that the driver knows has not. */
 static bool
-is_read_later (const void *host)
+is_read_later (const MblmKernelDevice *device, const void *host)
 {
   cudaPointerAttributes attributes;
 
+  if (device->reads_pageable)
+    return true;
   if (cudaPointerGetAttributes (&attributes, host) == cudaSuccess)
     return attributes.type != cudaMemoryTypeUnregistered;
   cudaGetLastError ();
@@ -70,7 +72,7 @@ mblm_cuda_upload (MblmQueue *queue, void *to, const void *host, size_t bytes)
   if (bytes == 0 || !mblm_cuda_begin (queue))
     return;
   transfer (queue, to, host, bytes, cudaMemcpyHostToDevice);
-  if (is_read_later (host))
+  if (is_read_later (queue->device, host))
     mblm_cuda_check (queue, cudaStreamSynchronize (queue->stream));
 }
 

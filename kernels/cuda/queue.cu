@@ -77,6 +77,24 @@ mblm_cuda_check (MblmQueue *queue, cudaError_t error)
   return false;
 }
 
+/* More than the driver allows at first has to be asked for. It is the same, the
+ * most there is, in every thread, so that none takes it away from another. */
+static bool
+allow_shared (MblmQueue *queue, const void *kernel, size_t shared)
+{
+  cudaFuncAttributes attributes;
+  int most;
+
+  if (!mblm_cuda_check (queue, cudaFuncGetAttributes (&attributes, kernel)))
+    return false;
+  if ((size_t) attributes.maxDynamicSharedSizeBytes >= shared)
+    return true;
+  most = queue->device->shared_memory - (int) attributes.sharedSizeBytes;
+  return mblm_cuda_check (queue,
+      cudaFuncSetAttribute (
+          kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, most));
+}
+
 bool
 mblm_cuda_may_launch (
     MblmQueue *queue, const void *kernel, dim3 grid, size_t shared)
@@ -84,9 +102,5 @@ mblm_cuda_may_launch (
   if (queue->status != MBLM_STATUS_OK || grid.x == 0 || grid.y == 0 ||
       grid.z == 0)
     return false;
-  if (shared <= MBLM_CUDA_PLAIN_SHARED)
-    return true;
-  return mblm_cuda_check (queue,
-      cudaFuncSetAttribute (
-          kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, (int) shared));
+  return shared == 0 || allow_shared (queue, kernel, shared);
 }

@@ -284,7 +284,7 @@ give_last (const ShiftBack<V> &a, const MblmCudaCarryGradient &gradient,
       a.forward.columns, a.accumulate,
       [=] (size_t j) { return j < own ? NULL : d_x + j; },
       [=] (int k, size_t j) {
-        return to ? load<V> (to + (j - own) * norm_lanes<V>) : V ();
+        return to && j >= own ? load<V> (to + (j - own) * norm_lanes<V>) : V ();
       });
 }
 

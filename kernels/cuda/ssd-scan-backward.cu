@@ -20,18 +20,19 @@
 /* Outputs                                                                   */
 /* ------------------------------------------------------------------------- */
 
-/* Sums K over the heads: blocks along a square, and for each piece. */
+/* Sums K over the heads: blocks for each piece, and along a square. */
 __global__ static void
 sum_k_kernel (const float *k, size_t heads, float *k_sum)
 {
-  size_t square = SSD_CHUNK * SSD_CHUNK, at = mblm_cuda_thread ();
+  size_t square = SSD_CHUNK * SSD_CHUNK;
+  size_t at = blockIdx.y * blockDim.x + threadIdx.x;
   float sum = 0.0f;
 
-  k += blockIdx.y * heads * square + at;
+  k += blockIdx.x * heads * square + at;
 #pragma unroll 4
   for (size_t h = 0; h < heads; h++)
     sum += k[h * square];
-  k_sum[blockIdx.y * square + at] = sum;
+  k_sum[blockIdx.x * square + at] = sum;
 }
 
 /* Blocks: piece, part of the state, d_B or d_C. */
@@ -250,15 +251,15 @@ run_group (Backward *self, const MblmCudaCarry *carry,
   const Ssd *a = &self->ssd;
   const SsdBack *back = &self->back;
   unsigned pieces = (unsigned) (a->units * a->chunks);
-  dim3 squares (SSD_CHUNK * SSD_CHUNK / THREADS, pieces);
+  dim3 squares (pieces, SSD_CHUNK * SSD_CHUNK / THREADS);
 
   find_states (self, carry, group, false);
   find_gradients (self, gradient, group);
   mblm_cuda_ssd_products (queue, a);
   mblm_cuda_ssd_chunks_back (queue, a, back);
   mblm_cuda_ssd_common_back (queue, a, back);
-  mblm_cuda_launch (queue, sum_k_kernel, pieces ? squares : dim3 (0), THREADS,
-      0, back->k, a->heads, back->k_sum);
+  mblm_cuda_launch (
+      queue, sum_k_kernel, squares, THREADS, 0, back->k, a->heads, back->k_sum);
   mblm_cuda_launch (queue, common_kernel,
       dim3 (pieces, (unsigned) divide_up (a->state, SSD_TILE), 2), SSD_THREADS,
       0, *a, *back);

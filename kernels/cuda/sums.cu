@@ -109,7 +109,8 @@ run_sums (MblmQueue *queue, const T *x, size_t rows, size_t width,
 size_t
 mblm_cuda_sum_rows_part (MblmCudaScratch *scratch, size_t rows, size_t width)
 {
-  size_t parts = divide_up (rows, rows_of_part (rows));
+  /* enough for fewer rows, too, whose parts may be more */
+  size_t parts = min_size (divide_up (rows, PART_ROWS), MOST_PARTS);
 
   return mblm_cuda_part (
       scratch, parts > 1 ? mblm_cuda_count (parts, width) : 0, sizeof (double));

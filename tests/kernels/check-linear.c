@@ -198,12 +198,19 @@ check_linear (Check *check)
   check_shape (check, FILL_RANDOM, 270, 280, 520);
   for (int i = 0; i < 4; i++)
     check_shape (check, FILL_RANDOM, 70, 65, 1100);
+  /* ... and for every way to pack them. */
+  for (int i = 0; i < 2; i++) {
+    check_shape (check, FILL_RANDOM, 45, 580, 1100);
+    check_shape (check, FILL_RANDOM, 17, 1100, 530);
+    check_shape (check, FILL_RANDOM, 280, 1100, 530);
+  }
 
   for (int i = 0; i < 6; i++)
     check_few_rows (
         check, check_size (check, 1, 300), check_size (check, 1, 300));
   check_few_rows (check, 1024, 256);
   check_few_rows (check, 257, 384);
+  check_few_rows (check, 580, 1100);
 }
 
 /* ------------------------------------------------------------------------- */
@@ -357,6 +364,8 @@ check_linear_backward (Check *check)
     check_backward_shape (check, i, 4500, 20, 23);
     check_backward_shape (check, FILL_RANDOM, 9000, 8, 3);
   }
+  check_backward_shape (check, FILL_RANDOM, 40, 1100, 580);
+  check_backward_shape (check, FILL_RANDOM, 530, 300, 1100);
 }
 
 /* ------------------------------------------------------------------------- */

@@ -21,7 +21,7 @@ typedef struct {
 typedef struct {
   size_t rows, n, k, gap; /* `gap` is between rows */
   bool gelu;
-  bool bias, accumulate; /* `accumulate` in both directions */
+  bool bias, accumulate; /* to the result, and to d_x */
 } Shape;
 
 static const Shape shapes[] = {

@@ -50,6 +50,7 @@ struct cudaPointerAttributes {
 struct cudaFuncAttributes {
   int numRegs;
   size_t sharedSizeBytes;
+  int maxDynamicSharedSizeBytes;
 };
 
 struct cudaDeviceProp {
@@ -57,6 +58,7 @@ struct cudaDeviceProp {
   int multiProcessorCount;
   int major, minor;
   size_t sharedMemPerBlockOptin;
+  int pageableMemoryAccess;
 };
 
 typedef struct CudaHostStream *cudaStream_t;
