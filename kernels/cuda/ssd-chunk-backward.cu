@@ -248,6 +248,7 @@ __launch_bounds__ (SSD_THREADS, 2) chunks_back_kernel (Ssd a, SsdBack back)
   size_t width = a.heads * a.head_dim, square = SSD_CHUNK * SSD_CHUNK;
   Tile tile = {ssd_piece (a, piece)};
   float *m = &shared.tiles.a[0][0][0];
+  float *rows = reinterpret_cast<float *> (&shared.rows);
 
   tile.x = a.x + tile.piece.row * a.xbc_stride + h * a.head_dim;
   tile.x_stride = a.xbc_stride;
@@ -255,7 +256,7 @@ __launch_bounds__ (SSD_THREADS, 2) chunks_back_kernel (Ssd a, SsdBack back)
   tile.g_stride = width;
   for (unsigned i = threadIdx.x; i < sizeof (SsdRows) / sizeof (float);
        i += SSD_THREADS)
-    shared.rows.xw[i] = 0.0f;
+    rows[i] = 0.0f;
   ssd_copy_steps (&a.steps[index], &shared.steps);
   multiply_inside (a, tile, shared, m);
   decay_inside (
