@@ -165,21 +165,20 @@ norm (Pass *p, const float *gain, const float *x, void *out, guint shift_part)
       .out_type = p->normed_type};
 }
 
-/* A product of what a norm has left. */
-static MblmLinear
-linear_normed (Pass *p, MblmMatrix weight, const void *normed, void *out)
-{
-  MblmLinear args = mblm_layer_linear (
-      p->run, p->n, weight, normed, weight.cols, out);
-
-  args.x_type = p->normed_type;
-  return args;
-}
-
 static MblmLinear
 linear (Pass *p, MblmMatrix weight, const void *x, void *out)
 {
   return mblm_layer_linear (p->run, p->n, weight, x, weight.cols, out);
+}
+
+/* A product of what a norm has left. */
+static MblmLinear
+linear_normed (Pass *p, MblmMatrix weight, const void *normed, void *out)
+{
+  MblmLinear args = linear (p, weight, normed, out);
+
+  args.x_type = p->normed_type;
+  return args;
 }
 
 static MblmRope

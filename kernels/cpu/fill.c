@@ -6,10 +6,22 @@
 
 #include "product.h"
 
+/* MblmCpuOps.round_bf16 */
 static void
 round_row (uint16_t *to, const float *from, size_t n)
 {
-  v_round_row (to, from, n);
+  typedef uint32_t vu __attribute__ ((vector_size (4 * VW)));
+  typedef uint16_t vh __attribute__ ((vector_size (2 * VW)));
+
+  for (size_t i = 0; i < n; i += VW) {
+    vu bits = (vu) v_round_bf16 (v_load_n (from + i, n - i));
+    vh half = __builtin_convertvector(bits >> 16, vh);
+
+    if (n - i >= VW)
+      memcpy (to + i, &half, sizeof (half));
+    else
+      memcpy (to + i, &half, (n - i) * sizeof (*to));
+  }
 }
 
 void

@@ -18,18 +18,6 @@
 #define THREADS (SIDE * SIDE)
 #define EACH (TILE / SIDE) /* rows, and columns, of a thread */
 
-__device__ static float
-widened (float x)
-{
-  return x;
-}
-
-__device__ static float
-widened (uint16_t x)
-{
-  return mblm_cuda_from_bf16 (x);
-}
-
 /* Rows first .. first + TILE - 1, depth d .. d + DEPTH - 1 of an operand; zeros
  * outside of [count, depth]. Threads next to each other read what is next to each
  * other. */
@@ -48,8 +36,8 @@ load (float (&tile)[DEPTH][TILE + 1], const MblmCudaOperand &from, size_t first,
     size_t row = first + i, column = d + k;
 
     tile[k][i] = row >= count || column >= depth ? 0.0f
-        : from.across ? widened (data[column * from.stride + row])
-                      : widened (data[row * from.stride + column]);
+        : from.across ? mblm_cuda_weight (data, column * from.stride + row)
+                      : mblm_cuda_weight (data, row * from.stride + column);
   }
 }
 
