@@ -10,11 +10,20 @@
 #include "check.h"
 #include "shapes.h"
 
+#include <float.h>
 #include <math.h>
 #include <string.h>
 
 #define ROUNDS 40          /* random shapes of each norm */
 #define LARGE 1073741824.f /* 2^30 */
+
+/* The size of a factor of a whole row, which is one float: below the smallest
+ * normal number its digits become fewer. */
+static double
+factor (double size)
+{
+  return fmax (size, FLT_MIN);
+}
 
 /* out[i] = magnitude of what is there before, where it is added to. */
 static void
@@ -112,7 +121,8 @@ norm_row_magnitude (
     if (d_gain)
       d_gain[j] += fabs (d[j]) * n;
     if (d_x)
-      d_x[j] += scale * (fabs ((double) d[j] * gain[j]) + g + n * gn);
+      d_x[j] += scale * (fabs ((double) d[j] * gain[j]) + g) +
+          (fabs (x[j]) + size) * factor (scale * scale * gn);
   }
 }
 
@@ -275,9 +285,8 @@ gated_row_magnitude (
   for (size_t j = 0; j < w; j++) {
     double sigmoid = 1.0 / (1.0 + exp (-z[j])) + UNDERFLOW_MAGNITUDE;
     double silu = fabs (z[j]) * sigmoid, u = fabs (y[j]) * silu;
-    double d_u = scale *
-        (fabs ((double) d[j] * gain[j]) +
-            u * scale * scale * products / (double) w);
+    double d_u = scale * fabs ((double) d[j] * gain[j]) +
+        u * factor (scale * scale * scale * products / (double) w);
 
     if (which == 'y')
       magnitude[j] = d_u * silu;
@@ -449,9 +458,8 @@ shift_row_magnitude (const Case *c, const ShiftBack *s, size_t b, size_t t,
   }
   scale = 1.0 / fmax (sqrt (squares / (double) w), 1e-8);
   for (size_t j = 0; j < w; j++) {
-    double d_s = scale *
-        (fabs ((double) d[j] * gain[j]) +
-            v[j] * scale * scale * products / (double) w);
+    double d_s = scale * fabs ((double) d[j] * gain[j]) +
+        v[j] * factor (scale * scale * scale * products / (double) w);
 
     if (d_gain)
       d_gain[j] += fabs (d[j]) * v[j] * scale;
