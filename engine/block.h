@@ -56,6 +56,8 @@ typedef struct {
   gsize n_elements;
   MblmInit init;
   gboolean optional; /* recomputed from `init` where it is missing */
+  gboolean is_table; /* a matrix whose rows are added up, not multiplied by */
+  gboolean borrowed; /* the memory is another model's */
   /* Either a matrix, in the model's precision, whose rows first_row and up this
    * tensor fills (to_q and to_kv are two tensors and one product) ... */
   MblmMatrix *matrix;
@@ -67,9 +69,9 @@ typedef struct {
 typedef struct _MblmParameters MblmParameters;
 
 /* Declares a matrix [rows, cols] at first_row of `matrix`, which has all_rows. */
-void mblm_parameters_add_matrix (MblmParameters *self, MblmMatrix *matrix,
-    gsize all_rows, gsize first_row, gsize rows, gsize cols, MblmInit init,
-    const char *format, ...) G_GNUC_PRINTF (8, 9);
+MblmParameter *mblm_parameters_add_matrix (MblmParameters *self,
+    MblmMatrix *matrix, gsize all_rows, gsize first_row, gsize rows, gsize cols,
+    MblmInit init, const char *format, ...) G_GNUC_PRINTF (8, 9);
 /* Declares a vector, or what is used as one: shape [n], [n, m] or [n, m, l]. */
 MblmParameter *mblm_parameters_add_vector (MblmParameters *self, float **vector,
     gsize n, gsize m, gsize l, MblmInit init, const char *format, ...)

@@ -18,9 +18,6 @@
 
 G_BEGIN_DECLS
 
-/* Rows whose logits exist at a time. */
-#define MBLM_LOSS_ROWS 1024
-
 /* How the work is cut; see mblm_plan_make. */
 typedef struct {
   gsize group;                  /* sequences of stage 0 at a time */
@@ -29,8 +26,9 @@ typedef struct {
   guint64 bytes;                /* of working memory, estimated */
 } MblmPlan;
 
-/* For batches of `batch` sequences of `length` ids in about `memory` bytes. */
-void mblm_plan_make (MblmPlan *self, MblmModel *model, gsize batch,
+/* For batches of `batch` sequences of `length` ids in about `memory` bytes, with
+ * up to `rows` rows in a chunk. */
+void mblm_plan_make (MblmPlan *self, MblmModel *model, gsize rows, gsize batch,
     gsize length, guint64 memory);
 
 typedef struct {

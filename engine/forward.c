@@ -85,7 +85,7 @@ forward_full (MblmModel *self, const gint32 *ids, gsize batch, gsize length,
     GCancellable *cancellable, GError **error)
 {
   MblmRun run;
-  gboolean ok = mblm_run_init (&run, self->device, error);
+  gboolean ok = mblm_model_init_run (self, &run, error);
 
   run.cancellable = cancellable;
   for (gsize b = 0; ok && b < batch; b++)
@@ -151,7 +151,7 @@ decoder_nats (MblmModel *self, const gint32 *ids, gsize batch, gsize length,
                            start, cancellable, error)))
     return FALSE;
 
-  gboolean ok = mblm_run_init (&run, self->device, error);
+  gboolean ok = mblm_model_init_run (self, &run, error);
   for (gsize b = 0; ok && b < batch; b++) {
     ok = mblm_output_nats (self, &run, start + b * self->vocabulary,
         ids[b * length], &nats[b * length], error);

@@ -126,7 +126,7 @@ run_stage (FullPass *p, guint k, const float *above, float *below, gsize length,
   MblmModel *model = p->model;
   gsize tokens = pass_seq_len (p, k), dim = model->stage[k].dim;
   gsize sequences = pass_sequences (p, k);
-  gsize step = MAX (MBLM_MAX_ROWS / tokens, 1);
+  gsize step = MAX (p->run->rows / tokens, 1);
 
   for (gsize first = 0; first < sequences; first += step) {
     gsize batch = MIN (step, sequences - first), row = first * tokens;

@@ -14,6 +14,9 @@ G_BEGIN_DECLS
 struct _MblmLearner {
   MblmLearnerOptions options;
   MblmModel *model;
+  /* The same with weights of products in bfloat16, rounded after each step, where
+   * products are of that and their speed is worth it; or NULL. */
+  MblmModel *rounded;
   /* Of one batch, before it is divided by the number of its losses; and, where
    * several batches add up, their sum, which `gradient` is then moved to. */
   MblmModel *gradient, *total;

@@ -11,7 +11,11 @@
 
 #include <math.h>
 
+/* For activations, where nobody says. The larger one is of a device that has
+ * memory of its own: so the chunks of a model of 360M parameters have all the rows
+ * that such a device likes. */
 #define DEFAULT_MEMORY ((guint64) 768 << 20)
+#define DEVICE_MEMORY ((guint64) 9 << 30)
 
 #define BETA1 0.9
 #define BETA2 0.95
@@ -110,6 +114,40 @@ make_twin (MblmLearner *self, GError **error)
       : NULL;
 }
 
+/* What products of bfloat16 would round each time is rounded once a step. */
+static gboolean
+make_rounded (MblmLearner *self, GError **error)
+{
+  MblmRun *run = &self->run;
+
+  if (run->product != MBLM_TYPE_BF16 || !run->rounds)
+    return TRUE;
+  self->rounded = mblm_model_new_like (self->model, error);
+  if (self->rounded == NULL)
+    return FALSE;
+  self->rounded->device = g_object_ref (self->model->device);
+  if (!mblm_parameters_share (
+          self->rounded->parameters, self->model->parameters, run, error))
+    return FALSE;
+  mblm_model_make_frequencies (self->rounded, run);
+  mblm_parameters_round (
+      self->rounded->parameters, self->model->parameters, run);
+  return mblm_run_check (run, error);
+}
+
+/* For activations, when `taken` bytes more of the device have other uses. */
+static guint64
+default_memory (MblmDevice *device, guint64 taken)
+{
+  MblmTraits traits;
+
+  mblm_device_get_traits (device, &traits);
+  if (traits.memory == 0)
+    return DEFAULT_MEMORY;
+  return MIN (DEVICE_MEMORY,
+      traits.memory > taken ? (traits.memory - taken) / 10 * 9 : 1);
+}
+
 /* Takes `model`, whose weights are in `file` or, without one, are drawn. */
 static MblmLearner *
 make (MblmModel *model, MblmTensorFile *file, guint64 weight_seed,
@@ -119,8 +157,6 @@ make (MblmModel *model, MblmTensorFile *file, guint64 weight_seed,
   MblmRun *run = &self->run;
 
   self->options = *options;
-  if (self->options.memory == 0)
-    self->options.memory = DEFAULT_MEMORY;
   self->model = model;
   model->device = g_object_ref (device);
   model->precision = MBLM_PRECISION_F32;
@@ -140,8 +176,10 @@ make (MblmModel *model, MblmTensorFile *file, guint64 weight_seed,
     return NULL;
   self->gradient = make_twin (self, error);
   if (self->gradient == NULL || !make_moments (self, error) ||
-      !mblm_run_wait (run, error))
+      !make_rounded (self, error) || !mblm_run_wait (run, error))
     return NULL;
+  if (self->options.memory == 0)
+    self->options.memory = default_memory (device, 0);
   return g_steal_pointer (&self);
 }
 
@@ -193,6 +231,7 @@ mblm_learner_free (MblmLearner *self)
   mblm_run_clear (&self->run);
   g_clear_object (&self->total);
   g_clear_object (&self->gradient);
+  g_clear_object (&self->rounded);
   g_clear_object (&self->model);
   g_free (self);
 }
@@ -204,23 +243,31 @@ mblm_learner_get_model (MblmLearner *self)
 }
 
 guint64
-mblm_learner_estimate_bytes (MblmConfig *config,
+mblm_learner_estimate_bytes (MblmConfig *config, MblmDevice *device,
     const MblmLearnerOptions *options, gsize batch, gsize length,
     gboolean accumulates, GError **error)
 {
   g_autoptr (MblmModel) model = mblm_model_new_bare (config, NULL, error);
+  gboolean bf16 = options->precision == MBLM_PRECISION_BF16;
+  MblmTraits traits;
   MblmPlan plan;
 
   if (model == NULL)
     return 0;
+  mblm_device_get_traits (device, &traits);
   for (guint k = 0; k < model->n_stages; k++)
     if (model->stage[k].block->klass->kept_size == NULL)
       return 0;
-  mblm_plan_make (&plan, model, batch, length,
-      options->memory > 0 ? options->memory : DEFAULT_MEMORY);
+
   /* weights, gradient, moments; the sum of gradients; and, while a state is
    * saved, the moments and that sum on their way to the file */
-  return plan.bytes + model->n_parameters * (accumulates ? 20 + 12 : 16 + 8);
+  guint64 steady = model->n_parameters *
+      ((accumulates ? 20 : 16) + (traits.rounds && bf16 ? 2 : 0));
+  guint64 saving = model->n_parameters * (accumulates ? 12 : 8);
+
+  mblm_plan_make (&plan, model, traits.rows, batch, length,
+      options->memory > 0 ? options->memory : default_memory (device, steady));
+  return plan.bytes + steady + (traits.memory > 0 ? 0 : saving);
 }
 
 /* ------------------------------------------------------------------------- */
@@ -254,8 +301,8 @@ make_plan (MblmLearner *self, const MblmLearnerBatch *batch)
 {
   if (self->plan_batch == batch->batch && self->plan_length == batch->length)
     return;
-  mblm_plan_make (&self->plan, self->model, batch->batch, batch->length,
-      self->options.memory);
+  mblm_plan_make (&self->plan, self->model, self->run.rows, batch->batch,
+      batch->length, self->options.memory);
   self->plan_batch = batch->batch;
   self->plan_length = batch->length;
 }
@@ -316,7 +363,8 @@ run_batch (MblmLearner *self, const MblmLearnerBatch *batch, gboolean learn,
     guint64 dropout, double *loss, guint64 *count, GCancellable *cancellable,
     GError **error)
 {
-  MblmDepthFirst step = {.model = self->model,
+  MblmDepthFirst step = {
+      .model = self->rounded != NULL ? self->rounded : self->model,
       .gradient = learn ? self->gradient : NULL,
       .run = &self->run,
       .plan = &self->plan,
@@ -431,6 +479,9 @@ mblm_learner_step (
     adam.gradient = mblm_parameter_get_data (learner_parameter (gradient, i));
     self->run.k->adam (self->run.q, &adam);
   }
+  if (self->rounded != NULL)
+    mblm_parameters_round (
+        self->rounded->parameters, self->model->parameters, &self->run);
   return mblm_learner_drop_gradient (self, error);
 }
 

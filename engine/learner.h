@@ -45,9 +45,9 @@ void mblm_learner_free (MblmLearner *self);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (MblmLearner, mblm_learner_free)
 
 MblmModel *mblm_learner_get_model (MblmLearner *self);
-/* Bytes that training on batches of this shape takes, estimated: weights,
- * gradient, moments and activations. */
-guint64 mblm_learner_estimate_bytes (MblmConfig *config,
+/* Bytes that training on batches of this shape takes of the device's memory,
+ * estimated: weights, gradient, moments and activations. */
+guint64 mblm_learner_estimate_bytes (MblmConfig *config, MblmDevice *device,
     const MblmLearnerOptions *options, gsize batch, gsize length,
     gboolean accumulates, GError **error);
 

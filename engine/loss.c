@@ -3,8 +3,8 @@
  * Copyright (C) 2026 The gst-mblm authors
  * SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * mblm-math sections 2.5, 2.10 and 5.1. Logits exist for MBLM_LOSS_ROWS rows at
- * a time.
+ * mblm-math sections 2.5, 2.10 and 5.1. Logits exist for as many rows at a
+ * time as the device likes.
  */
 
 #include "depth-first-private.h"
@@ -13,10 +13,10 @@
 
 /* Some rows of the innermost stage and what they predict; host memory. */
 typedef struct {
-  gsize n;
-  gboolean any;                   /* something that counts */
-  gint32 targets[MBLM_LOSS_ROWS]; /* negative: nothing that counts */
-  float weights[MBLM_LOSS_ROWS], losses[MBLM_LOSS_ROWS];
+  gsize n, most;
+  gboolean any;            /* something that counts */
+  gint32 *targets;         /* [most]; negative: nothing that counts */
+  float *weights, *losses; /* [most] */
 } Targets;
 
 /* All the rows of a call: those of sequences first, first + 1, ... of the group,
@@ -70,7 +70,7 @@ find_targets (Step *self, const Rows *rows, gsize row, Targets *targets)
   const StageForm *f = &rows->form;
 
   targets->any = FALSE;
-  targets->n = MIN (MBLM_LOSS_ROWS, rows->n - row);
+  targets->n = MIN (targets->most, rows->n - row);
   for (gsize i = 0; i < targets->n; i++) {
     gsize index = rows->first + (row + i) / MAX (f->columns, 1);
     if (rows->first_bytes)
@@ -137,23 +137,35 @@ loss_piece (
 /* Where nothing counts, as in most of a question with its picture, nothing is
  * computed. */
 static gboolean
-loss_rows (
-    Step *self, const Rows *rows, const float *x, float *d, GError **error)
+some_rows (Step *self, const Rows *rows, gsize row, Targets *targets,
+    const float *x, float *d, GError **error)
 {
   MblmModel *model = self->args.model;
   MblmRun *run = self->args.run;
   gsize dim = model->stage[model->last].dim;
-  g_autofree Targets *targets = g_new (Targets, 1);
 
-  for (gsize row = 0; row < rows->n; row += MBLM_LOSS_ROWS) {
-    find_targets (self, rows, row, targets);
-    if (targets->any) {
-      if (!loss_piece (self, targets, x + row * dim, d + row * dim, error))
-        return FALSE;
-    } else if (self->args.gradient != NULL) {
-      run->k->zero (run->q, d + row * dim, targets->n * dim * sizeof (float));
-    }
-  }
+  find_targets (self, rows, row, targets);
+  if (targets->any)
+    return loss_piece (self, targets, x + row * dim, d + row * dim, error);
+  if (self->args.gradient != NULL)
+    run->k->zero (run->q, d + row * dim, targets->n * dim * sizeof (float));
+  return TRUE;
+}
+
+static gboolean
+loss_rows (
+    Step *self, const Rows *rows, const float *x, float *d, GError **error)
+{
+  gsize most = MIN (self->args.run->rows, rows->n);
+  g_autofree gint32 *ids = g_new (gint32, most);
+  g_autofree float *weights = g_new (float, most);
+  g_autofree float *losses = g_new (float, most);
+  Targets targets = {
+      .most = most, .targets = ids, .weights = weights, .losses = losses};
+
+  for (gsize row = 0; row < rows->n; row += most)
+    if (!some_rows (self, rows, row, &targets, x, d, error))
+      return FALSE;
   return TRUE;
 }
 

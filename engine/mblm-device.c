@@ -248,6 +248,12 @@ mblm_device_get_threads (MblmDevice *self)
   return self->kernels->device_threads (self->memory);
 }
 
+void
+mblm_device_get_traits (MblmDevice *self, MblmTraits *traits)
+{
+  self->kernels->device_traits (self->memory, traits);
+}
+
 const MblmKernels *
 mblm_device_get_kernels (MblmDevice *self)
 {

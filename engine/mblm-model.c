@@ -277,7 +277,7 @@ load_model (const Files *files, MblmDevice *device, MblmPrecision precision,
     return NULL;
   self->device = g_object_ref (device);
   self->precision = precision;
-  gboolean ok = mblm_run_init (&run, device, error);
+  gboolean ok = mblm_model_init_run (self, &run, error);
   run.cancellable = cancellable;
   ok = ok && mblm_model_load_weights (self, file, &run, error);
   mblm_run_clear (&run);

@@ -99,7 +99,7 @@ mblm_session_new (MblmModel *model, GError **error)
   }
   g_autoptr (MblmSession) self = g_object_new (MBLM_TYPE_SESSION, NULL);
   self->model = g_object_ref (model);
-  if (!mblm_run_init (&self->run, model->device, error) ||
+  if (!mblm_model_init_run (model, &self->run, error) ||
       !allocate (self, error))
     return NULL;
   mblm_session_reset (self);

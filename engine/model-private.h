@@ -15,15 +15,11 @@
 
 G_BEGIN_DECLS
 
-/* Rows of the innermost stage that are worked on at a time when every row is
- * wanted: what bounds working memory and the time until a cancellation. */
-#define MBLM_MAX_ROWS 1024
-
 typedef struct {
   gsize seq_len, dim, patch;
   MblmPosition position;
   MblmBlock *block;
-  gsize chunk_rows; /* of a prompt that are worked on at a time */
+  gsize chunk_rows; /* of a prompt that a CPU works on at a time */
 
   MblmMatrix table; /* [vocabulary, innermost dim] */
   /* Outer stages: norm, product, norm of the concatenated rows of a patch. */
@@ -79,6 +75,9 @@ MblmModel *mblm_model_open (
     const char *path, MblmTensorFile **file, GError **error);
 /* Of rotary positions; failure is left for mblm_run_check. */
 void mblm_model_make_frequencies (MblmModel *self, MblmRun *run);
+/* What the model is played with: with weights of bfloat16 products round their
+ * other operand, too, where the device says that it pays. */
+gboolean mblm_model_init_run (MblmModel *self, MblmRun *run, GError **error);
 /* Loads the weights and computes the constants. */
 gboolean mblm_model_load_weights (
     MblmModel *self, MblmTensorFile *file, MblmRun *run, GError **error);

@@ -105,7 +105,8 @@ declare_embedding (MblmModel *self, guint k)
       MBLM_INIT_NORMAL, .row_zero = mblm_config_get_pad_id (self->config)};
 
   mblm_parameters_add_matrix (p, &stage->table, self->vocabulary, 0,
-      self->vocabulary, inner, rows, "token_embs_rev.%u.embedding.weight", i);
+      self->vocabulary, inner, rows, "token_embs_rev.%u.embedding.weight", i)
+      ->is_table = TRUE;
   if (k < self->last) {
     mblm_parameters_add_vector (p, &stage->patch_gain, width, 0, 0, one,
         "token_embs_rev.%u._post.1.weight", i);
@@ -123,7 +124,8 @@ declare_embedding (MblmModel *self, guint k)
   if (stage->position == MBLM_POSITION_FIXED)
     mblm_parameters_add_matrix (p, &stage->positions, stage->seq_len, 0,
         stage->seq_len, stage->dim,
-        (MblmInit){MBLM_INIT_NORMAL, .row_zero = -1}, "pos_embs.%u.weight", k);
+        (MblmInit){MBLM_INIT_NORMAL, .row_zero = -1}, "pos_embs.%u.weight", k)
+        ->is_table = TRUE;
 }
 
 static void
@@ -281,6 +283,16 @@ mblm_model_make_frequencies (MblmModel *self, MblmRun *run)
   for (guint k = 0; k < self->n_stages; k++)
     if (self->stage[k].position == MBLM_POSITION_ROPE)
       make_frequency (&self->stage[k], run);
+}
+
+gboolean
+mblm_model_init_run (MblmModel *self, MblmRun *run, GError **error)
+{
+  if (!mblm_run_init (run, self->device, error))
+    return FALSE;
+  if (self->precision == MBLM_PRECISION_BF16 && run->rounds)
+    run->product = MBLM_TYPE_BF16;
+  return TRUE;
 }
 
 gboolean

@@ -62,7 +62,7 @@ add (MblmParameters *self, MblmInit init, const char *format, va_list args)
   return p;
 }
 
-void
+MblmParameter *
 mblm_parameters_add_matrix (MblmParameters *self, MblmMatrix *matrix,
     gsize all_rows, gsize first_row, gsize rows, gsize cols, MblmInit init,
     const char *format, ...)
@@ -79,6 +79,7 @@ mblm_parameters_add_matrix (MblmParameters *self, MblmMatrix *matrix,
   p->first_row = first_row;
   matrix->rows = all_rows;
   matrix->cols = cols;
+  return p;
 }
 
 MblmParameter *
@@ -383,6 +384,43 @@ mblm_parameters_refresh (
   return ok;
 }
 
+gboolean
+mblm_parameters_share (
+    MblmParameters *self, MblmParameters *from, MblmRun *run, GError **error)
+{
+  for (guint i = 0; i < self->list->len; i++) {
+    MblmParameter *p = g_ptr_array_index (self->list, i);
+    const MblmParameter *other = g_ptr_array_index (from->list, i);
+
+    if (p->matrix != NULL && !p->is_table) {
+      if (provide_memory (p, MBLM_TYPE_BF16, run) == NULL)
+        return fail_memory (run, error);
+      continue;
+    }
+    p->borrowed = TRUE;
+    if (p->vector != NULL)
+      *p->vector = *other->vector;
+    else
+      *p->matrix = *other->matrix;
+  }
+  return TRUE;
+}
+
+void
+mblm_parameters_round (MblmParameters *self, MblmParameters *from, MblmRun *run)
+{
+  for (guint i = 0; i < self->list->len; i++) {
+    const MblmParameter *p = g_ptr_array_index (self->list, i);
+
+    if (!p->borrowed)
+      run->k->round (run->q,
+          &(MblmRound){.count = p->n_elements,
+              .x = mblm_parameter_get_data (g_ptr_array_index (from->list, i)),
+              .out = (guint16 *) p->matrix->data +
+                  p->first_row * p->matrix->cols});
+  }
+}
+
 float *
 mblm_parameter_get_data (const MblmParameter *self)
 {
@@ -396,6 +434,8 @@ mblm_parameters_unload (MblmParameters *self, MblmRun *run)
 {
   for (guint i = 0; i < self->list->len; i++) {
     const MblmParameter *p = g_ptr_array_index (self->list, i);
+    if (p->borrowed)
+      continue;
     if (p->vector != NULL && *p->vector != NULL) {
       run->k->free (run->memory, *p->vector);
       *p->vector = NULL;

@@ -53,6 +53,13 @@ gboolean mblm_parameters_allocate (
 /* Fills them with fresh values, drawn in the order of their declaration. */
 gboolean mblm_parameters_refresh (
     MblmParameters *self, guint64 seed, MblmRun *run, GError **error);
+/* Of a model of the same shape: products get memory of their own in bfloat16, all
+ * else is the other's, which has to live longer. Error: MBLM_ERROR_MEMORY. */
+gboolean mblm_parameters_share (
+    MblmParameters *self, MblmParameters *from, MblmRun *run, GError **error);
+/* Rounds the other's into that memory. */
+void mblm_parameters_round (
+    MblmParameters *self, MblmParameters *from, MblmRun *run);
 /* Where a tensor of float32 lies on the device. */
 float *mblm_parameter_get_data (const MblmParameter *self);
 /* Gives the memory back. */

@@ -3,16 +3,16 @@
  * Copyright (C) 2026 The gst-mblm authors
  * SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * Larger chunks make larger products; beyond CHUNK_ROWS rows they gain nothing
- * more, and what a chunk keeps falls out of the caches.
+ * Larger chunks make larger products; beyond as many rows as the device says they
+ * gain nothing more.
  */
 
 #include "depth-first.h"
 #include "stack.h"
 
-#define CHUNK_ROWS 1024
-/* Rows of stage 0 that are worth working on together. */
-#define GROUP_ROWS 4096
+/* Rows of stage 0 that are worth working on together: as many times those of a
+ * chunk. */
+#define GROUP_CHUNKS 4
 /* Ids of a group, which the host holds. */
 #define GROUP_IDS ((gsize) 1 << 22)
 /* Scratch memory of kernels: states of scans, packed operands. */
@@ -21,15 +21,14 @@
 /* Working memory that doesn't depend on the plan: pieces of the embedding and of
  * the loss. As all here in floats that may be more than any machine has. */
 static double
-fixed_floats (MblmModel *model)
+fixed_floats (MblmModel *model, gsize rows)
 {
   double patch = 0;
 
   for (guint k = 0; k < model->last; k++)
-    patch = MAX (patch, 3.0 * MAX (model->stage[k].embed.cols, 1 << 22));
+    patch = MAX (patch, 3.0 * MAX (model->stage[k].embed.cols, 4096.0 * rows));
   return patch + KERNEL_FLOATS +
-      2.0 * MBLM_LOSS_ROWS *
-      (model->vocabulary + model->stage[model->last].dim);
+      2.0 * rows * (model->vocabulary + model->stage[model->last].dim);
 }
 
 /* Floats that `n` sequences of stage k take while they are worked on. */
@@ -51,33 +50,33 @@ chunk_floats (MblmModel *model, guint k, MblmKeep keep, gsize n, gsize span)
 }
 
 static gsize
-choose_chunk (MblmModel *model, guint k, double floats)
+choose_chunk (MblmModel *model, guint k, gsize rows, double floats)
 {
   gsize span = model->stage[k].seq_len;
-  gsize n = MAX (CHUNK_ROWS / span, 1);
+  gsize n = MAX (rows / span, 1);
 
   while (n > 1 && chunk_floats (model, k, MBLM_KEEP_ALL, n, span) > floats)
-    n /= 2;
+    n -= MAX (n / 8, 1);
   return n;
 }
 
 void
-mblm_plan_make (
-    MblmPlan *self, MblmModel *model, gsize batch, gsize length, guint64 memory)
+mblm_plan_make (MblmPlan *self, MblmModel *model, gsize rows, gsize batch,
+    gsize length, guint64 memory)
 {
   gsize patch = model->stage[0].patch;
   gsize span = MAX (length / patch + (length % patch != 0), 1);
-  double floats = memory / sizeof (float), fixed = fixed_floats (model);
-  double inner = 0;
+  double floats = memory / sizeof (float), fixed = fixed_floats (model, rows);
+  double inner = 0, share = floats / model->n_stages;
 
   *self = (MblmPlan){.group = 1};
   for (guint k = 1; k < model->n_stages; k++) {
-    self->chunk[k] = choose_chunk (model, k, floats / 4);
+    self->chunk[k] = choose_chunk (model, k, rows, share);
     inner += chunk_floats (
         model, k, MBLM_KEEP_ALL, self->chunk[k], model->stage[k].seq_len);
   }
   double outer = floats - inner - fixed;
-  gsize most = MIN (batch, MAX (GROUP_ROWS / span, 1));
+  gsize most = MIN (batch, MAX (GROUP_CHUNKS * rows / span, 1));
   most = MIN (most, MAX (GROUP_IDS / span / patch, 1));
   self->keep_all = chunk_floats (model, 0, MBLM_KEEP_ALL, 1, span) <= outer;
   MblmKeep keep = self->keep_all ? MBLM_KEEP_ALL : MBLM_KEEP_INPUTS;

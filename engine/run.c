@@ -16,6 +16,8 @@ typedef struct {
 gboolean
 mblm_run_init (MblmRun *self, MblmDevice *device, GError **error)
 {
+  MblmTraits traits;
+
   memset (self, 0, sizeof *self);
   self->k = mblm_device_get_kernels (device);
   self->memory = mblm_device_get_memory (device);
@@ -25,6 +27,9 @@ mblm_run_init (MblmRun *self, MblmDevice *device, GError **error)
         "%s: no memory for a queue", mblm_device_get_name (device));
     return FALSE;
   }
+  mblm_device_get_traits (device, &traits);
+  self->rows = traits.rows;
+  self->rounds = traits.rounds;
   self->device = g_object_ref (device);
   self->blocks = g_ptr_array_new ();
   return TRUE;

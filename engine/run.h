@@ -28,6 +28,8 @@ typedef struct {
   MblmQueue *q;
   MblmDevice *device;        /* owned */
   MblmType product;          /* of products of blocks */
+  gsize rows;                /* to work on at a time, where there are many */
+  gboolean rounds;           /* as in MblmTraits */
   GCancellable *cancellable; /* borrowed for the length of a call; or NULL */
   MblmProgress progress;     /* between pieces of work; or NULL */
   gpointer progress_data;
@@ -61,6 +63,7 @@ void mblm_run_settle (MblmRun *self);
 gboolean mblm_run_wait (MblmRun *self, GError **error);
 
 /* Of a device; private to the engine. */
+void mblm_device_get_traits (MblmDevice *self, MblmTraits *traits);
 const MblmKernels *mblm_device_get_kernels (MblmDevice *self);
 MblmKernelDevice *mblm_device_get_memory (MblmDevice *self);
 

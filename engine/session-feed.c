@@ -112,6 +112,13 @@ open_sequences (MblmSession **sessions, guint n, MblmRun *run, guint k,
   return mblm_run_check (run, error);
 }
 
+/* Rows of a prompt that are worked on at a time. */
+static gsize
+chunk_rows (const MblmStage *stage, const MblmRun *run)
+{
+  return MAX (stage->chunk_rows, stage->chunk_rows * (run->rows / 1024));
+}
+
 /* Advances stage k of one session by the tokens that are due, in pieces. */
 static gboolean
 advance_due (MblmSession *self, guint k, Cursor *c, GError **error)
@@ -121,7 +128,7 @@ advance_due (MblmSession *self, guint k, Cursor *c, GError **error)
   gsize due = tokens_due (c->now, stage->patch);
 
   for (gsize i = done; i < due;) {
-    gsize rows = MIN (due - i, stage->chunk_rows);
+    gsize rows = MIN (due - i, chunk_rows (stage, &self->run));
     MblmRunMark mark = mblm_run_mark (&self->run);
     float *out = advance_stage (
         &self, 1, &self->run, k, rows, c->ids + i * stage->patch, error);
@@ -151,7 +158,7 @@ advance_innermost (MblmSession *self, const gint32 *ids, gsize n,
   MblmRun *run = &self->run;
 
   for (gsize i = 0; i < n;) {
-    gsize rows = MIN (n - i, stage->chunk_rows);
+    gsize rows = MIN (n - i, chunk_rows (stage, run));
     MblmRunMark mark = mblm_run_mark (run);
     float *out = advance_stage (
         &self, 1, run, model->last, rows, ids + i, error);
@@ -218,10 +225,10 @@ feed_piece (MblmSession *self, const gint32 *ids, gsize n, MblmOutput *output,
 
 /* The outermost stage whose tokens fit into a batch; n_stages: none. */
 static guint
-batch_stage (MblmModel *model)
+batch_stage (MblmModel *model, const MblmRun *run)
 {
   for (guint k = 0; k < model->last; k++)
-    if (model->stage[k].patch <= MBLM_MAX_ROWS)
+    if (model->stage[k].patch <= run->rows)
       return k;
   return model->n_stages;
 }
@@ -379,7 +386,7 @@ tokens_in_batch (MblmSession *self, guint k, gsize n)
 {
   MblmModel *model = self->model;
   gsize patch = model->stage[k].patch;
-  gsize m = MIN (n, MBLM_MAX_ROWS) / patch;
+  gsize m = MIN (n, self->run.rows) / patch;
 
   if (self->fill % patch != 0)
     return 0;
@@ -396,7 +403,7 @@ mblm_session_run (MblmSession *self, const gint32 *ids, gsize n,
 {
   MblmModel *model = self->model;
   gsize seq_len = model->stage[model->last].seq_len;
-  guint k = batch_stage (model);
+  guint k = batch_stage (model, &self->run);
 
   self->has_logits = FALSE;
   while (n > 0 && (output == NULL || model->last == 0)) {

@@ -16,8 +16,9 @@
 /* Embedding                                                                 */
 /* ------------------------------------------------------------------------- */
 
-/* Floats of concatenated patches that are worked on at a time. */
-#define EMBED_FLOATS ((gsize) 1 << 22)
+/* Concatenated patches are worked on so many at a time that they take as much
+ * memory as the rows of a device would at this width. */
+#define EMBED_WIDTH 4096
 
 static MblmLayerNorm
 patch_norm (const MblmStage *stage, gsize n, const float *x, float *out)
@@ -86,9 +87,9 @@ embed_piece (const MblmStage *stage, gboolean outer, MblmRun *run,
 }
 
 static gsize
-embed_step (const MblmStage *stage)
+embed_step (const MblmStage *stage, const MblmRun *run)
 {
-  return MAX (EMBED_FLOATS / (stage->patch * stage->table.cols), 1);
+  return MAX (run->rows * EMBED_WIDTH / (stage->patch * stage->table.cols), 1);
 }
 
 void
@@ -96,7 +97,7 @@ mblm_stage_embed (MblmModel *model, MblmRun *run, guint k, const gint32 *ids,
     gsize n, float *x)
 {
   const MblmStage *stage = &model->stage[k];
-  gsize step = embed_step (stage);
+  gsize step = embed_step (stage, run);
 
   for (gsize i = 0; x != NULL && i < n && !run->failed; i += step)
     embed_piece (stage, k < model->last, run, ids + i * stage->patch,
@@ -166,7 +167,7 @@ mblm_stage_embed_backward (MblmModel *model, MblmModel *gradient, MblmRun *run,
     guint k, const gint32 *ids, gsize n, float *d)
 {
   const MblmStage *stage = &model->stage[k];
-  gsize step = embed_step (stage);
+  gsize step = embed_step (stage, run);
 
   for (gsize i = 0; d != NULL && i < n && !run->failed; i += step)
     embed_piece_backward (model, stage, &gradient->stage[k], k < model->last,

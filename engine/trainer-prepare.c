@@ -188,28 +188,47 @@ count_parameters (MblmTrainer *self, GError **error)
   return TRUE;
 }
 
-/* Of this machine; 0 where it can't be told. A device of its own asks itself. */
+/* Free memory of the device, or all of this machine's where it works in that; 0
+ * where it can't be told. */
 static guint64
-get_physical_memory (MblmTrainer *self)
+get_memory (MblmTrainer *self)
 {
-  const char *name = mblm_device_get_name (self->device);
   long pages = sysconf (_SC_PHYS_PAGES), size = sysconf (_SC_PAGESIZE);
+  MblmTraits traits;
 
-  if (pages <= 0 || size <= 0 ||
-      (!g_str_equal (name, "cpu") && !g_str_equal (name, "ref")))
-    return 0;
-  return (guint64) pages * (guint64) size;
+  mblm_device_get_traits (self->device, &traits);
+  if (traits.memory > 0)
+    return traits.memory;
+  return pages > 0 && size > 0 ? (guint64) pages * (guint64) size : 0;
+}
+
+static guint64
+estimate (MblmTrainer *self, guint64 batch_size, guint64 length, GError **error)
+{
+  const MblmTrainingConfig *config = self->config;
+  const MblmLearnerOptions options = mblm_trainer_get_options (self);
+
+  return mblm_learner_estimate_bytes (config->model, self->device, &options,
+      batch_size, length, config->accumulate > 1, error);
+}
+
+/* The longest context, of halves of the one asked for, that would fit; 0: none. */
+static guint64
+find_fitting (MblmTrainer *self, guint64 there)
+{
+  for (guint64 length = self->config->length / 2; length > 0; length /= 2)
+    if (estimate (self, 1, length, NULL) <= there)
+      return length;
+  return 0;
 }
 
 static gboolean
 check_memory (MblmTrainer *self, GError **error)
 {
   const MblmTrainingConfig *config = self->config;
-  const MblmLearnerOptions options = mblm_trainer_get_options (self);
   g_autoptr (GError) problem = NULL;
-  guint64 there = get_physical_memory (self);
-  guint64 bytes = mblm_learner_estimate_bytes (config->model, &options,
-      config->batch_size, config->length, config->accumulate > 1, &problem);
+  guint64 there = get_memory (self);
+  guint64 bytes = estimate (self, config->batch_size, config->length, &problem);
 
   if (problem != NULL) {
     g_propagate_error (error, g_steal_pointer (&problem));
@@ -221,11 +240,19 @@ check_memory (MblmTrainer *self, GError **error)
 
   g_autofree char *needed = g_format_size (bytes);
   g_autofree char *had = g_format_size (there);
+  guint64 length = find_fitting (self, there);
 
-  g_set_error (error, MBLM_ERROR, MBLM_ERROR_MEMORY,
-      "%s: training needs about %s of memory, this machine has %s: take a "
-      "smaller batch_size or input_seq_len, or a smaller model",
-      config->path, needed, had);
+  if (length > 0)
+    g_set_error (error, MBLM_ERROR, MBLM_ERROR_MEMORY,
+        "%s: training needs about %s of memory, %s has %s: take a batch_size "
+        "of "
+        "1 and an input_seq_len of %" G_GUINT64_FORMAT " or less, which fit",
+        config->path, needed, mblm_device_get_name (self->device), had, length);
+  else
+    g_set_error (error, MBLM_ERROR, MBLM_ERROR_MEMORY,
+        "%s: training needs about %s of memory, %s has %s, too little for any "
+        "context: take a smaller model",
+        config->path, needed, mblm_device_get_name (self->device), had);
   return FALSE;
 }
 

@@ -44,7 +44,7 @@
 extern "C" {
 #endif
 
-#define MBLM_KERNELS_ABI 4
+#define MBLM_KERNELS_ABI 5
 
 /* Devices align every allocation, and every row of a weight they pack, to this. */
 #define MBLM_ALIGNMENT 64
@@ -54,6 +54,15 @@ typedef enum {
   MBLM_STATUS_NO_MEMORY,
   MBLM_STATUS_DEVICE_LOST,
 } MblmStatus;
+
+/* What work should be cut by. */
+typedef struct {
+  size_t rows;     /* from so many on, products of rows are at their best */
+  uint64_t memory; /* bytes of the device that are free now; 0: it works in the
+                    * memory of the host */
+  bool rounds;     /* products of bfloat16 are so much faster, at any number of
+                    * rows but a few, that rounding float32 to it pays */
+} MblmTraits;
 
 typedef struct _MblmKernelDevice MblmKernelDevice;
 typedef struct _MblmQueue MblmQueue;
@@ -77,6 +86,7 @@ struct _MblmKernels {
   /* For people: "AVX-512, 2 threads". Belongs to the device. */
   const char *(*device_describe) (MblmKernelDevice *device);
   unsigned (*device_threads) (MblmKernelDevice *device);
+  void (*device_traits) (MblmKernelDevice *device, MblmTraits *traits);
 
   /* Memory of the device, aligned to MBLM_ALIGNMENT; NULL when there is none. */
   void *(*alloc) (MblmKernelDevice *device, size_t bytes);
@@ -136,6 +146,7 @@ struct _MblmKernels {
   void (*sample) (MblmQueue *queue, const MblmSample *a);
   void (*sum_squares) (MblmQueue *queue, const MblmSumSquares *a);
   void (*add_scaled) (MblmQueue *queue, const MblmAddScaled *a);
+  void (*round) (MblmQueue *queue, const MblmRound *a);
   void (*adam) (MblmQueue *queue, const MblmAdam *a);
 };
 

@@ -496,6 +496,13 @@ typedef struct {
   float scale;
 } MblmAddScaled;
 
+/* out[i] = x[i], rounded to bfloat16: to the nearest, of two the even one. */
+typedef struct {
+  size_t count;
+  const float *x;
+  void *out; /* of bfloat16 */
+} MblmRound;
+
 /* Adam. With g = scale * gradient:
  *   m = beta1 m + (1 - beta1) g;  v = beta2 v + (1 - beta2) g^2
  *   weight -= rate / correction1 * m / (sqrt (v) / sqrt (correction2) + epsilon)

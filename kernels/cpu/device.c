@@ -213,6 +213,13 @@ cpu_device_threads (MblmKernelDevice *device)
   return mblm_pool_threads (device->pool);
 }
 
+/* What more rows keep falls out of the caches. */
+static void
+cpu_device_traits (MblmKernelDevice *device, MblmTraits *traits)
+{
+  *traits = (MblmTraits){.rows = 1024};
+}
+
 static void
 cpu_queue_free (MblmQueue *queue)
 {
@@ -369,6 +376,7 @@ FORWARD (cross_entropy, MblmCrossEntropy)
 FORWARD (cross_entropy_backward, MblmCrossEntropyBackward)
 FORWARD (sum_squares, MblmSumSquares)
 FORWARD (add_scaled, MblmAddScaled)
+FORWARD (round, MblmRound)
 FORWARD (adam, MblmAdam)
 
 const MblmKernels *
@@ -381,6 +389,7 @@ mblm_kernels_cpu (void)
       .device_close = cpu_device_close,
       .device_describe = cpu_device_describe,
       .device_threads = cpu_device_threads,
+      .device_traits = cpu_device_traits,
       .alloc = cpu_alloc,
       .free = cpu_free,
       .queue_new = cpu_queue_new,
@@ -424,6 +433,7 @@ mblm_kernels_cpu (void)
       .sample = cpu_sample,
       .sum_squares = cpu_sum_squares,
       .add_scaled = cpu_add_scaled,
+      .round = cpu_round,
       .adam = cpu_adam,
   };
 

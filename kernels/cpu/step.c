@@ -98,6 +98,29 @@ FN (add_scaled) (MblmQueue *queue, const MblmAddScaled *a)
   run_elements (queue, a->count, SCALED_WORK, add_scaled_tile, a);
 }
 
+typedef struct {
+  const MblmRound *a;
+  void (*round) (uint16_t *to, const float *from, size_t n);
+} Rounding;
+
+static void
+round_tile (const void *data, size_t tile, unsigned worker)
+{
+  const Rounding *self = data;
+  size_t i = tile * TILE_ELEMENTS;
+
+  self->round ((uint16_t *) self->a->out + i, self->a->x + i,
+      element_end (self->a->count, tile) - i);
+}
+
+void
+FN (round) (MblmQueue *queue, const MblmRound *a)
+{
+  Rounding self = {a, queue->device->ops.round_bf16};
+
+  run_elements (queue, a->count, SCALED_WORK, round_tile, &self);
+}
+
 /* Zero for what is below the smallest normal number: the moments of a weight
  * that gets no gradient any more would stay there for ever, and be slow. */
 static ALWAYS_INLINE vf

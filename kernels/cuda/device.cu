@@ -13,6 +13,13 @@
 /* bfloat16 on tensor cores begins with these. */
 #define LOWEST_MAJOR 8
 
+/* On the host everything is small. */
+#ifdef __CUDACC__
+#define MOST_ROWS 16384
+#else
+#define MOST_ROWS 1024
+#endif
+
 struct Message {
   char *text;
   size_t size;
@@ -189,4 +196,17 @@ unsigned
 mblm_cuda_device_threads (MblmKernelDevice *device)
 {
   return 1;
+}
+
+/* Products of 16384 rows by 1024 columns are some tiles for each multiprocessor,
+ * and what passes over them takes longer than its launch. */
+void
+mblm_cuda_device_traits (MblmKernelDevice *device, MblmTraits *traits)
+{
+  size_t free_bytes = 0, all = 0;
+
+  if (cudaSetDevice (device->index) != cudaSuccess ||
+      cudaMemGetInfo (&free_bytes, &all) != cudaSuccess)
+    cudaGetLastError ();
+  *traits = {.rows = MOST_ROWS, .memory = free_bytes, .rounds = true};
 }

@@ -4,7 +4,7 @@
  * SPDX-License-Identifier: LGPL-2.1-or-later
  *
  * One pass after the product does all that it couldn't do itself. Threads next to
- * each other take entries next to each other, four where all is aligned. The floor
+ * each other take entries next to each other, four or eight where all is aligned. The floor
  * is the bytes of sums and results; linear.cu takes so few rows at a time that the
  * sums are still in the second level cache.
  */
@@ -53,7 +53,9 @@ void
 mblm_cuda_finish (MblmQueue *queue, const MblmCudaFinish *a, const float *sums,
     size_t sums_stride, size_t first, size_t rows)
 {
-  if (is_in_fours (a, sums, sums_stride))
+  if (is_in_fours (a, sums, sums_stride) && a->width % 8 == 0)
+    run_finish<8> (queue, a, sums, sums_stride, first, rows);
+  else if (is_in_fours (a, sums, sums_stride))
     run_finish<4> (queue, a, sums, sums_stride, first, rows);
   else
     run_finish<1> (queue, a, sums, sums_stride, first, rows);

@@ -32,20 +32,47 @@ struct MblmCudaFinish {
 void mblm_cuda_finish (MblmQueue *queue, const MblmCudaFinish *finish,
     const float *sums, size_t sums_stride, size_t first, size_t rows);
 
+/* erfc (x) with a relative error below 2e-7 sqrt (1 + x^2), which bfloat16 doesn't
+ * see: exp (-x^2) and a rational function, the fit of Numerical Recipes. */
+__device__ static inline float
+mblm_cuda_erfc_soon (float x)
+{
+  float z = fabsf (x), t = 1.0f / fmaf (0.5f, z, 1.0f), p;
+
+  p = fmaf (t, 0.17087277f, -0.82215223f);
+  p = fmaf (t, p, 1.48851587f);
+  p = fmaf (t, p, -1.13520398f);
+  p = fmaf (t, p, 0.27886807f);
+  p = fmaf (t, p, -0.18628806f);
+  p = fmaf (t, p, 0.09678418f);
+  p = fmaf (t, p, 0.37409196f);
+  p = fmaf (t, p, 1.00002368f);
+  p = fmaf (t, p, -1.26551223f);
+  p = t * expf (fmaf (-z, z, p));
+  return x < 0.0f ? 2.0f - p : p;
+}
+
+/* For a result of the type. */
+__device__ static inline float
+mblm_cuda_erfc (MblmType type, float x)
+{
+  return type == MBLM_TYPE_F32 ? erfcf (x) : mblm_cuda_erfc_soon (x);
+}
+
 /* x P (x), P the normal distribution function, which is exact far out, too. */
 __device__ static inline float
-mblm_cuda_gelu (float x)
+mblm_cuda_gelu (MblmType type, float x)
 {
-  return 0.5f * x * erfcf (-x * (float) M_SQRT1_2);
+  return 0.5f * x * mblm_cuda_erfc (type, -x * (float) M_SQRT1_2);
 }
 
 /* P (x) + x p (x), p the density: 0 far out, also where x is infinite. */
 __device__ static inline float
-mblm_cuda_gelu_slope (float x)
+mblm_cuda_gelu_slope (MblmType type, float x)
 {
   float density = expf (-0.5f * x * x) * 0.3989422804f; /* 1 / sqrt (2 pi) */
 
-  return 0.5f * erfcf (-x * (float) M_SQRT1_2) +
+  return 0.5f * mblm_cuda_erfc (type, -x * (float) M_SQRT1_2) +
       (density > 0.0f ? x * density : 0.0f);
 }
 
@@ -64,13 +91,13 @@ mblm_cuda_finish_entries (
   if (a.slope) {
     mblm_cuda_get<lanes> (a.slope_type, a.slope, at, other);
     for (int i = 0; i < lanes; i++)
-      sums[i] *= mblm_cuda_gelu_slope (other[i]);
+      sums[i] *= mblm_cuda_gelu_slope (a.type, other[i]);
   }
   if (a.before)
     mblm_cuda_put<lanes> (a.type, a.before, at, sums);
   if (a.activation == MBLM_ACTIVATION_GELU)
     for (int i = 0; i < lanes; i++)
-      sums[i] = mblm_cuda_gelu (sums[i]);
+      sums[i] = mblm_cuda_gelu (a.type, sums[i]);
   if (a.residual) {
     mblm_cuda_get<lanes> (MBLM_TYPE_F32, a.residual, out, other);
     for (int i = 0; i < lanes; i++)

@@ -15,6 +15,7 @@ MblmKernelDevice *mblm_cuda_device_open (
 void mblm_cuda_device_close (MblmKernelDevice *device);
 const char *mblm_cuda_device_describe (MblmKernelDevice *device);
 unsigned mblm_cuda_device_threads (MblmKernelDevice *device);
+void mblm_cuda_device_traits (MblmKernelDevice *device, MblmTraits *traits);
 void *mblm_cuda_alloc (MblmKernelDevice *device, size_t bytes);
 void mblm_cuda_free (MblmKernelDevice *device, void *memory);
 MblmQueue *mblm_cuda_queue_new (MblmKernelDevice *device);
@@ -71,5 +72,6 @@ void mblm_cuda_cross_entropy_backward (
 void mblm_cuda_sample (MblmQueue *queue, const MblmSample *a);
 void mblm_cuda_sum_squares (MblmQueue *queue, const MblmSumSquares *a);
 void mblm_cuda_add_scaled (MblmQueue *queue, const MblmAddScaled *a);
+void mblm_cuda_round (MblmQueue *queue, const MblmRound *a);
 void mblm_cuda_adam (MblmQueue *queue, const MblmAdam *a);
 }

@@ -6,6 +6,7 @@
  * All of it is limited by memory: each number is read once and written once.
  */
 
+#include "convert.h"
 #include "plane.h"
 #include "reduce.h"
 
@@ -113,6 +114,18 @@ mblm_cuda_add_scaled (MblmQueue *queue, const MblmAddScaled *a)
     mblm_cuda_launch (queue, add_scaled_kernel<float>,
         mblm_cuda_blocks (a->count, THREADS), THREADS, 0, a->x, a->y, a->scale,
         a->count);
+}
+
+/* ------------------------------------------------------------------------- */
+/* Rounding                                                                  */
+/* ------------------------------------------------------------------------- */
+
+void
+mblm_cuda_round (MblmQueue *queue, const MblmRound *a)
+{
+  if (a->count > 0 && mblm_cuda_begin (queue))
+    mblm_cuda_convert (queue, 1, a->count, a->x, MBLM_TYPE_F32, a->count,
+        a->out, MBLM_TYPE_BF16, a->count);
 }
 
 /* ------------------------------------------------------------------------- */

@@ -14,6 +14,7 @@ static const MblmKernels table = {
     .device_close = mblm_cuda_device_close,
     .device_describe = mblm_cuda_device_describe,
     .device_threads = mblm_cuda_device_threads,
+    .device_traits = mblm_cuda_device_traits,
     .alloc = mblm_cuda_alloc,
     .free = mblm_cuda_free,
     .queue_new = mblm_cuda_queue_new,
@@ -59,6 +60,7 @@ static const MblmKernels table = {
     .sample = mblm_cuda_sample,
     .sum_squares = mblm_cuda_sum_squares,
     .add_scaled = mblm_cuda_add_scaled,
+    .round = mblm_cuda_round,
     .adam = mblm_cuda_adam,
 };
 

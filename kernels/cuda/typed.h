@@ -32,7 +32,7 @@ mblm_cuda_in_fours (MblmType type, const void *data, size_t stride)
       (uintptr_t) data % (4 * mblm_cuda_type_size (type)) == 0;
 }
 
-/* Entries i .. i + lanes - 1, one or four. */
+/* Entries i .. i + lanes - 1, one or some fours. */
 template <int lanes>
 __device__ static inline void
 mblm_cuda_get (MblmType type, const void *data, size_t i, float (&to)[lanes])
@@ -42,14 +42,17 @@ mblm_cuda_get (MblmType type, const void *data, size_t i, float (&to)[lanes])
         ? ((const float *) data)[i]
         : mblm_cuda_from_bf16 (((const uint16_t *) data)[i]);
   } else {
-    float4 four = type == MBLM_TYPE_F32
-        ? mblm_cuda_weight4 ((const float *) data, i / 4)
-        : mblm_cuda_weight4 ((const uint16_t *) data, i / 4);
+#pragma unroll
+    for (int n = 0; n < lanes; n += 4) {
+      float4 four = type == MBLM_TYPE_F32
+          ? mblm_cuda_weight4 ((const float *) data, (i + n) / 4)
+          : mblm_cuda_weight4 ((const uint16_t *) data, (i + n) / 4);
 
-    to[0] = four.x;
-    to[1] = four.y;
-    to[2] = four.z;
-    to[3] = four.w;
+      to[n] = four.x;
+      to[n + 1] = four.y;
+      to[n + 2] = four.z;
+      to[n + 3] = four.w;
+    }
   }
 }
 
@@ -62,11 +65,15 @@ mblm_cuda_put (MblmType type, void *data, size_t i, const float (&from)[lanes])
       ((float *) data)[i] = from[0];
     else
       ((uint16_t *) data)[i] = mblm_cuda_to_bf16 (from[0]);
-  } else if (type == MBLM_TYPE_F32) {
-    ((float4 *) data)[i / 4] = make_float4 (from[0], from[1], from[2], from[3]);
   } else {
-    ((uint2 *) data)[i / 4] = make_uint2 (
-        mblm_cuda_to_bf16x2 (from[0], from[1]),
-        mblm_cuda_to_bf16x2 (from[2], from[3]));
+#pragma unroll
+    for (int n = 0; n < lanes; n += 4)
+      if (type == MBLM_TYPE_F32)
+        ((float4 *) data)[(i + n) / 4] = make_float4 (
+            from[n], from[n + 1], from[n + 2], from[n + 3]);
+      else
+        ((uint2 *) data)[(i + n) / 4] = make_uint2 (
+            mblm_cuda_to_bf16x2 (from[n], from[n + 1]),
+            mblm_cuda_to_bf16x2 (from[n + 2], from[n + 3]));
   }
 }

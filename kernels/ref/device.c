@@ -47,6 +47,12 @@ ref_device_threads (MblmKernelDevice *device)
   return 1;
 }
 
+void
+ref_device_traits (MblmKernelDevice *device, MblmTraits *traits)
+{
+  *traits = (MblmTraits){.rows = 1024};
+}
+
 void *
 ref_alloc (MblmKernelDevice *device, size_t bytes)
 {

@@ -170,6 +170,7 @@ MblmKernelDevice *ref_device_open (
 void ref_device_close (MblmKernelDevice *device);
 const char *ref_device_describe (MblmKernelDevice *device);
 unsigned ref_device_threads (MblmKernelDevice *device);
+void ref_device_traits (MblmKernelDevice *device, MblmTraits *traits);
 void *ref_alloc (MblmKernelDevice *device, size_t bytes);
 void ref_free (MblmKernelDevice *device, void *memory);
 MblmQueue *ref_queue_new (MblmKernelDevice *device);
@@ -214,4 +215,5 @@ void ref_cross_entropy_backward (
 void ref_sample (MblmQueue *queue, const MblmSample *a);
 void ref_sum_squares (MblmQueue *queue, const MblmSumSquares *a);
 void ref_add_scaled (MblmQueue *queue, const MblmAddScaled *a);
+void ref_round (MblmQueue *queue, const MblmRound *a);
 void ref_adam (MblmQueue *queue, const MblmAdam *a);

@@ -28,6 +28,15 @@ ref_add_scaled (MblmQueue *queue, const MblmAddScaled *a)
 }
 
 void
+ref_round (MblmQueue *queue, const MblmRound *a)
+{
+  if (queue->status != MBLM_STATUS_OK)
+    return;
+  for (size_t i = 0; i < a->count; i++)
+    ref_set (MBLM_TYPE_BF16, a->out, i, a->x[i]);
+}
+
+void
 ref_adam (MblmQueue *queue, const MblmAdam *a)
 {
   if (queue->status != MBLM_STATUS_OK)

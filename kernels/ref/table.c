@@ -14,6 +14,7 @@ static const MblmKernels table = {
     .device_close = ref_device_close,
     .device_describe = ref_device_describe,
     .device_threads = ref_device_threads,
+    .device_traits = ref_device_traits,
     .alloc = ref_alloc,
     .free = ref_free,
     .queue_new = ref_queue_new,
@@ -59,6 +60,7 @@ static const MblmKernels table = {
     .sample = ref_sample,
     .sum_squares = ref_sum_squares,
     .add_scaled = ref_add_scaled,
+    .round = ref_round,
     .adam = ref_adam,
 };
 

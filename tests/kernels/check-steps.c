@@ -6,6 +6,7 @@
 
 #include "check.h"
 
+#include <float.h>
 #include <math.h>
 #include <string.h>
 
@@ -159,6 +160,59 @@ bench_add_scaled (Check *check)
   Case *c = scaled_case (check, FILL_ZERO, &s);
 
   case_bench (c, run_scaled, &s, 12.0 * s.count, 0.0);
+  case_free (c);
+}
+
+/* ------------------------------------------------------------------------- */
+/* Rounding                                                                  */
+/* ------------------------------------------------------------------------- */
+
+typedef struct {
+  size_t count;
+  size_t x, out; /* offsets */
+} Rounding;
+
+static void
+run_round (const Target *t, char *memory, const void *data)
+{
+  const Rounding *s = data;
+
+  t->table->round (t->queue,
+      &(MblmRound){s->count, AT (memory, s->x),
+          ENTRY_AT (memory, s->out, MBLM_TYPE_BF16, 0)});
+}
+
+/* It has one right result, also for what is no number. */
+static Case *
+round_case (Check *check, Fill fill, Rounding *s)
+{
+  Case *c = case_new (check, fill, "count %zu", s->count);
+
+  s->x = case_input (c, 1, s->count, s->count, -FLT_MAX, FLT_MAX);
+  s->out = case_typed_output (
+      c, "out", MBLM_TYPE_BF16, 1, s->count, s->count, 0);
+  return c;
+}
+
+void
+check_round (Check *check)
+{
+  for (int i = 0; i < ROUNDS; i++) {
+    Rounding s = {.count = check_size (check, 0, i % 8 ? 300 : 40000)};
+    Case *c = round_case (check, i % FILL_KINDS, &s);
+
+    case_run (c, run_round, &s, NULL);
+    case_free (c);
+  }
+}
+
+void
+bench_round (Check *check)
+{
+  Rounding s = {.count = BENCH_COUNT};
+  Case *c = round_case (check, FILL_ZERO, &s);
+
+  case_bench (c, run_round, &s, 6.0 * s.count, 0.0);
   case_free (c);
 }
 

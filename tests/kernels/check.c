@@ -51,6 +51,7 @@ static const Operation operations[] = {
     {OPERATION (sample)},
     {OPERATION (sum_squares)},
     {OPERATION (add_scaled)},
+    {OPERATION (round)},
     {OPERATION (adam)},
     {"queues", check_queues, NULL},
 };

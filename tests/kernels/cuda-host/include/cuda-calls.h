@@ -71,6 +71,7 @@ cudaError_t cudaGetDeviceCount (int *count);
 cudaError_t cudaGetDeviceProperties (cudaDeviceProp *properties, int device);
 cudaError_t cudaSetDevice (int device);
 cudaError_t cudaGetDevice (int *device);
+cudaError_t cudaMemGetInfo (size_t *free_bytes, size_t *all);
 cudaError_t cudaDriverGetVersion (int *version);
 cudaError_t cudaRuntimeGetVersion (int *version);
 cudaError_t cudaGetLastError (void);
