@@ -133,6 +133,8 @@ struct _MblmKernels {
   void (*rope_backward) (MblmQueue *queue, const MblmRope *a);
   void (*attention) (MblmQueue *queue, const MblmAttention *a);
   void (*attention_backward) (MblmQueue *queue, const MblmAttentionBackward *a);
+  /* Optional. False: not a step of this shape, and nothing was done. */
+  bool (*transformer_step) (MblmQueue *queue, const MblmTransformerStep *a);
   void (*conv) (MblmQueue *queue, const MblmConv *a);
   void (*conv_backward) (MblmQueue *queue, const MblmConvBackward *a);
   void (*ssd_scan) (MblmQueue *queue, const MblmSsdScan *a);

@@ -337,6 +337,59 @@ typedef struct {
 } MblmAttentionBackward;
 
 /* ------------------------------------------------------------------------- */
+/* A step of a Transformer                                                   */
+/* ------------------------------------------------------------------------- */
+
+/* x += out attention (rope (qkv norm (shift (x))))
+ * x += down gelu (up norm (shift (x)) + up_bias) + down_bias
+ * with the norms, the rotation (halves) and the causal attention as above. */
+typedef struct {
+  const float *attention_gain; /* [dim] */
+  MblmMatrix qkv;              /* [3 * heads * head_dim, dim] */
+  MblmMatrix out;              /* [dim, heads * head_dim] */
+  const float *ff_gain;        /* [dim] */
+  MblmMatrix up;               /* [wide, dim] */
+  const float *up_bias;        /* [wide] or NULL */
+  MblmMatrix down;             /* [dim, wide] */
+  const float *down_bias;      /* [dim] or NULL */
+} MblmTransformerLayer;
+
+/* What a sequence has of a layer: it is read, and that of the new row is added
+ * behind `past` rows of keys and values, and replaces what is carried. */
+typedef struct {
+  float *key, *value;                /* [past + 1, heads * head_dim] */
+  float *attention_shift, *ff_shift; /* [dim / 2] */
+} MblmTransformerState;
+
+/* One row of each sequence through all layers and the norm at the end, all products
+ * in float32:
+ *
+ *   x[b] = input[b] + table[ids[b]] + positions[position[b]] + addend[b]
+ *   out[b] = norm (layers (x[b]));  logits[b] = to_logits out[b] + logits_bias
+ *
+ * where what is NULL (of a matrix, its data) is left out. */
+typedef struct {
+  size_t batch;
+  size_t layers, dim, heads, head_dim, wide;
+  const MblmTransformerLayer *layer; /* host [layers] */
+  const MblmTransformerState *state; /* host [batch, layers] */
+  const size_t *past;                /* host [batch] */
+  const float *frequency;            /* [head_dim / 2]; NULL: no rotation */
+  const float *gain;                 /* [dim], of the norm at the end */
+  float epsilon;                     /* of all norms */
+  const float *input;                /* [batch, dim] or NULL */
+  MblmMatrix table;                  /* [vocabulary, dim] */
+  const int32_t *ids;                /* host [batch] */
+  MblmMatrix positions;              /* [period, dim] */
+  const size_t *position;            /* host [batch], below the period */
+  const float *const *addend;        /* host [batch] of [dim], or NULL */
+  float *out;                        /* [batch, dim] */
+  MblmMatrix to_logits;              /* [vocabulary, dim] */
+  const float *logits_bias;          /* [vocabulary] or NULL */
+  float *logits;                     /* [batch, vocabulary] */
+} MblmTransformerStep;
+
+/* ------------------------------------------------------------------------- */
 /* State-space models                                                        */
 /* ------------------------------------------------------------------------- */
 

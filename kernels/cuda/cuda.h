@@ -69,6 +69,10 @@ struct _MblmQueue {
   void *scratch;
   size_t scratch_size; /* in bytes */
   MblmCudaHandle libraries[MBLM_CUDA_LIBRARIES];
+  /* What a step of a Transformer sends between blocks (letters.h). */
+  uint64_t *letters; /* zeros at first */
+  size_t letters_count;
+  uint32_t stamp; /* of the last launch that used them */
 };
 
 /* ------------------------------------------------------------------------- */
@@ -206,6 +210,35 @@ mblm_cuda_launch (MblmQueue *queue, void (*kernel) (P...), dim3 grid,
   cuda_host_launch (grid, block, shared, [&] { kernel (args...); });
 #endif
   mblm_cuda_check (queue, cudaGetLastError ());
+}
+
+/* The same with all blocks on the device at once, so that they may wait for each
+ * other. False: so many are too many, and nothing has happened. */
+template <typename... P>
+static inline bool
+mblm_cuda_launch_together (MblmQueue *queue, void (*kernel) (P...), dim3 grid,
+    dim3 block, size_t shared, std::type_identity_t<P>... args)
+{
+  static_assert ((sizeof (P) + ... + 0) <= 4096, "too many arguments");
+  cudaError_t error = cudaSuccess;
+
+  if (!mblm_cuda_may_launch (queue, (const void *) kernel, grid, shared))
+    return true;
+#ifdef __CUDACC__
+  void *pointers[] = {&args...};
+
+  error = cudaLaunchCooperativeKernel (
+      (const void *) kernel, grid, block, pointers, shared, queue->stream);
+#else
+  cuda_host_launch (
+      grid, block, shared, [&] { kernel (args...); }, true);
+#endif
+  if (error == cudaErrorCooperativeLaunchTooLarge) {
+    cudaGetLastError ();
+    return false;
+  }
+  mblm_cuda_check (queue, error);
+  return true;
 }
 
 /* The dynamic shared memory of a block: MBLM_CUDA_DYNAMIC (float, tile); */

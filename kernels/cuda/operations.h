@@ -58,6 +58,8 @@ void mblm_cuda_rope_backward (MblmQueue *queue, const MblmRope *a);
 void mblm_cuda_attention (MblmQueue *queue, const MblmAttention *a);
 void mblm_cuda_attention_backward (
     MblmQueue *queue, const MblmAttentionBackward *g);
+bool mblm_cuda_transformer_step (
+    MblmQueue *queue, const MblmTransformerStep *a);
 void mblm_cuda_conv (MblmQueue *queue, const MblmConv *a);
 void mblm_cuda_conv_backward (MblmQueue *queue, const MblmConvBackward *a);
 void mblm_cuda_ssd_scan (MblmQueue *queue, const MblmSsdScan *a);

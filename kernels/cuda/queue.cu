@@ -37,6 +37,7 @@ mblm_cuda_queue_free (MblmQueue *queue)
     if (queue->libraries[i].data)
       queue->libraries[i].destroy (queue->libraries[i].data);
   cudaFree (queue->scratch);
+  cudaFree (queue->letters);
   cudaStreamDestroy (queue->stream);
   cudaGetLastError ();
   free (queue);

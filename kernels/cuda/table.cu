@@ -49,6 +49,7 @@ static const MblmKernels table = {
     .rope_backward = mblm_cuda_rope_backward,
     .attention = mblm_cuda_attention,
     .attention_backward = mblm_cuda_attention_backward,
+    .transformer_step = mblm_cuda_transformer_step,
     .conv = mblm_cuda_conv,
     .conv_backward = mblm_cuda_conv_backward,
     .ssd_scan = mblm_cuda_ssd_scan,

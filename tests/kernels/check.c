@@ -40,6 +40,7 @@ static const Operation operations[] = {
     {OPERATION (rope_backward)},
     {OPERATION (attention)},
     {OPERATION (attention_backward)},
+    {OPERATION (transformer_step)},
     {OPERATION (conv)},
     {OPERATION (conv_backward)},
     {OPERATION (ssd_scan)},

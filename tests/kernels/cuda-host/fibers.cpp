@@ -4,8 +4,10 @@
  * SPDX-License-Identifier: LGPL-2.1-or-later
  *
  * All fibers run from one place where they wait to the next, in an order of their
- * own for each block; then those whose barrier is complete may go on. One grid runs
- * at a time, whichever thread launches it. x86-64 only.
+ * own for each block; then those whose barrier is complete may go on. The blocks of
+ * a cooperative launch take turns so, too, all of them alive; those of other
+ * launches run one after the other. One grid runs at a time, whichever thread
+ * launches it. x86-64 only.
  */
 
 #include "cuda_runtime.h"
@@ -15,6 +17,7 @@
 #include <mutex>
 #include <sys/mman.h>
 #include <unistd.h>
+#include <vector>
 
 #ifdef __SANITIZE_ADDRESS__
 #include <sanitizer/common_interface_defs.h>
@@ -24,14 +27,27 @@
 #define WARP 32
 #define STACK_SIZE ((size_t) 128 * 1024) /* with a page that is out of bounds */
 #define MOST_SHARED ((size_t) 228 * 1024)
+#define MOST_TOGETHER 8 /* blocks that are alive at once */
+
+/* Turns in which threads only look whether something has changed, and nobody gets
+ * any further: it never will. */
+#define MOST_IDLE 1000
 
 dim3 threadIdx, blockIdx, blockDim, gridDim;
 
 enum State {
   READY,
+  LOOKING, /* for what others write */
   AT_BARRIER,
   IN_WARP,
   ENDED,
+};
+
+struct Copy {
+  void *to;
+  const void *from; /* NULL: zeros */
+  size_t bytes;
+  unsigned group;
 };
 
 struct Fiber {
@@ -44,6 +60,8 @@ struct Fiber {
   size_t given_bytes;
   bool vote; /* at a barrier */
   void *fake_stack;
+  std::vector<Copy> copies; /* on their way to shared memory */
+  unsigned groups;          /* of them that were begun */
 };
 
 /* What the lanes of a warp gave when they last met. */
@@ -51,16 +69,24 @@ struct Warp {
   alignas (16) unsigned char given[WARP][CUDA_HOST_SLOT];
 };
 
+struct Block {
+  dim3 index;
+  Fiber fibers[MOST_THREADS];
+  Warp warps[MOST_THREADS / WARP];
+  unsigned order[MOST_THREADS];
+  int votes;
+  unsigned ended;
+  alignas (256) unsigned char dynamic[MOST_SHARED];
+};
+
 static std::mutex running; /* protects all that follows */
-static Fiber fibers[MOST_THREADS];
-static Warp warps[MOST_THREADS / WARP];
-static unsigned count, current, order[MOST_THREADS];
-static int votes;
+static Block blocks[MOST_TOGETHER];
+static Block *here = blocks; /* whose fibers run */
+static unsigned count, current;
 static void *main_stack_pointer;
 static void (*kernel) (void *);
 static void *kernel_data;
 static size_t dynamic_size;
-alignas (256) static unsigned char dynamic[MOST_SHARED];
 static uint64_t random_state;
 
 #ifdef __SANITIZE_ADDRESS__
@@ -109,7 +135,7 @@ __asm__(".text\n"
 static void
 leave_fiber (void)
 {
-  Fiber *self = &fibers[current];
+  Fiber *self = &here->fibers[current];
 
 #ifdef __SANITIZE_ADDRESS__
   __sanitizer_start_switch_fiber (
@@ -119,7 +145,7 @@ leave_fiber (void)
   cuda_host_switch (&self->stack_pointer, main_stack_pointer);
 #ifdef __SANITIZE_ADDRESS__
   __sanitizer_finish_switch_fiber (
-      fibers[current].fake_stack, &main_stack, &main_stack_size);
+      here->fibers[current].fake_stack, &main_stack, &main_stack_size);
 #endif
 }
 
@@ -130,7 +156,7 @@ begin_fiber (void)
   __sanitizer_finish_switch_fiber (NULL, &main_stack, &main_stack_size);
 #endif
   kernel (kernel_data);
-  fibers[current].state = ENDED;
+  here->fibers[current].state = ENDED;
   leave_fiber ();
   give_up ("a thread went on after its end");
 }
@@ -138,7 +164,7 @@ begin_fiber (void)
 static void
 enter_fiber (unsigned thread)
 {
-  Fiber *fiber = &fibers[thread];
+  Fiber *fiber = &here->fibers[thread];
 
   current = thread;
   threadIdx.x = thread % blockDim.x;
@@ -181,6 +207,8 @@ prepare_fiber (Fiber *self)
     *--top = NULL;
   self->stack_pointer = top;
   self->state = READY;
+  self->copies.clear ();
+  self->groups = 0;
 }
 
 /* ------------------------------------------------------------------------- */
@@ -190,7 +218,7 @@ prepare_fiber (Fiber *self)
 void
 cuda_host_barrier (void)
 {
-  Fiber *self = &fibers[current];
+  Fiber *self = &here->fibers[current];
 
   self->operation = "__syncthreads";
   self->state = AT_BARRIER;
@@ -200,13 +228,23 @@ cuda_host_barrier (void)
 int
 __syncthreads_count (int vote)
 {
-  Fiber *self = &fibers[current];
+  Fiber *self = &here->fibers[current];
 
   self->operation = "__syncthreads_count";
   self->vote = vote != 0;
   self->state = AT_BARRIER;
   leave_fiber ();
-  return votes;
+  return here->votes;
+}
+
+void
+cuda_host_look (const char *operation)
+{
+  Fiber *self = &here->fibers[current];
+
+  self->operation = operation;
+  self->state = LOOKING;
+  leave_fiber ();
 }
 
 unsigned
@@ -219,7 +257,7 @@ void
 cuda_host_meet (
     unsigned mask, const char *operation, const void *given, size_t bytes)
 {
-  Fiber *self = &fibers[current];
+  Fiber *self = &here->fibers[current];
 
   if (!(mask >> cuda_host_lane () & 1))
     give_up ("a lane is not in the mask that it names");
@@ -234,7 +272,7 @@ cuda_host_meet (
 const void *
 cuda_host_given (unsigned lane)
 {
-  return warps[current / WARP].given[lane % WARP];
+  return here->warps[current / WARP].given[lane % WARP];
 }
 
 unsigned
@@ -255,18 +293,19 @@ cuda_host_ballot (unsigned mask, const char *operation, bool vote)
 static bool
 release_lanes (unsigned fiber)
 {
-  const Fiber *self = &fibers[fiber];
+  const Fiber *self = &here->fibers[fiber];
   unsigned first = fiber - fiber % WARP;
   unsigned last = std::min (first + WARP, count);
-  Warp *warp = &warps[fiber / WARP];
+  Warp *warp = &here->warps[fiber / WARP];
 
   for (unsigned i = first; i < last; i++)
-    if (self->mask >> (i - first) & 1 && fibers[i].state != ENDED &&
-        (fibers[i].state != IN_WARP || fibers[i].mask != self->mask ||
-            strcmp (fibers[i].operation, self->operation) != 0))
+    if (self->mask >> (i - first) & 1 && here->fibers[i].state != ENDED &&
+        (here->fibers[i].state != IN_WARP ||
+            here->fibers[i].mask != self->mask ||
+            strcmp (here->fibers[i].operation, self->operation) != 0))
       return false;
   for (unsigned lane = 0; lane < WARP; lane++) {
-    Fiber *other = &fibers[first + lane];
+    Fiber *other = &here->fibers[first + lane];
 
     if (!(self->mask >> lane & 1))
       continue;
@@ -288,21 +327,21 @@ release_barrier (void)
   const char *operation = NULL;
 
   for (unsigned i = 0; i < count; i++) {
-    if (fibers[i].state == ENDED)
+    if (here->fibers[i].state == ENDED)
       continue;
-    if (fibers[i].state != AT_BARRIER ||
-        (operation && strcmp (operation, fibers[i].operation) != 0))
+    if (here->fibers[i].state != AT_BARRIER ||
+        (operation && strcmp (operation, here->fibers[i].operation) != 0))
       return false;
-    operation = fibers[i].operation;
+    operation = here->fibers[i].operation;
   }
   if (!operation)
     return false;
-  votes = 0;
+  here->votes = 0;
   for (unsigned i = 0; i < count; i++)
-    if (fibers[i].state == AT_BARRIER) {
-      votes += fibers[i].vote;
-      fibers[i].vote = false;
-      fibers[i].state = READY;
+    if (here->fibers[i].state == AT_BARRIER) {
+      here->votes += here->fibers[i].vote;
+      here->fibers[i].vote = false;
+      here->fibers[i].state = READY;
     }
   return true;
 }
@@ -314,13 +353,13 @@ report_deadlock (void)
 
   fprintf (stderr, "cuda-host: threads wait for others that never come:\n");
   for (unsigned i = 0; i < count; i++) {
-    const Fiber *fiber = &fibers[i];
+    const Fiber *fiber = &here->fibers[i];
 
     ended += fiber->state == ENDED;
     if (fiber->state == ENDED ||
-        (i > 0 && fibers[i - 1].state == fiber->state &&
-            strcmp (fibers[i - 1].operation, fiber->operation) == 0 &&
-            fibers[i - 1].mask == fiber->mask))
+        (i > 0 && here->fibers[i - 1].state == fiber->state &&
+            strcmp (here->fibers[i - 1].operation, fiber->operation) == 0 &&
+            here->fibers[i - 1].mask == fiber->mask))
       continue;
     if (shown++ < 16)
       fprintf (stderr, "  from thread %u on: %s, mask %08x\n", i,
@@ -328,6 +367,42 @@ report_deadlock (void)
   }
   fprintf (stderr, "  %u of %u threads have ended\n", ended, count);
   give_up ("not all threads reach a barrier");
+}
+
+/* ------------------------------------------------------------------------- */
+/* Copies to shared memory                                                   */
+/* ------------------------------------------------------------------------- */
+
+/* They are late: whoever reads before waiting finds NaNs. */
+void
+cuda_host_copy_later (void *to, const void *from, size_t bytes)
+{
+  Fiber *self = &here->fibers[current];
+
+  cuda_host_poison (to, bytes);
+  self->copies.push_back ({to, from, bytes, self->groups});
+}
+
+void
+cuda_host_copies_begun (void)
+{
+  here->fibers[current].groups++;
+}
+
+/* Until no more than so many groups are on their way. */
+void
+cuda_host_copies_wait (unsigned pending)
+{
+  Fiber *self = &here->fibers[current];
+  auto copy = self->copies.begin ();
+
+  for (; copy != self->copies.end () && copy->group + pending < self->groups;
+       copy++)
+    if (copy->from)
+      memcpy (copy->to, copy->from, copy->bytes);
+    else
+      memset (copy->to, 0, copy->bytes);
+  self->copies.erase (self->copies.begin (), copy);
 }
 
 /* ------------------------------------------------------------------------- */
@@ -357,8 +432,8 @@ find_shared (struct dl_phdr_info *info, size_t size, void *data)
     const ElfW (Phdr) *header = &info->dlpi_phdr[i];
     uintptr_t start = info->dlpi_addr + header->p_vaddr;
 
-    is_here |= header->p_type == PT_LOAD && (uintptr_t) fibers >= start &&
-        (uintptr_t) fibers < start + header->p_memsz;
+    is_here |= header->p_type == PT_LOAD && (uintptr_t) blocks >= start &&
+        (uintptr_t) blocks < start + header->p_memsz;
   }
   for (int i = 0; is_here && i < info->dlpi_phnum; i++)
     if (info->dlpi_phdr[i].p_type == PT_TLS)
@@ -376,37 +451,69 @@ choose_order (void)
   bool back = random_below (2), any = random_below (2);
 
   for (unsigned i = 0; i < count; i++)
-    order[i] = (back ? count - i + first : first + i) % count;
+    here->order[i] = (back ? count - i + first : first + i) % count;
   for (unsigned i = count; any && i > 1; i--)
-    std::swap (order[i - 1], order[random_below (i)]);
+    std::swap (here->order[i - 1], here->order[random_below (i)]);
 }
 
 static void
-run_block (const Shared *shared)
+begin_block (dim3 index, const Shared *shared)
 {
-  unsigned ended = 0;
-
+  here->index = index;
+  here->ended = 0;
   if (shared->memory)
     cuda_host_poison (shared->memory, shared->size);
-  cuda_host_poison (dynamic, dynamic_size);
+  cuda_host_poison (here->dynamic, dynamic_size);
   for (unsigned i = 0; i < count; i++)
-    prepare_fiber (&fibers[i]);
+    prepare_fiber (&here->fibers[i]);
   choose_order ();
-  while (ended < count) {
-    bool goes_on = false;
+}
+
+/* Runs every fiber to where it waits; whether anyone got further than that. */
+static bool
+run_fibers (void)
+{
+  unsigned ended = here->ended;
+  bool goes_on = false;
+
+  blockIdx = here->index;
+  here->ended = 0;
+  for (unsigned i = 0; i < count; i++) {
+    Fiber *fiber = &here->fibers[here->order[i]];
+
+    if (fiber->state == READY || fiber->state == LOOKING)
+      enter_fiber (here->order[i]);
+  }
+  for (unsigned i = 0; i < count; i++) {
+    here->ended += here->fibers[i].state == ENDED;
+    if (here->fibers[i].state == IN_WARP)
+      goes_on |= release_lanes (i);
+    else
+      goes_on |= here->fibers[i].state == READY;
+  }
+  return goes_on || here->ended > ended || release_barrier ();
+}
+
+/* All blocks of `alive` at once. */
+static void
+run_blocks (unsigned alive)
+{
+  unsigned ended = 0, idle = 0;
+
+  while (ended < alive) {
+    bool goes_on = false, is_looking = false;
 
     ended = 0;
-    for (unsigned i = 0; i < count; i++)
-      if (fibers[order[i]].state == READY)
-        enter_fiber (order[i]);
-    for (unsigned i = 0; i < count; i++) {
-      ended += fibers[i].state == ENDED;
-      if (fibers[i].state == IN_WARP)
-        goes_on |= release_lanes (i);
-      else
-        goes_on |= fibers[i].state == READY;
+    for (unsigned b = 0; b < alive; b++) {
+      here = &blocks[b];
+      if (here->ended < count)
+        goes_on |= run_fibers ();
+      ended += here->ended == count;
+      for (unsigned i = 0; i < count && !is_looking; i++)
+        is_looking = here->fibers[i].state == LOOKING;
     }
-    if (ended < count && !goes_on && !release_barrier ())
+    idle = goes_on ? 0 : idle + 1;
+    if (ended < alive && idle > (is_looking ? MOST_IDLE : 0))
       report_deadlock ();
   }
 }
@@ -420,16 +527,9 @@ choose_seed (void)
     random_state = seed ? strtoull (seed, NULL, 10) + 1 : 1;
 }
 
-void
-cuda_host_run (dim3 grid, dim3 block, size_t shared_bytes,
-    void (*body) (void *), void *data)
+static size_t
+begin_grid (dim3 grid, dim3 block, size_t shared_bytes)
 {
-  std::lock_guard<std::mutex> guard (running);
-  CudaHostAccess access;
-  size_t blocks = (size_t) grid.x * grid.y * grid.z, first;
-  Shared shared = {};
-  bool back;
-
   gridDim = grid;
   blockDim = block;
   count = block.x * block.y * block.z;
@@ -437,24 +537,45 @@ cuda_host_run (dim3 grid, dim3 block, size_t shared_bytes,
       grid.x > 0x7fffffff || grid.y > 65535 || grid.z > 65535 ||
       shared_bytes > MOST_SHARED)
     give_up ("a launch that no device takes");
-  kernel = body;
-  kernel_data = data;
   dynamic_size = shared_bytes;
   choose_seed ();
+  return (size_t) grid.x * grid.y * grid.z;
+}
+
+void
+cuda_host_run (dim3 grid, dim3 block, size_t shared_bytes, bool together,
+    void (*body) (void *), void *data)
+{
+  std::lock_guard<std::mutex> guard (running);
+  CudaHostAccess access;
+  size_t all = begin_grid (grid, block, shared_bytes), first;
+  Shared shared = {};
+  bool back;
+
+  kernel = body;
+  kernel_data = data;
   dl_iterate_phdr (find_shared, &shared);
   back = random_below (2);
-  first = random_below ((unsigned) std::min<size_t> (blocks, UINT32_MAX));
-  for (size_t i = 0; i < blocks; i++) {
-    size_t b = (back ? blocks - i + first : first + i) % blocks;
+  first = random_below ((unsigned) std::min<size_t> (all, UINT32_MAX));
+  if (together && all > MOST_TOGETHER)
+    give_up ("more blocks than can be there together");
+  for (size_t i = 0; i < all; i++) {
+    size_t b = (back ? all - i + first : first + i) % all;
 
-    blockIdx = dim3 ((unsigned) (b % grid.x), (unsigned) (b / grid.x % grid.y),
-        (unsigned) (b / grid.x / grid.y));
-    run_block (&shared);
+    here = &blocks[together ? i : 0];
+    begin_block (
+        dim3 ((unsigned) (b % grid.x), (unsigned) (b / grid.x % grid.y),
+            (unsigned) (b / grid.x / grid.y)),
+        &shared);
+    if (!together)
+      run_blocks (1);
   }
+  if (together)
+    run_blocks ((unsigned) all);
 }
 
 void *
 cuda_host_dynamic (void)
 {
-  return dynamic;
+  return here->dynamic;
 }

@@ -4,6 +4,8 @@
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
 
+#include "cuda/async.h"
+#include "cuda/letters.h"
 #include "cuda/mma.h"
 #include "cuda/reduce.h"
 
@@ -164,6 +166,68 @@ check_products (void)
     }
 }
 
+/* ------------------------------------------------------------------------- */
+/* Blocks that wait for each other                                           */
+/* ------------------------------------------------------------------------- */
+
+/* Passes a number from block to block and back, each adding one. */
+static void
+letter_kernel (MblmCudaLetter *letters)
+{
+  unsigned last = gridDim.x - 1;
+  float *mine = (float *) cuda_host_dynamic ();
+  float got[1] = {0.0f};
+
+  if (threadIdx.x == 1 && blockIdx.x > 0)
+    mblm_cuda_receive (letters + blockIdx.x - 1, 7, got);
+  if (threadIdx.x == 1)
+    mine[0] = got[0] + 1.0f;
+  __syncthreads ();
+  if (threadIdx.x == 0)
+    mblm_cuda_send (letters + blockIdx.x, mine[0], 7);
+  mblm_cuda_receive (letters + last, 7, got);
+  CHECK (got[0] == (float) gridDim.x);
+}
+
+static void
+check_letters (void)
+{
+  alignas (16) MblmCudaLetter letters[4] = {};
+
+  cuda_host_launch (
+      4, 64, 16, [&] { letter_kernel (letters); }, true);
+  CHECK (letters[0] >> 32 == 7);
+  /* Nobody writes the last one. */
+  CHECK (is_caught ([&] {
+    float got[1];
+
+    mblm_cuda_receive (letters, 8, got);
+  }));
+}
+
+/* A copy is there when it was waited for. */
+static void
+check_copies (void)
+{
+  alignas (16) float from[3][4] = {{1, 1, 1, 1}, {2, 2, 2, 2}, {3, 3, 3, 3}};
+
+  cuda_host_launch (1, 1, 64, [&] {
+    float *to = (float *) cuda_host_dynamic ();
+
+    for (int i = 0; i < 3; i++) {
+      mblm_cuda_async_copy (to + 4 * i, from[i], i != 1, 0);
+      mblm_cuda_async_close ();
+    }
+    CHECK (std::isnan (to[0]));
+    mblm_cuda_async_wait<2> ();
+    CHECK (to[0] == 1.0f && std::isnan (to[4]));
+    mblm_cuda_async_wait_for<5> (1);
+    CHECK (to[4] == 0.0f && std::isnan (to[8]));
+    mblm_cuda_async_wait<0> ();
+    CHECK (to[8] == 3.0f);
+  });
+}
+
 /* Shared memory holds NaNs before it is written. */
 static void
 check_poison (void)
@@ -189,6 +253,8 @@ main (void)
   cuda_host_launch (2, 96, 0, [&] { exchange_kernel (&wrong); });
   CHECK (wrong == 0);
   check_products ();
+  check_letters ();
+  check_copies ();
   check_poison ();
   return 0;
 }

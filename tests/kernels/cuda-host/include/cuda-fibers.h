@@ -13,17 +13,20 @@ constexpr int warpSize = 32;
 /* The most bytes that a lane gives away at once. */
 #define CUDA_HOST_SLOT 64
 
-/* Runs body (data) as every thread of a grid. */
-void cuda_host_run (
-    dim3 grid, dim3 block, size_t shared, void (*body) (void *), void *data);
+/* Runs body (data) as every thread of a grid. With `together`, all blocks are alive
+ * at once; they have dynamic shared memory of their own, but no other. */
+void cuda_host_run (dim3 grid, dim3 block, size_t shared, bool together,
+    void (*body) (void *), void *data);
 void *cuda_host_dynamic (void);
 
 template <typename Body>
 static inline void
-cuda_host_launch (dim3 grid, dim3 block, size_t shared, Body body)
+cuda_host_launch (
+    dim3 grid, dim3 block, size_t shared, Body body, bool together = false)
 {
   cuda_host_run (
-      grid, block, shared, [] (void *data) { (*(Body *) data) (); }, &body);
+      grid, block, shared, together, [] (void *data) { (*(Body *) data) (); },
+      &body);
 }
 
 /* Waits for all threads of the block that have not ended, each at the same kind
@@ -177,6 +180,15 @@ atomicMax (T *at, T value)
   *at = before > value ? before : value;
   return before;
 }
+
+/* Lets others run before it looks again at what they may have written. */
+void cuda_host_look (const char *operation);
+
+/* kernels/cuda/async.h: copies to shared memory, done when they are waited for.
+ * From NULL: zeros. */
+void cuda_host_copy_later (void *to, const void *from, size_t bytes);
+void cuda_host_copies_begun (void);
+void cuda_host_copies_wait (unsigned pending);
 
 /* kernels/cuda/mma.h. */
 void cuda_host_mma_bf16 (

@@ -6,8 +6,9 @@
  * The .cu files compile with this in place of NVIDIA's header. Kernels are plain
  * functions. The threads of a block are fibers of one thread of the system, in an
  * order that a seed decides, and run from one barrier or exchange to the next;
- * blocks run one after the other, in some order. Memory of the device is memory of
- * the host, and every call is done when it returns.
+ * blocks run one after the other, in some order, those of a cooperative launch in
+ * turns. Memory of the device is memory of the host, and every call is done when it
+ * returns.
  *
  * What it finds: wrong results, a missing barrier (other results for other seeds),
  * barriers that not all threads reach, reading what nobody wrote (shared and
