@@ -395,7 +395,7 @@ template <typename T> struct StepBlock {
         break;
       case STEP_UP:
         mblm_cuda_send (letters (layer, a.letters.wide) + b * a.wide + row,
-            mblm_cuda_gelu (sum), stamp);
+            mblm_cuda_gelu (MBLM_TYPE_F32, sum), stamp);
         break;
       case STEP_DOWN:
         mblm_cuda_send (letters (layer, a.letters.next) + b * a.dim + row,
