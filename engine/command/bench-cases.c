@@ -75,6 +75,7 @@ add_linear (BenchCases *self, guint stage, gsize rows, gsize n, gsize k)
       .x_stride = k,
       .out = floats (self, (double) rows * n),
       .out_stride = n,
+      .product = self->run.rounds ? type : MBLM_TYPE_F32,
   };
 }
 

@@ -4,7 +4,8 @@
  * SPDX-License-Identifier: LGPL-2.1-or-later
  *
  * Bandwidth is that of reading alone: each thread adds up its own share of a
- * buffer, again and again, in the widest registers that the processor has. The
+ * buffer, again and again, in the widest registers that the processor has. Of a
+ * device with memory of its own it is that of a copy there, read and written. The
  * roof is that of the device's own matrix product on a large square.
  */
 
@@ -25,7 +26,19 @@
 /* Bytes that one run reads at least, all threads together. */
 #define RUN_BYTES ((gsize) 1 << 30)
 #define RUNS 5
+/* Of the square: half of the rows that the device likes, between these. */
 #define SIDE 1024
+#define MOST_SIDE 8192
+#define DEVICE_SET ((gsize) 1 << 30)
+
+static gboolean
+has_memory (MblmDevice *device)
+{
+  MblmTraits traits;
+
+  mblm_device_get_traits (device, &traits);
+  return traits.memory > 0;
+}
 
 /* ------------------------------------------------------------------------- */
 /* Reading                                                                   */
@@ -144,15 +157,52 @@ measure_reading (gsize size, guint n_threads, double *best, GError **error)
   return TRUE;
 }
 
+/* One run of copies from one half of a set of `size` bytes to the other. */
+static gboolean
+copy_once (
+    MblmRun *run, void *set, gsize size, double *bandwidth, GError **error)
+{
+  gsize half = size / 2, repeats = MAX (RUN_BYTES / MAX (size, 1), 1);
+  gint64 begin = g_get_monotonic_time ();
+
+  for (gsize i = 0; i < repeats; i++)
+    run->k->copy (run->q, (char *) set + half, set, half);
+  if (!mblm_run_wait (run, error))
+    return FALSE;
+  *bandwidth = 2.0 * half * repeats * G_USEC_PER_SEC /
+      MAX (g_get_monotonic_time () - begin, 1);
+  return TRUE;
+}
+
+static gboolean
+measure_copying (MblmDevice *device, gsize size, double *best, GError **error)
+{
+  MblmRun run;
+
+  if (!mblm_run_init (&run, device, error))
+    return FALSE;
+  void *set = mblm_run_floats (&run, size / sizeof (float));
+  gboolean ok = mblm_run_check (&run, error);
+
+  *best = 0;
+  for (guint i = 0; ok && i < RUNS; i++) {
+    double once = 0;
+
+    ok = copy_once (&run, set, size, &once, error);
+    *best = MAX (*best, once);
+  }
+  mblm_run_clear (&run);
+  return ok;
+}
+
 /* ------------------------------------------------------------------------- */
 /* Products                                                                  */
 /* ------------------------------------------------------------------------- */
 
-/* A weight of small numbers in device memory, [SIDE, SIDE]. */
+/* A weight of n small numbers in device memory. */
 static void *
-new_weight (MblmRun *run, MblmType type)
+new_weight (MblmRun *run, MblmType type, gsize n)
 {
-  gsize n = (gsize) SIDE * SIDE;
   gsize size = n * (type == MBLM_TYPE_BF16 ? 2 : 4);
   g_autofree guint8 *host = g_malloc0 (size);
   void *weight = run->k->alloc (run->memory, size);
@@ -173,23 +223,23 @@ new_weight (MblmRun *run, MblmType type)
 }
 
 static double
-measure_products (MblmRun *run, MblmType type, MblmType product, void *weight,
-    float *x, float *out, GError **error)
+measure_products (MblmRun *run, gsize side, MblmType type, MblmType product,
+    void *weight, float *x, float *out, GError **error)
 {
   double best = 0;
 
-  run->k->zero (run->q, x, (gsize) SIDE * SIDE * sizeof (float));
+  run->k->zero (run->q, x, side * side * sizeof (float));
   for (guint i = 0; i < RUNS + 1; i++) {
     gint64 begin = g_get_monotonic_time ();
 
     run->k->linear (run->q,
         &(MblmLinear){
-            .weight = {weight, type, SIDE, SIDE},
-            .rows = SIDE,
+            .weight = {weight, type, side, side},
+            .rows = side,
             .x = x,
-            .x_stride = SIDE,
+            .x_stride = side,
             .out = out,
-            .out_stride = SIDE,
+            .out_stride = side,
             .product = product,
         });
     if (!mblm_run_wait (run, error))
@@ -197,7 +247,7 @@ measure_products (MblmRun *run, MblmType type, MblmType product, void *weight,
 
     gint64 took = MAX (g_get_monotonic_time () - begin, 1);
 
-    best = MAX (best, 2.0 * SIDE * SIDE * SIDE * G_USEC_PER_SEC / took);
+    best = MAX (best, 2.0 * side * side * side * G_USEC_PER_SEC / took);
   }
   return best;
 }
@@ -206,24 +256,27 @@ static gboolean
 measure_roof (MblmDevice *device, MblmPrecision precision, gboolean trains,
     double *roof, GError **error)
 {
-  MblmType product = precision == MBLM_PRECISION_BF16 ? MBLM_TYPE_BF16
-                                                      : MBLM_TYPE_F32;
-  MblmType type = trains ? MBLM_TYPE_F32 : product;
+  MblmType type = precision == MBLM_PRECISION_BF16 ? MBLM_TYPE_BF16
+                                                   : MBLM_TYPE_F32;
   MblmRun run;
 
   if (!mblm_run_init (&run, device, error))
     return FALSE;
 
-  gsize n = (gsize) SIDE * SIDE;
-  void *weight = new_weight (&run, type);
+  MblmType product = trains || run.rounds ? type : MBLM_TYPE_F32;
+  gsize side = CLAMP (run.rows / 2, SIDE, MOST_SIDE), n = side * side;
+  /* whoever trains in bfloat16 has rounded where that pays */
+  void *weight = new_weight (
+      &run, trains && !run.rounds ? MBLM_TYPE_F32 : type, n);
   float *x = mblm_run_floats (&run, n);
   float *out = mblm_run_floats (&run, n);
 
   *roof = 0;
   run.failed |= !weight;
   if (mblm_run_check (&run, error))
-    *roof = measure_products (
-        &run, type, trains ? product : MBLM_TYPE_F32, weight, x, out, error);
+    *roof = measure_products (&run, side,
+        trains && !run.rounds ? MBLM_TYPE_F32 : type, product, weight, x, out,
+        error);
   if (weight)
     run.k->free (run.memory, weight);
   mblm_run_clear (&run);
@@ -232,16 +285,24 @@ measure_roof (MblmDevice *device, MblmPrecision precision, gboolean trains,
 
 /* ------------------------------------------------------------------------- */
 
+static gboolean
+measure_set (Machine *self, gsize size, double *bandwidth, GError **error)
+{
+  return has_memory (self->device)
+      ? measure_copying (self->device, size, bandwidth, error)
+      : measure_reading (size, self->threads, bandwidth, error);
+}
+
 gboolean
 machine_measure (Machine *self, MblmDevice *device, MblmPrecision precision,
     gboolean trains, gsize cache_set, GError **error)
 {
+  self->device = device;
   self->threads = MAX (mblm_device_get_threads (device), 1);
   self->cache_set = CLAMP (cache_set, MIN_CACHE_SET, MEMORY_SET);
-  return measure_reading (
-             MEMORY_SET, self->threads, &self->memory_bandwidth, error) &&
-      measure_reading (
-          self->cache_set, self->threads, &self->cache_bandwidth, error) &&
+  return measure_set (self, has_memory (device) ? DEVICE_SET : MEMORY_SET,
+             &self->memory_bandwidth, error) &&
+      measure_set (self, self->cache_set, &self->cache_bandwidth, error) &&
       measure_roof (device, precision, trains, &self->product_roof, error);
 }
 
@@ -252,8 +313,7 @@ machine_measure_set (
   guint log = g_bit_storage (CLAMP (size, MIN_CACHE_SET, MEMORY_SET) - 1);
   double *known = &self->set_bandwidth[log];
 
-  if (*known == 0 &&
-      !measure_reading ((gsize) 1 << log, self->threads, known, error))
+  if (*known == 0 && !measure_set (self, (gsize) 1 << log, known, error))
     return FALSE;
   *bandwidth = *known;
   return TRUE;

@@ -12,6 +12,7 @@ G_BEGIN_DECLS
 
 /* Bytes, bytes per second, operations per second. */
 typedef struct {
+  MblmDevice *device; /* borrowed */
   guint threads;
   double memory_bandwidth;  /* read out of more than any cache holds */
   gsize cache_set;          /* bytes */

@@ -56,9 +56,8 @@ struct MblmCudaHandle {
 struct _MblmKernelDevice {
   int index;
   int multiprocessors;
-  int major, minor;    /* the compute capability */
-  int shared_memory;   /* bytes that a block may ask for */
-  bool reads_pageable; /* any memory of the host, by itself */
+  int major, minor;  /* the compute capability */
+  int shared_memory; /* bytes that a block may ask for */
   char description[320];
 };
 
@@ -68,6 +67,9 @@ struct _MblmQueue {
   MblmStatus status; /* sticks until `queue_wait` clears it */
   void *scratch;
   size_t scratch_size; /* in bytes */
+  void *staging; /* between host and device; NULL before the first transfer */
+  size_t staged; /* where the next upload goes there */
+  cudaEvent_t staging_read[2]; /* each half of it, by the device */
   MblmCudaHandle libraries[MBLM_CUDA_LIBRARIES];
   /* What a step of a Transformer sends between blocks (letters.h). */
   uint64_t *letters; /* zeros at first */

@@ -144,7 +144,6 @@ describe (MblmKernelDevice *device, Message message)
   device->major = properties.major;
   device->minor = properties.minor;
   device->shared_memory = (int) properties.sharedMemPerBlockOptin;
-  device->reads_pageable = properties.pageableMemoryAccess;
   snprintf (device->description, sizeof (device->description),
       "%s, %d multiprocessors, compute capability %d.%d", properties.name,
       device->multiprocessors, device->major, device->minor);

@@ -6,8 +6,15 @@
 
 #include "cuda.h"
 
+#include <string.h>
+
 /* Parts of scratch memory begin at multiples of this, as allocations do. */
 #define PART_ALIGNMENT 256
+
+/* Staging memory of a queue, and what uploads are aligned to there. */
+#define STAGING_HALF ((size_t) 1 << 20)
+#define STAGING_BYTES (2 * STAGING_HALF)
+#define STAGING_STEP 64
 
 /* Scratch memory grows in steps of this at least. */
 #define SCRATCH_STEP ((size_t) 1 << 20)
@@ -51,39 +58,73 @@ transfer (MblmQueue *queue, void *to, const void *from, size_t bytes,
       queue, cudaMemcpyAsync (to, from, bytes, kind, queue->stream));
 }
 
-/* Pageable memory has been copied aside when the call returns, but where the device
- * reads it itself; memory that the driver knows has not. */
+/* The staging memory, which the driver knows: transfers from and to it go on while
+ * the host does other things. */
 static bool
-is_read_later (const MblmKernelDevice *device, const void *host)
+has_staging (MblmQueue *queue)
 {
-  cudaPointerAttributes attributes;
+  bool ok = true;
 
-  if (device->reads_pageable)
+  if (queue->staging)
     return true;
-  if (cudaPointerGetAttributes (&attributes, host) == cudaSuccess)
-    return attributes.type != cudaMemoryTypeUnregistered;
-  cudaGetLastError ();
-  return true;
+  for (cudaEvent_t &event : queue->staging_read)
+    if (!event)
+      ok = ok &&
+          mblm_cuda_check (
+              queue, cudaEventCreateWithFlags (&event, cudaEventDisableTiming));
+  return ok &&
+      mblm_cuda_check (queue, cudaMallocHost (&queue->staging, STAGING_BYTES));
+}
+
+/* At most so many bytes, to the end of the half of the staging memory that is being
+ * filled; before a half is filled again, what it had must have been read. */
+static size_t
+upload_some (MblmQueue *queue, void *to, const void *host, size_t bytes)
+{
+  size_t half = queue->staged / STAGING_HALF;
+  size_t room = (half + 1) * STAGING_HALF - queue->staged;
+  size_t some = min_size (bytes, room);
+  char *staging = (char *) queue->staging + queue->staged;
+
+  if (room == STAGING_HALF &&
+      !mblm_cuda_check (
+          queue, cudaEventSynchronize (queue->staging_read[half])))
+    return bytes;
+  memcpy (staging, host, some);
+  transfer (queue, to, staging, some, cudaMemcpyHostToDevice);
+  queue->staged += divide_up (some, STAGING_STEP) * STAGING_STEP;
+  if (queue->staged % STAGING_HALF == 0)
+    mblm_cuda_check (
+        queue, cudaEventRecord (queue->staging_read[half], queue->stream));
+  queue->staged %= STAGING_BYTES;
+  return some;
 }
 
 void
 mblm_cuda_upload (MblmQueue *queue, void *to, const void *host, size_t bytes)
 {
-  if (bytes == 0 || !mblm_cuda_begin (queue))
+  if (bytes == 0 || !mblm_cuda_begin (queue) || !has_staging (queue))
     return;
-  transfer (queue, to, host, bytes, cudaMemcpyHostToDevice);
-  if (is_read_later (queue->device, host))
-    mblm_cuda_check (queue, cudaStreamSynchronize (queue->stream));
+  for (size_t i = 0; i < bytes;)
+    i += upload_some (
+        queue, (char *) to + i, (const char *) host + i, bytes - i);
 }
 
+/* When it is done, so is all that was uploaded. */
 void
 mblm_cuda_download (
     MblmQueue *queue, void *host, const void *from, size_t bytes)
 {
-  if (bytes == 0 || !mblm_cuda_begin (queue))
+  bool is_staged = bytes <= STAGING_BYTES;
+
+  if (bytes == 0 || !mblm_cuda_begin (queue) || !has_staging (queue))
     return;
-  transfer (queue, host, from, bytes, cudaMemcpyDeviceToHost);
-  mblm_cuda_check (queue, cudaStreamSynchronize (queue->stream));
+  transfer (queue, is_staged ? queue->staging : host, from, bytes,
+      cudaMemcpyDeviceToHost);
+  if (mblm_cuda_check (queue, cudaStreamSynchronize (queue->stream)) &&
+      is_staged)
+    memcpy (host, queue->staging, bytes);
+  queue->staged = 0;
 }
 
 void

@@ -38,6 +38,10 @@ mblm_cuda_queue_free (MblmQueue *queue)
       queue->libraries[i].destroy (queue->libraries[i].data);
   cudaFree (queue->scratch);
   cudaFree (queue->letters);
+  cudaFreeHost (queue->staging);
+  for (cudaEvent_t event : queue->staging_read)
+    if (event)
+      cudaEventDestroy (event);
   cudaStreamDestroy (queue->stream);
   cudaGetLastError ();
   free (queue);

@@ -142,6 +142,20 @@ cudaFree (void *memory)
 }
 
 cudaError_t
+cudaMallocHost (void **memory, size_t bytes)
+{
+  *memory = malloc (bytes);
+  return *memory ? cudaSuccess : cudaErrorMemoryAllocation;
+}
+
+cudaError_t
+cudaFreeHost (void *memory)
+{
+  free (memory);
+  return cudaSuccess;
+}
+
+cudaError_t
 cudaMemcpyAsync (void *to, const void *from, size_t bytes, cudaMemcpyKind kind,
     cudaStream_t stream)
 {

@@ -113,13 +113,6 @@ cudaGetErrorString (cudaError_t error)
   return error == cudaSuccess ? "no error" : "an error that the host made up";
 }
 
-cudaError_t
-cudaPointerGetAttributes (cudaPointerAttributes *attributes, const void *memory)
-{
-  attributes->type = cudaMemoryTypeUnregistered;
-  return cudaSuccess;
-}
-
 /* ------------------------------------------------------------------------- */
 /* Streams and events                                                        */
 /* ------------------------------------------------------------------------- */

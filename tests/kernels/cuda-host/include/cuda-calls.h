@@ -38,16 +38,6 @@ enum cudaFuncAttribute {
   cudaFuncAttributeMaxDynamicSharedMemorySize = 8,
 };
 
-enum cudaMemoryType {
-  cudaMemoryTypeUnregistered = 0,
-  cudaMemoryTypeHost = 1,
-  cudaMemoryTypeDevice = 2,
-};
-
-struct cudaPointerAttributes {
-  cudaMemoryType type;
-};
-
 struct cudaFuncAttributes {
   int numRegs;
   size_t sharedSizeBytes;
@@ -59,7 +49,6 @@ struct cudaDeviceProp {
   int multiProcessorCount;
   int major, minor;
   size_t sharedMemPerBlockOptin;
-  int pageableMemoryAccess;
 };
 
 typedef struct CudaHostStream *cudaStream_t;
@@ -82,12 +71,12 @@ const char *cudaGetErrorString (cudaError_t error);
 /* Memory is aligned as NVIDIA's is, and filled with NaNs. */
 cudaError_t cuda_host_malloc (void **memory, size_t bytes);
 cudaError_t cudaFree (void *memory);
+cudaError_t cudaMallocHost (void **memory, size_t bytes);
+cudaError_t cudaFreeHost (void *memory);
 cudaError_t cudaMemcpyAsync (void *to, const void *from, size_t bytes,
     cudaMemcpyKind kind, cudaStream_t stream);
 cudaError_t cudaMemsetAsync (
     void *to, int value, size_t bytes, cudaStream_t stream);
-cudaError_t cudaPointerGetAttributes (
-    cudaPointerAttributes *attributes, const void *memory);
 
 cudaError_t cudaStreamCreateWithFlags (cudaStream_t *stream, unsigned flags);
 cudaError_t cudaStreamDestroy (cudaStream_t stream);
