@@ -37,6 +37,16 @@ step_spread (uint4 piece, float (&to)[4], const float *)
   to[3] = __uint_as_float (piece.w);
 }
 
+/* Units of a product: the groups of rows of one pass after the other. */
+__device__ static inline void
+step_next (unsigned &pass, unsigned &group, const StepShare &share)
+{
+  if (++group == share.groups) {
+    group = 0;
+    pass++;
+  }
+}
+
 /* T is the type of the weights: float or uint16_t. */
 template <typename T> struct StepBlock {
   static constexpr int entries = 16 / sizeof (T); /* of a piece */
@@ -46,7 +56,7 @@ template <typename T> struct StepBlock {
   const Step &a;
   uint4 *ring;
   StepShare *shares;
-  float *x, *partial, *squares, *attention;
+  float *x, *partial, *squares;
   float2 *angles;
   unsigned warp, lane;
   /* The ring: units that were begun and used, and what comes next. */
@@ -93,7 +103,8 @@ template <typename T> struct StepBlock {
               ? a.to_logits
               : a.layer[product / STEP_LOGITS].weight[kind]);
       unsigned row = group * 8 + lane / 4;
-      unsigned column = (pass * STEP_WARPS + warp) * slice + lane % 4 * entries;
+      unsigned column = (warp * share.passes + pass) * slice +
+          lane % 4 * entries;
       const T *from = weight +
           (size_t) row_of (kind, share.first + row) * share.columns + column;
 
@@ -102,12 +113,10 @@ template <typename T> struct StepBlock {
         mblm_cuda_async_copy (to + i * STEP_THREADS, from + i * 4 * entries,
             row < share.rows && column + i * 4 * entries < share.columns,
             (int) product < STEP_KEPT_LAYERS * STEP_LOGITS ? staying : passing);
-      if (++group == share.groups) {
-        group = 0;
-        if (++pass == share.passes) {
-          pass = 0;
-          product++;
-        }
+      step_next (pass, group, share);
+      if (pass == share.passes) {
+        pass = 0;
+        product++;
       }
     }
     mblm_cuda_async_close ();
@@ -124,12 +133,6 @@ template <typename T> struct StepBlock {
   /* --------------------------------------------------------------------- */
   /* What is sent                                                          */
   /* --------------------------------------------------------------------- */
-
-  __device__ MblmCudaLetter *
-  letters (unsigned layer, unsigned part) const
-  {
-    return a.letters.memory + (size_t) layer * a.letters.all + part;
-  }
 
   template <int count>
   __device__ void
@@ -174,7 +177,7 @@ template <typename T> struct StepBlock {
       first_input (b, column, to);
     else
       mblm_cuda_receive (
-          letters (layer - 1, a.letters.next) + b * a.dim + column,
+          step_letters (a, layer - 1, a.letters.next) + b * a.dim + column,
           a.letters.stamp, to);
   }
 
@@ -182,7 +185,8 @@ template <typename T> struct StepBlock {
   __device__ void
   middle (unsigned layer, unsigned b, unsigned column, float (&to)[count]) const
   {
-    mblm_cuda_receive (letters (layer, a.letters.middle) + b * a.dim + column,
+    mblm_cuda_receive (
+        step_letters (a, layer, a.letters.middle) + b * a.dim + column,
         a.letters.stamp, to);
   }
 
@@ -197,9 +201,10 @@ template <typename T> struct StepBlock {
 
   /* Entries of what a product multiplies, before the gain of a norm. The second
    * part of a shifted row is of the row before. */
+  template <int count>
   __device__ void
   operand (unsigned kind, unsigned layer, unsigned b, unsigned column,
-      float (&to)[mine]) const
+      float (&to)[count]) const
   {
     unsigned own = a.dim / 2;
     const MblmTransformerState &state =
@@ -216,17 +221,17 @@ template <typename T> struct StepBlock {
         break;
       case STEP_OUT:
         return mblm_cuda_receive (
-            letters (layer, a.letters.attended) + b * a.inner + column,
+            step_letters (a, layer, a.letters.attended) + b * a.inner + column,
             a.letters.stamp, to);
       case STEP_DOWN:
         return mblm_cuda_receive (
-            letters (layer, a.letters.wide) + b * a.wide + column,
+            step_letters (a, layer, a.letters.wide) + b * a.wide + column,
             a.letters.stamp, to);
       default:
         return input (layer, b, column, to);
     }
 #pragma unroll
-    for (int i = 0; i < mine; i++)
+    for (int i = 0; i < count; i++)
       to[i] = 0.0f;
     add (MBLM_TYPE_F32,
         kind == STEP_QKV ? state.attention_shift : state.ff_shift, column - own,
@@ -238,62 +243,83 @@ template <typename T> struct StepBlock {
   /* --------------------------------------------------------------------- */
 
   __device__ void
-  add_square (unsigned pass, unsigned b, float square)
+  add_square (unsigned b, float square)
   {
-    float *sum = squares + (turn * a.batch + b) * STEP_WARPS + warp;
-
     square = mblm_cuda_warp_sum (square);
     if (lane == 0)
-      *sum = pass == 0 ? square : *sum + square;
+      squares[(turn * a.batch + b) * STEP_WARPS + warp] = square;
   }
 
-  /* The slice of each sequence to the memory of this warp, and its squares; those of
-   * the last sequence are left to the caller, for when there is time. */
-  __device__ float
-  bring (unsigned kind, unsigned layer, unsigned pass, unsigned columns)
+  /* Entries of a sequence to the memory of this warp; adds their squares. */
+  template <int count>
+  __device__ void
+  bring_some (unsigned kind, unsigned layer, unsigned b, unsigned column,
+      unsigned columns, float *to, float &square) const
   {
-    unsigned column = (pass * STEP_WARPS + warp) * slice + lane * mine;
     const float *gain = gain_of (kind, layer);
-    float factor[mine], square = 0.0f;
+    float factor[count], value[count] = {};
 
 #pragma unroll
-    for (int i = 0; i < mine; i++)
+    for (int i = 0; i < count; i++)
       factor[i] = gain && column < columns ? gain[column + i] : 1.0f;
-    for (unsigned b = 0; b < a.batch; b++) {
-      float *to = x + (warp * a.batch + b) * slice + lane * mine;
-      float value[mine] = {};
-
-      if (gain && b > 0)
-        add_square (pass, b - 1, square);
-      square = 0.0f;
-      if (column < columns)
-        operand (kind, layer, b, column, value);
+    if (column < columns)
+      operand (kind, layer, b, column, value);
 #pragma unroll
-      for (int i = 0; i < mine; i++) {
-        square = fmaf (value[i], value[i], square);
-        to[i] = value[i] * factor[i];
-      }
+    for (int i = 0; i < count; i++) {
+      square = fmaf (value[i], value[i], square);
+      to[i] = value[i] * factor[i];
+    }
+  }
+
+  /* All columns of this warp. The squares of the last sequence are left to the
+   * caller, for when there is time. */
+  __device__ float
+  bring (unsigned kind, unsigned layer, const StepShare &share)
+  {
+    unsigned count = share.passes * mine; /* of a lane */
+    unsigned column = (warp * MBLM_CUDA_WARP + lane) * count;
+    float square = 0.0f;
+
+    for (unsigned b = 0; b < a.batch; b++) {
+      float *to = x + (warp * a.batch + b) * a.most_span + lane * count;
+
+      if (b > 0 && gain_of (kind, layer))
+        add_square (b - 1, square);
+      square = 0.0f;
+      if (share.passes % 2 == 0)
+        for (unsigned i = 0; i < count; i += 2 * mine)
+          bring_some<2 * mine> (
+              kind, layer, b, column + i, share.columns, to + i, square);
+      else
+        for (unsigned i = 0; i < count; i += mine)
+          bring_some<mine> (
+              kind, layer, b, column + i, share.columns, to + i, square);
     }
     __syncwarp ();
     return square;
   }
 
-  /* The sums of eight rows over the slice. */
+  /* The unit that comes `after` those that were used. */
   __device__ void
-  multiply (unsigned pass, unsigned group)
+  take (unsigned after, uint4 (&piece)[STEP_PIECES]) const
   {
-    uint4 piece[STEP_PIECES];
+    const uint4 *from = ring +
+        (used + after) % a.units * STEP_PIECES * STEP_THREADS + threadIdx.x;
 
-    if (begun == used)
-      fill_ring ();
-    mblm_cuda_async_wait_for<STEP_MOST_UNITS - 1> ((int) (begun - used) - 1);
+    mblm_cuda_async_wait_for<STEP_MOST_UNITS - 1> (
+        (int) (begun - used - after) - 1);
 #pragma unroll
     for (int i = 0; i < STEP_PIECES; i++)
-      piece[i] =
-          ring[(used % a.units * STEP_PIECES + i) * STEP_THREADS + threadIdx.x];
-    used++;
+      piece[i] = from[i * STEP_THREADS];
+  }
+
+  /* The sums of eight rows over the slice. */
+  __device__ void
+  multiply (unsigned pass, unsigned group, const uint4 (&piece)[STEP_PIECES])
+  {
     for (unsigned b = 0; b < a.batch; b++) {
-      const float *from = x + (warp * a.batch + b) * slice + lane % 4 * entries;
+      const float *from = x + (warp * a.batch + b) * a.most_span +
+          pass * slice + lane % 4 * entries;
       float *to = partial +
           ((turn * a.batch + b) * a.most_rows + group * 8 + lane / 4) *
               STEP_WARPS +
@@ -325,6 +351,39 @@ template <typename T> struct StepBlock {
     }
   }
 
+  /* Some weights are in registers before what they multiply is here. */
+  __device__ void
+  multiply_all (unsigned kind, unsigned layer, const StepShare &share)
+  {
+    unsigned units = share.passes * share.groups, pass = 0, group = 0;
+    unsigned early = min (min (units, begun - used), STEP_EARLY);
+    uint4 first[STEP_EARLY][STEP_PIECES], piece[STEP_PIECES];
+    float square;
+
+#pragma unroll
+    for (unsigned i = 0; i < STEP_EARLY; i++)
+      if (i < early)
+        take (i, first[i]);
+    square = bring (kind, layer, share);
+#pragma unroll
+    for (unsigned i = 0; i < STEP_EARLY; i++)
+      if (i < early) {
+        multiply (pass, group, first[i]);
+        step_next (pass, group, share);
+      }
+    used += early;
+    for (unsigned i = early; i < units; i++) {
+      if (begun == used)
+        fill_ring ();
+      take (0, piece);
+      used++;
+      multiply (pass, group, piece);
+      step_next (pass, group, share);
+    }
+    if (gain_of (kind, layer))
+      add_square (a.batch - 1, square);
+  }
+
   __device__ static float
   sum_of_warps (const float *from)
   {
@@ -345,7 +404,9 @@ template <typename T> struct StepBlock {
   {
     float sum = sum_of_warps (squares + (turn * a.batch + b) * STEP_WARPS);
 
-    return 1.0f / fmaxf (sqrtf (sum / (float) a.dim), a.epsilon);
+    float mean = sum * a.part;
+
+    return mean >= a.epsilon * a.epsilon ? rsqrtf (mean) : 1.0f / a.epsilon;
   }
 
   /* What is added to a result, of which sum and activation are not needed. */
@@ -380,7 +441,8 @@ template <typename T> struct StepBlock {
 
     switch (kind) {
       case STEP_QKV:
-        mblm_cuda_send (letters (layer, 0) + b * 3 * a.inner + row, sum, stamp);
+        mblm_cuda_send (
+            step_letters (a, layer, 0) + b * 3 * a.inner + row, sum, stamp);
         if (row >= a.inner) {
           float *to = row < 2 * a.inner ? state.key : state.value;
 
@@ -388,17 +450,20 @@ template <typename T> struct StepBlock {
         }
         break;
       case STEP_OUT:
-        mblm_cuda_send (letters (layer, a.letters.middle) + b * a.dim + row,
+        mblm_cuda_send (
+            step_letters (a, layer, a.letters.middle) + b * a.dim + row,
             sum + residual, stamp);
         if (row >= own)
           state.attention_shift[row - own] = residual;
         break;
       case STEP_UP:
-        mblm_cuda_send (letters (layer, a.letters.wide) + b * a.wide + row,
+        mblm_cuda_send (
+            step_letters (a, layer, a.letters.wide) + b * a.wide + row,
             mblm_cuda_gelu (MBLM_TYPE_F32, sum), stamp);
         break;
       case STEP_DOWN:
-        mblm_cuda_send (letters (layer, a.letters.next) + b * a.dim + row,
+        mblm_cuda_send (
+            step_letters (a, layer, a.letters.next) + b * a.dim + row,
             sum + residual, stamp);
         if (row >= own)
           state.ff_shift[row - own] = residual;
@@ -465,15 +530,7 @@ template <typename T> struct StepBlock {
     if (t < results)
       prepare (kind, layer, t / share.rows,
           row_of (kind, share.first + t % share.rows), bias, residual);
-    for (unsigned i = 0; i < share.passes; i++) {
-      float square = bring (kind, layer, i, share.columns);
-
-      for (unsigned j = 0; j < share.groups; j++)
-        multiply (i, j);
-      if (gain_of (kind, layer))
-        add_square (i, a.batch - 1, square);
-      __syncwarp ();
-    }
+    multiply_all (kind, layer, share);
     __syncthreads ();
     for (unsigned i = t; i - t < results; i += STEP_THREADS) {
       if (i >= STEP_THREADS && i < results)
@@ -485,104 +542,5 @@ template <typename T> struct StepBlock {
       write_out ();
     turn ^= 1;
     fill_ring ();
-  }
-
-  /* --------------------------------------------------------------------- */
-  /* Attention                                                             */
-  /* --------------------------------------------------------------------- */
-
-  /* Lane t of eight: its part of the product of the query and a key. */
-  __device__ float
-  score (const float *query, const float *key, unsigned t) const
-  {
-    float sum = 0.0f;
-
-    if (a.head_dim % 4 == 0) {
-      for (unsigned i = 4 * t; i < a.head_dim; i += 32) {
-        float4 p = *(const float4 *) (query + i);
-        float4 q = *(const float4 *) (key + i);
-
-        sum = fmaf (p.x, q.x, sum);
-        sum = fmaf (p.y, q.y, sum);
-        sum = fmaf (p.z, q.z, sum);
-        sum = fmaf (p.w, q.w, sum);
-      }
-    } else {
-      for (unsigned i = t; i < a.head_dim; i += 8)
-        sum = fmaf (query[i], key[i], sum);
-    }
-    return sum;
-  }
-
-  /* A head of a sequence. */
-  __device__ void
-  attend (unsigned layer, unsigned b, unsigned head)
-  {
-    unsigned width = (a.head_dim + 3) / 4 * 4, past = a.past[b];
-    float *query = attention, *key = query + width, *value = key + width;
-    float *parts = value + width, *scores = parts + STEP_THREADS;
-    const MblmTransformerState &state = a.state[b * a.layers + layer];
-    size_t at = (size_t) head * a.head_dim;
-    MblmCudaLetter *from = letters (layer, 0) + b * 3 * a.inner + at;
-    unsigned padded = (a.head_dim + 31) / 32 * 32;
-    unsigned groups = STEP_THREADS / padded;
-    unsigned group = threadIdx.x / padded, d = threadIdx.x % padded;
-    float scale = 1.0f / sqrtf ((float) a.head_dim), most = -INFINITY;
-    float total = 0.0f, sum = 0.0f;
-
-    for (unsigned i = threadIdx.x; i < 3 * a.head_dim; i += STEP_THREADS) {
-      unsigned part = i / a.head_dim, column = i % a.head_dim;
-      float one[1];
-
-      mblm_cuda_receive (from + part * a.inner + column, a.letters.stamp, one);
-      attention[part * width + column] = one[0];
-    }
-    __syncthreads ();
-    for (unsigned i = 0; i <= past; i += STEP_THREADS / 8) {
-      unsigned j = i + threadIdx.x / 8;
-      float product = 0.0f;
-
-      if (j < past)
-        product = score (
-            query, state.key + j * (size_t) a.inner + at, threadIdx.x % 8);
-      else if (j == past)
-        product = score (query, key, threadIdx.x % 8);
-      product = mblm_cuda_warp_sum<8> (product);
-      if (threadIdx.x % 8 == 0 && j <= past)
-        scores[j] = product * scale;
-    }
-    __syncthreads ();
-    for (unsigned j = lane; j <= past; j += MBLM_CUDA_WARP)
-      most = fmaxf (most, scores[j]);
-    most = mblm_cuda_warp_most (most);
-    for (unsigned j = lane; j <= past; j += MBLM_CUDA_WARP)
-      total += expf (scores[j] - most);
-    total = mblm_cuda_warp_sum (total);
-    if (group < groups && d < a.head_dim)
-      for (unsigned j = group; j <= past; j += groups)
-        sum = fmaf (expf (scores[j] - most),
-            j < past ? state.value[j * (size_t) a.inner + at + d] : value[d],
-            sum);
-    parts[threadIdx.x] = sum;
-    __syncthreads ();
-    if (threadIdx.x >= a.head_dim)
-      return;
-    for (unsigned g = 1; g < groups; g++)
-      sum += parts[g * padded + d];
-    mblm_cuda_send (letters (layer, a.letters.attended) + b * a.inner + at + d,
-        sum / total, a.letters.stamp);
-  }
-
-  /* Heads, as far from each other as they can be. */
-  __device__ void
-  run_attention (unsigned layer)
-  {
-    unsigned all = a.batch * a.heads, apart = gridDim.x / all;
-
-    if (apart > 1 && blockIdx.x % apart == 0 && blockIdx.x / apart < all)
-      attend (
-          layer, blockIdx.x / apart / a.heads, blockIdx.x / apart % a.heads);
-    for (unsigned i = blockIdx.x; apart <= 1 && i < all; i += gridDim.x)
-      attend (layer, i / a.heads, i % a.heads);
   }
 };

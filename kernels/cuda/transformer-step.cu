@@ -18,6 +18,7 @@
  * The shape and the number of multiprocessors decide the order of every sum.
  */
 
+#include "transformer-attention.h"
 #include "transformer-block.h"
 
 /* ------------------------------------------------------------------------- */
@@ -68,11 +69,12 @@ __global__ static void
 __launch_bounds__ (STEP_THREADS, 1) step_kernel (const Step a)
 {
   MBLM_CUDA_DYNAMIC (float, memory);
-  StepShared s = step_shared (a, StepBlock<T>::slice);
+  StepShared s = step_shared (a);
   StepBlock<T> block = {a, (uint4 *) memory, (StepShare *) (memory + s.shares),
       memory + s.x, memory + s.partial, memory + s.squares,
-      memory + s.attention, (float2 *) (memory + s.angles),
-      threadIdx.x / MBLM_CUDA_WARP, threadIdx.x % MBLM_CUDA_WARP};
+      (float2 *) (memory + s.angles), threadIdx.x / MBLM_CUDA_WARP,
+      threadIdx.x % MBLM_CUDA_WARP};
+  StepAttention attention = {a, memory + s.attention};
   unsigned half = a.frequency ? a.head_dim / 2 : 0;
 
   block.passing = mblm_cuda_policy_first ();
@@ -85,14 +87,11 @@ __launch_bounds__ (STEP_THREADS, 1) step_kernel (const Step a)
   for (unsigned i = threadIdx.x; i < a.batch * half; i += STEP_THREADS)
     block.angles[i] = step_angle (
         (float) a.past[i / half] * a.frequency[i % half]);
-  for (unsigned layer = 0; layer < a.layers; layer++) {
-    block.run_product (layer * STEP_LOGITS + STEP_QKV);
-    block.run_attention (layer);
-    block.run_product (layer * STEP_LOGITS + STEP_OUT);
-    block.run_product (layer * STEP_LOGITS + STEP_UP);
-    block.run_product (layer * STEP_LOGITS + STEP_DOWN);
+  for (unsigned i = 0; i <= a.layers * STEP_LOGITS; i++) {
+    block.run_product (i);
+    if (block.kind_of (i) == STEP_QKV)
+      attention.run (i / STEP_LOGITS);
   }
-  block.run_product (a.layers * STEP_LOGITS);
 }
 
 /* ------------------------------------------------------------------------- */
@@ -191,6 +190,8 @@ put_rest (Step *step, const MblmTransformerStep *a)
   step->table_type = a->table.type;
   step->positions_type = a->positions.type;
   step->epsilon = a->epsilon;
+  step->part = 1.0f / (float) a->dim;
+  step->score_scale = 1.0f / sqrtf ((float) a->head_dim);
   step->out = a->out;
   step->to_logits = a->to_logits.data;
   step->logits_bias = a->logits_bias;
@@ -244,10 +245,14 @@ run (MblmQueue *queue, Step *step)
   size_t most = (size_t) queue->device->shared_memory, fixed;
 
   for (unsigned kind = 0; kind < STEP_PRODUCTS; kind++)
-    for (unsigned b = 0; b < blocks; b++)
-      step->most_rows = (unsigned) max_size (step->most_rows,
-          8 * step_share (*step, kind, b, blocks, slice).groups);
-  fixed = step_shared (*step, slice).bytes;
+    for (unsigned b = 0; b < blocks; b++) {
+      StepShare share = step_share (*step, kind, b, blocks, slice);
+
+      step->most_rows = (unsigned) max_size (step->most_rows, 8 * share.groups);
+      step->most_span = (unsigned) max_size (
+          step->most_span, share.passes * slice);
+    }
+  fixed = step_shared (*step).bytes;
   if (fixed > most || (most - fixed) / STEP_UNIT_BYTES < 2)
     return false;
   step->units = (unsigned) min_size (
@@ -255,7 +260,7 @@ run (MblmQueue *queue, Step *step)
   if (!put_letters (queue, step))
     return true;
   return mblm_cuda_launch_together (queue, step_kernel<T>, blocks, STEP_THREADS,
-      step_shared (*step, slice).bytes, *step);
+      step_shared (*step).bytes, *step);
 }
 
 bool

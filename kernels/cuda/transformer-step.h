@@ -40,6 +40,14 @@
 #endif
 #define STEP_UNIT_BYTES ((size_t) STEP_THREADS * STEP_PIECES * 16)
 
+/* Units that are in registers before what they multiply is known. */
+#ifndef STEP_EARLY
+#define STEP_EARLY 3u
+#endif
+
+/* Values of a thread where keys are few: a head of 64 is 8 * 8. */
+#define STEP_FEW_VALUES 8u
+
 enum StepProduct {
   STEP_QKV,
   STEP_OUT,
@@ -71,7 +79,7 @@ struct Step {
   const float *frequency, *gain, *input;
   const void *table, *positions;
   MblmType table_type, positions_type;
-  float epsilon;
+  float epsilon, part, score_scale; /* 1 / dim, 1 / sqrt (head_dim) */
   float *out;
   const void *to_logits;
   const float *logits_bias;
@@ -79,6 +87,7 @@ struct Step {
   StepLetters letters;
   unsigned units;     /* of the ring */
   unsigned most_rows; /* of a block in any product, in whole groups */
+  unsigned most_span; /* columns of a warp */
 };
 
 /* The rows of a product that a block computes. */
@@ -116,12 +125,12 @@ step_share (const Step &a, unsigned kind, unsigned block, unsigned blocks,
 }
 
 __host__ __device__ static StepShared
-step_shared (const Step &a, unsigned slice)
+step_shared (const Step &a)
 {
   StepShared s;
 
   s.x = a.units * STEP_UNIT_BYTES / sizeof (float);
-  s.partial = s.x + (size_t) STEP_WARPS * a.batch * slice;
+  s.partial = s.x + (size_t) STEP_WARPS * a.batch * a.most_span;
   s.squares = s.partial + (size_t) 2 * a.batch * a.most_rows * STEP_WARPS;
   s.angles = s.squares + 2 * a.batch * STEP_WARPS;
   s.attention = s.angles + (size_t) a.batch * ((a.head_dim + 3) / 4 * 4);
@@ -129,4 +138,11 @@ step_shared (const Step &a, unsigned slice)
       STEP_MOST_KEYS;
   s.bytes = s.shares * sizeof (float) + STEP_PRODUCTS * sizeof (StepShare);
   return s;
+}
+
+/* What blocks send each other in a layer. */
+__device__ static inline MblmCudaLetter *
+step_letters (const Step &a, unsigned layer, unsigned part)
+{
+  return a.letters.memory + (size_t) layer * a.letters.all + part;
 }
