@@ -72,7 +72,7 @@ template <typename T> struct StepBlock {
                                             : number % STEP_LOGITS;
   }
 
-  /* Rotated pairs are neighbours: where row `i` of the queries, keys and values is. */
+  /* Rotated pairs are neighbours: the row of the weight that row `i` is. */
   __device__ unsigned
   row_of (unsigned kind, unsigned i) const
   {
