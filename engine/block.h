@@ -117,7 +117,7 @@ typedef struct {
 /* ---- Training ----------------------------------------------------------- */
 
 /* How a layer is passed. Sequences begin as in MblmAdvance; while training, from
- * `shared` or from nothing, and a single one may leave its state in `left`. */
+ * `shared` or from nothing, and a single row may leave its state in `left`. */
 typedef struct {
   gsize batch, rows;
   const MblmState *shared;
@@ -148,7 +148,7 @@ MblmCarryGradient mblm_layer_carry_gradient (
 
 /* Goes up with every change of this file or of run.h that a module would notice.
  * Blocks call the kernels, so the version of their table is a part of it. */
-#define MBLM_BLOCK_ABI (100 * 2 + MBLM_KERNELS_ABI)
+#define MBLM_BLOCK_ABI (100 * 3 + MBLM_KERNELS_ABI)
 
 typedef struct {
   guint abi;        /* MBLM_BLOCK_ABI */
@@ -180,8 +180,10 @@ typedef struct {
    * `layers` is what follows the last one (a norm, or nothing). Products are of
    * the run's `product`.
    *
-   * Floats that layer `layer` keeps from its forward to its backward pass. */
-  gsize (*kept_size) (MblmBlock *block, gsize layer, gsize batch, gsize rows);
+   * Memory that layer `layer` keeps from its forward to its backward pass where
+   * products are of this type, in floats. */
+  gsize (*kept_size) (
+      MblmBlock *block, MblmType product, gsize layer, gsize batch, gsize rows);
   /* x [batch, rows, dim] becomes the output of the layer. */
   void (*layer_forward) (MblmBlock *block, MblmRun *run,
       const MblmLayerPass *pass, gsize layer, float *x, float *kept);

@@ -27,9 +27,9 @@ typedef struct {
 } MblmPlan;
 
 /* For batches of `batch` sequences of `length` ids in about `memory` bytes, with
- * up to `rows` rows in a chunk. */
-void mblm_plan_make (MblmPlan *self, MblmModel *model, gsize rows, gsize batch,
-    gsize length, guint64 memory);
+ * products of a type, up to `rows` rows in a chunk. */
+void mblm_plan_make (MblmPlan *self, MblmModel *model, MblmType product,
+    gsize rows, gsize batch, gsize length, guint64 memory);
 
 typedef struct {
   MblmModel *model;

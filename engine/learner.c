@@ -148,6 +148,13 @@ default_memory (MblmDevice *device, guint64 taken)
       traits.memory > taken ? (traits.memory - taken) / 10 * 9 : 1);
 }
 
+static MblmType
+product_of (const MblmLearnerOptions *options)
+{
+  return options->precision == MBLM_PRECISION_BF16 ? MBLM_TYPE_BF16
+                                                   : MBLM_TYPE_F32;
+}
+
 /* Takes `model`, whose weights are in `file` or, without one, are drawn. */
 static MblmLearner *
 make (MblmModel *model, MblmTensorFile *file, guint64 weight_seed,
@@ -162,8 +169,7 @@ make (MblmModel *model, MblmTensorFile *file, guint64 weight_seed,
   model->precision = MBLM_PRECISION_F32;
   if (!check_blocks (self, error) || !mblm_run_init (run, device, error))
     return NULL;
-  run->product = options->precision == MBLM_PRECISION_BF16 ? MBLM_TYPE_BF16
-                                                           : MBLM_TYPE_F32;
+  run->product = product_of (options);
   if (file != NULL
           ? !mblm_parameters_load (
                 model->parameters, file, MBLM_TYPE_F32, run, error)
@@ -248,7 +254,7 @@ mblm_learner_estimate_bytes (MblmConfig *config, MblmDevice *device,
     gboolean accumulates, GError **error)
 {
   g_autoptr (MblmModel) model = mblm_model_new_bare (config, NULL, error);
-  gboolean bf16 = options->precision == MBLM_PRECISION_BF16;
+  MblmType product = product_of (options);
   MblmTraits traits;
   MblmPlan plan;
 
@@ -262,10 +268,11 @@ mblm_learner_estimate_bytes (MblmConfig *config, MblmDevice *device,
   /* weights, gradient, moments; the sum of gradients; and, while a state is
    * saved, the moments and that sum on their way to the file */
   guint64 steady = model->n_parameters *
-      ((accumulates ? 20 : 16) + (traits.rounds && bf16 ? 2 : 0));
+      ((accumulates ? 20 : 16) +
+          (traits.rounds && product == MBLM_TYPE_BF16 ? 2 : 0));
   guint64 saving = model->n_parameters * (accumulates ? 12 : 8);
 
-  mblm_plan_make (&plan, model, traits.rows, batch, length,
+  mblm_plan_make (&plan, model, product, traits.rows, batch, length,
       options->memory > 0 ? options->memory : default_memory (device, steady));
   return plan.bytes + steady + (traits.memory > 0 ? 0 : saving);
 }
@@ -301,8 +308,8 @@ make_plan (MblmLearner *self, const MblmLearnerBatch *batch)
 {
   if (self->plan_batch == batch->batch && self->plan_length == batch->length)
     return;
-  mblm_plan_make (&self->plan, self->model, self->run.rows, batch->batch,
-      batch->length, self->options.memory);
+  mblm_plan_make (&self->plan, self->model, self->run.product, self->run.rows,
+      batch->batch, batch->length, self->options.memory);
   self->plan_batch = batch->batch;
   self->plan_length = batch->length;
 }

@@ -293,7 +293,8 @@ mamba1_advance (
 
 /* Nothing follows the last layer. */
 static gsize
-mamba1_kept_size (MblmBlock *block, gsize layer, gsize batch, gsize rows)
+mamba1_kept_size (
+    MblmBlock *block, MblmType product, gsize layer, gsize batch, gsize rows)
 {
   const Mamba1 *m = (Mamba1 *) block;
 

@@ -348,7 +348,8 @@ mamba2_advance (
 /* ------------------------------------------------------------------------- */
 
 static gsize
-mamba2_kept_size (MblmBlock *block, gsize layer, gsize batch, gsize rows)
+mamba2_kept_size (
+    MblmBlock *block, MblmType product, gsize layer, gsize batch, gsize rows)
 {
   const Mamba2 *m = (Mamba2 *) block;
   gsize width = layer == block->layers

@@ -18,6 +18,14 @@
 /* Scratch memory of kernels: states of scans, packed operands. */
 #define KERNEL_FLOATS ((double) (16 << 20))
 
+/* What rows take is nearly proportional to their number: seen at so many. */
+#define SOME_ROWS 1024
+
+typedef struct {
+  MblmModel *model;
+  MblmType product;
+} Sizes;
+
 /* Working memory that doesn't depend on the plan: pieces of the embedding and of
  * the loss. As all here in floats that may be more than any machine has. */
 static double
@@ -33,16 +41,19 @@ fixed_floats (MblmModel *model, gsize rows)
 
 /* Floats that `n` sequences of stage k take while they are worked on. */
 static double
-chunk_floats (MblmModel *model, guint k, MblmKeep keep, gsize n, gsize span)
+chunk_floats (const Sizes *sizes, guint k, MblmKeep keep, gsize n, gsize span)
 {
+  MblmModel *model = sizes->model;
   const MblmStage *stage = &model->stage[k];
   gsize columns = span + (model->encoder ? 0 : 1);
-  guint64 rows = (guint64) n * columns;
-  guint64 layer = stage->block->klass->kept_size (stage->block, 0, n, columns);
+  double rows = (double) n * columns;
+  double kept = mblm_stack_size (
+      stage->block, keep, sizes->product, 1, SOME_ROWS);
+  double layer = mblm_stack_size (
+      stage->block, MBLM_KEEP_NOTHING, sizes->product, 1, SOME_ROWS);
   /* what is kept, what a layer's backward pass works with, the residual
    * stream, its gradient and what goes to the stage below */
-  double floats = rows * mblm_stack_size (stage->block, keep, 1, 1) + layer +
-      4 * rows * stage->dim;
+  double floats = rows * ((kept + layer) / SOME_ROWS + 4.0 * stage->dim);
 
   if (k > 0)
     floats += 2.0 * n * span * stage->dim; /* projections */
@@ -50,20 +61,21 @@ chunk_floats (MblmModel *model, guint k, MblmKeep keep, gsize n, gsize span)
 }
 
 static gsize
-choose_chunk (MblmModel *model, guint k, gsize rows, double floats)
+choose_chunk (const Sizes *sizes, guint k, gsize rows, double floats)
 {
-  gsize span = model->stage[k].seq_len;
+  gsize span = sizes->model->stage[k].seq_len;
   gsize n = MAX (rows / span, 1);
 
-  while (n > 1 && chunk_floats (model, k, MBLM_KEEP_ALL, n, span) > floats)
+  while (n > 1 && chunk_floats (sizes, k, MBLM_KEEP_ALL, n, span) > floats)
     n -= MAX (n / 8, 1);
   return n;
 }
 
 void
-mblm_plan_make (MblmPlan *self, MblmModel *model, gsize rows, gsize batch,
-    gsize length, guint64 memory)
+mblm_plan_make (MblmPlan *self, MblmModel *model, MblmType product, gsize rows,
+    gsize batch, gsize length, guint64 memory)
 {
+  const Sizes sizes = {model, product};
   gsize patch = model->stage[0].patch;
   gsize span = MAX (length / patch + (length % patch != 0), 1);
   double floats = memory / sizeof (float), fixed = fixed_floats (model, rows);
@@ -71,19 +83,19 @@ mblm_plan_make (MblmPlan *self, MblmModel *model, gsize rows, gsize batch,
 
   *self = (MblmPlan){.group = 1};
   for (guint k = 1; k < model->n_stages; k++) {
-    self->chunk[k] = choose_chunk (model, k, rows, share);
+    self->chunk[k] = choose_chunk (&sizes, k, rows, share);
     inner += chunk_floats (
-        model, k, MBLM_KEEP_ALL, self->chunk[k], model->stage[k].seq_len);
+        &sizes, k, MBLM_KEEP_ALL, self->chunk[k], model->stage[k].seq_len);
   }
   double outer = floats - inner - fixed;
   gsize most = MIN (batch, MAX (GROUP_CHUNKS * rows / span, 1));
   most = MIN (most, MAX (GROUP_IDS / span / patch, 1));
-  self->keep_all = chunk_floats (model, 0, MBLM_KEEP_ALL, 1, span) <= outer;
+  self->keep_all = chunk_floats (&sizes, 0, MBLM_KEEP_ALL, 1, span) <= outer;
   MblmKeep keep = self->keep_all ? MBLM_KEEP_ALL : MBLM_KEEP_INPUTS;
   while (self->group < most &&
-      chunk_floats (model, 0, keep, self->group + 1, span) <= outer)
+      chunk_floats (&sizes, 0, keep, self->group + 1, span) <= outer)
     self->group++;
   double bytes = sizeof (float) *
-      (chunk_floats (model, 0, keep, self->group, span) + inner + fixed);
+      (chunk_floats (&sizes, 0, keep, self->group, span) + inner + fixed);
   self->bytes = bytes < 0x1p62 ? (guint64) bytes : (guint64) 1 << 62;
 }

@@ -7,25 +7,27 @@
 #include "stack.h"
 
 static gsize
-largest_kept (MblmBlock *block, gsize batch, gsize rows)
+largest_kept (MblmBlock *block, MblmType product, gsize batch, gsize rows)
 {
   gsize largest = 0;
 
   for (gsize i = 0; i <= block->layers; i++)
-    largest = MAX (largest, block->klass->kept_size (block, i, batch, rows));
+    largest = MAX (
+        largest, block->klass->kept_size (block, product, i, batch, rows));
   return largest;
 }
 
 guint64
-mblm_stack_size (MblmBlock *block, MblmKeep keep, gsize batch, gsize rows)
+mblm_stack_size (
+    MblmBlock *block, MblmKeep keep, MblmType product, gsize batch, gsize rows)
 {
   guint64 floats = 0;
 
   if (keep != MBLM_KEEP_ALL)
-    floats = largest_kept (block, batch, rows);
+    floats = largest_kept (block, product, batch, rows);
   for (gsize i = 0; i <= block->layers; i++)
     if (keep == MBLM_KEEP_ALL)
-      floats += block->klass->kept_size (block, i, batch, rows);
+      floats += block->klass->kept_size (block, product, i, batch, rows);
     else if (keep == MBLM_KEEP_INPUTS)
       floats += (guint64) batch * rows * block->dim;
   return floats;
@@ -41,14 +43,15 @@ mblm_stack_open (MblmStack *self, MblmRun *run)
 
   self->kept = g_new0 (float *, n);
   if (self->keep != MBLM_KEEP_ALL)
-    one = mblm_run_floats (run, largest_kept (block, batch, rows));
+    one = mblm_run_floats (
+        run, largest_kept (block, run->product, batch, rows));
   if (self->keep == MBLM_KEEP_INPUTS)
     self->inputs = g_new0 (float *, n);
   for (gsize i = 0; i < n; i++) {
     self->kept[i] = self->keep != MBLM_KEEP_ALL
         ? one
-        : mblm_run_floats (
-              run, block->klass->kept_size (block, i, batch, rows));
+        : mblm_run_floats (run,
+              block->klass->kept_size (block, run->product, i, batch, rows));
     if (self->inputs != NULL)
       self->inputs[i] = mblm_run_floats (run, batch * rows * block->dim);
   }

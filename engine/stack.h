@@ -30,7 +30,7 @@ typedef struct {
 /* Floats of working memory that a stack takes; those of the backward pass, which
  * come on top, are about as many as a layer keeps. */
 guint64 mblm_stack_size (
-    MblmBlock *block, MblmKeep keep, gsize batch, gsize rows);
+    MblmBlock *block, MblmKeep keep, MblmType product, gsize batch, gsize rows);
 
 /* Allocates from the run's working memory; the caller has filled in block, pass
  * and keep, and releases it. Failure is left for mblm_run_check. */

@@ -8,141 +8,11 @@
  * only gives each layer memory of its own for it, and a copy of its input.
  */
 
-#include "layer.h"
-#include "transformer.h"
+#include "transformer-pass.h"
 
 #define EPSILON 1e-8f
 
-/* What one pass over some rows works with. `normed` and `wide` serve both halves
- * of a layer in turn while playing. */
-typedef struct {
-  const Transformer *t;
-  MblmRun *run;
-  const MblmLayerPass *args;
-  gsize n;              /* batch * rows */
-  float *x;             /* [n, dim], the residual stream */
-  void *normed;         /* [n, dim] of normed_type */
-  float *qkv;           /* [n, 3 * inner] */
-  float *attended;      /* [n, inner] */
-  void *ff_normed;      /* [n, dim] of normed_type */
-  void *wide;           /* [n, wide] of wide_type */
-  float *cosine, *sine; /* [rows or n, head_dim / 2] */
-  gsize angle_stride;
-  gsize *past; /* host [batch] */
-  MblmLayerHosts hosts;
-  const float **past_value;
-  /* Kept while training, else NULL. */
-  float *input, *middle; /* [n, dim]: x before and between the halves */
-  float *log_sum;        /* [n, heads] */
-  void *before;          /* [n, wide] of wide_type: before GELU */
-  /* What products of bfloat16 round anyway is kept so: most of the memory that
-   * a layer moves. */
-  MblmType normed_type, wide_type;
-} Pass;
-
-/* ------------------------------------------------------------------------- */
-/* Working memory                                                            */
-/* ------------------------------------------------------------------------- */
-
-/* While playing: one set for all layers. */
-static void
-pass_allocate (Pass *p)
-{
-  const Transformer *t = p->t;
-
-  p->normed = mblm_run_floats (p->run, p->n * t->parent.dim);
-  p->qkv = mblm_run_floats (p->run, p->n * 3 * t->inner);
-  p->attended = mblm_run_floats (p->run, p->n * t->inner);
-  p->wide = mblm_run_floats (p->run, p->n * t->wide);
-  p->ff_normed = p->normed;
-}
-
-static gboolean
-drops (const Pass *p)
-{
-  return p->args->drops && p->t->ff_dropout > 0;
-}
-
-static void *
-take (char **memory, gsize n, MblmType type)
-{
-  void *part = *memory;
-
-  *memory += n * (type == MBLM_TYPE_F32 ? sizeof (float) : sizeof (guint16));
-  return part;
-}
-
-/* The parts of what a layer keeps. */
-static void
-pass_place (Pass *p, float *kept)
-{
-  const Transformer *t = p->t;
-  gsize n = p->n, dim = t->parent.dim;
-  char *memory = (char *) kept;
-
-  p->normed_type = p->run->product;
-  p->wide_type = drops (p) ? MBLM_TYPE_F32 : p->run->product;
-  p->input = take (&memory, n * dim, MBLM_TYPE_F32);
-  p->qkv = take (&memory, n * 3 * t->inner, MBLM_TYPE_F32);
-  p->attended = take (&memory, n * t->inner, MBLM_TYPE_F32);
-  p->log_sum = take (&memory, n * t->heads, MBLM_TYPE_F32);
-  p->middle = take (&memory, n * dim, MBLM_TYPE_F32);
-  p->before = take (&memory, n * t->wide, p->wide_type);
-  p->wide = take (&memory, n * t->wide, p->wide_type);
-  p->normed = take (&memory, n * dim, p->normed_type);
-  p->ff_normed = take (&memory, n * dim, p->normed_type);
-}
-
-gsize
-mblm_transformer_kept_size (
-    MblmBlock *block, gsize layer, gsize batch, gsize rows)
-{
-  const Transformer *t = (Transformer *) block;
-  gsize width = layer == block->layers
-      ? block->dim
-      : 4 * block->dim + 4 * t->inner + t->heads + 2 * t->wide;
-
-  return batch * rows * width;
-}
-
-/* Angles, and room for the pointers of states. */
-static void
-pass_open (Pass *p)
-{
-  const Transformer *t = p->t;
-  const MblmLayerPass *a = p->args;
-  gsize half = t->head_dim / 2;
-  gboolean own = a->states != NULL && a->batch > 1;
-  gsize hosts = a->states != NULL ? a->batch : 1;
-
-  p->past = g_new0 (gsize, hosts);
-  mblm_layer_hosts_open (&p->hosts, a);
-  p->past_value = g_new0 (const float *, hosts);
-  for (gsize b = 0; b < hosts; b++)
-    p->past[b] = a->states != NULL ? a->states[b]->rows
-        : a->shared != NULL        ? a->shared->rows
-                                   : 0;
-  p->angle_stride = own ? a->rows : 0;
-  p->cosine = mblm_run_floats (p->run, (own ? p->n : a->rows) * half);
-  p->sine = mblm_run_floats (p->run, (own ? p->n : a->rows) * half);
-  for (gsize b = 0; t->rotary && !p->run->failed && b < (own ? a->batch : 1);
-       b++)
-    p->run->k->rope_angles (p->run->q,
-        &(MblmRopeAngles){.frequency = t->frequency,
-            .half = half,
-            .first = p->past[b],
-            .rows = a->rows,
-            .cosine = p->cosine + b * a->rows * half,
-            .sine = p->sine + b * a->rows * half});
-}
-
-static void
-pass_close (Pass *p)
-{
-  g_free (p->past);
-  mblm_layer_hosts_close (&p->hosts);
-  g_free (p->past_value);
-}
+typedef TransformerPass Pass;
 
 /* ------------------------------------------------------------------------- */
 /* The operations, as forward and backward both describe them                */
@@ -182,7 +52,7 @@ linear_normed (Pass *p, MblmMatrix weight, const void *normed, void *out)
 }
 
 static MblmRope
-rope (Pass *p, float *qkv)
+rope (Pass *p, void *qkv)
 {
   return (MblmRope){.form = MBLM_ROPE_HALVES,
       .batch = p->args->batch,
@@ -190,6 +60,7 @@ rope (Pass *p, float *qkv)
       .heads = 2 * p->t->heads, /* queries and keys lie side by side */
       .half = p->t->head_dim / 2,
       .x = qkv,
+      .x_type = p->inner_type,
       .x_stride = 3 * p->t->inner,
       .cosine = p->cosine,
       .sine = p->sine,
@@ -213,10 +84,11 @@ attention (Pass *p, guint parts)
       .rows = a->rows,
       .heads = t->heads,
       .head_dim = t->head_dim,
+      .type = p->inner_type,
       .query = p->qkv,
       .query_stride = 3 * t->inner,
-      .key = p->qkv + t->inner,
-      .value = p->qkv + 2 * t->inner,
+      .key = mblm_transformer_pass_column (p, p->qkv, t->inner),
+      .value = mblm_transformer_pass_column (p, p->qkv, 2 * t->inner),
       .key_stride = 3 * t->inner,
       .causal = t->causal,
       .past_key = has_past ? p->hosts.from : NULL,
@@ -235,6 +107,26 @@ static float *
 middle (const Pass *p)
 {
   return p->middle != NULL ? p->middle : p->x;
+}
+
+/* The products before and behind attention. */
+static MblmLinear
+linear_qkv (Pass *p, const TransformerLayer *l)
+{
+  MblmLinear args = linear_normed (p, l->qkv, p->normed, p->qkv);
+
+  args.out_type = p->inner_type;
+  return args;
+}
+
+static MblmLinear
+linear_out (Pass *p, const TransformerLayer *l)
+{
+  MblmLinear args = linear (p, l->out, p->attended, middle (p));
+
+  args.x_type = p->inner_type;
+  args.residual = p->x;
+  return args;
 }
 
 static MblmLinear
@@ -263,7 +155,7 @@ down (Pass *p, const TransformerLayer *l, float *out)
 static void
 drop (Pass *p, void *wide)
 {
-  if (drops (p))
+  if (mblm_transformer_pass_drops (p))
     p->run->k->dropout (p->run->q,
         &(MblmDropout){.count = p->n * p->t->wide,
             .x = wide,
@@ -284,11 +176,12 @@ keep (Pass *p, float *to)
         p->run->q, to, p->x, p->n * p->t->parent.dim * sizeof (float));
 }
 
-/* Appends the new keys and values to the states. */
+/* Appends the new keys and values, then of float32, to the states. */
 static void
 remember (Pass *p, guint parts)
 {
   const Transformer *t = p->t;
+  const float *qkv = p->qkv;
   const MblmLayerPass *a = p->args;
   MblmState *const *states = a->left != NULL ? &a->left : a->states;
 
@@ -297,7 +190,7 @@ remember (Pass *p, guint parts)
       p->run->k->copy_rows (p->run->q,
           &(MblmCopyRows){.batch = a->rows,
               .width = t->inner,
-              .x = p->qkv + b * a->rows * 3 * t->inner + (1 + i) * t->inner,
+              .x = qkv + b * a->rows * 3 * t->inner + (1 + i) * t->inner,
               .x_stride = 3 * t->inner,
               .out = states[b]->part[parts + TRANSFORMER_KEY + i] +
                   p->past[b] * t->inner,
@@ -311,7 +204,7 @@ attention_forward (Pass *p, const TransformerLayer *l, guint parts)
   MblmQueue *q = p->run->q;
   MblmShiftNorm normed = norm (p, l->attention_gain, p->x, p->normed,
       parts + TRANSFORMER_ATTENTION_SHIFT);
-  MblmLinear product = linear_normed (p, l->qkv, p->normed, p->qkv);
+  MblmLinear product = linear_qkv (p, l);
 
   keep (p, p->input);
   k->shift_norm (q, &normed);
@@ -323,8 +216,7 @@ attention_forward (Pass *p, const TransformerLayer *l, guint parts)
   MblmAttention attend = attention (p, parts);
   k->attention (q, &attend);
   remember (p, parts);
-  product = linear (p, l->out, p->attended, middle (p));
-  product.residual = p->x;
+  product = linear_out (p, l);
   k->linear (q, &product);
 }
 
@@ -369,8 +261,8 @@ play (const Transformer *t, MblmRun *run, const MblmLayerPass *args, float *x,
   Pass p = {
       .t = t, .run = run, .args = args, .n = args->batch * args->rows, .x = x};
 
-  pass_allocate (&p);
-  pass_open (&p);
+  mblm_transformer_pass_allocate (&p);
+  mblm_transformer_pass_open (&p);
   gboolean ok = mblm_run_check (run, error);
   for (gsize i = 0; ok && i < t->parent.layers; i++) {
     attention_forward (&p, &t->layer[i], i * TRANSFORMER_N_PARTS);
@@ -379,7 +271,7 @@ play (const Transformer *t, MblmRun *run, const MblmLayerPass *args, float *x,
   }
   if (ok)
     last_norm (t, run, args->batch, args->rows, x, out);
-  pass_close (&p);
+  mblm_transformer_pass_close (&p);
   mblm_run_release (run, mark);
   return ok;
 }
@@ -419,13 +311,13 @@ mblm_transformer_layer_forward (MblmBlock *block, MblmRun *run,
     last_norm (t, run, args->batch, args->rows, kept, x);
     return;
   }
-  pass_place (&p, kept);
-  pass_open (&p);
+  mblm_transformer_pass_place (&p, kept);
+  mblm_transformer_pass_open (&p);
   if (!run->failed) {
     attention_forward (&p, &t->layer[layer], layer * TRANSFORMER_N_PARTS);
     feed_forward (&p, &t->layer[layer], layer * TRANSFORMER_N_PARTS);
   }
-  pass_close (&p);
+  mblm_transformer_pass_close (&p);
   mblm_run_release (run, mark);
 }
 
@@ -458,7 +350,8 @@ feed_forward_backward (Pass *p, const TransformerLayer *l,
 {
   MblmRunMark mark = mblm_run_mark (p->run);
   gsize dim = p->t->parent.dim;
-  float *d_wide = mblm_run_floats (p->run, p->n * p->t->wide);
+  void *d_wide = mblm_transformer_pass_numbers (
+      p, p->n * p->t->wide, p->wide_type);
   float *d_normed = mblm_run_floats (p->run, p->n * dim);
   MblmLinearBackward out = mblm_layer_linear_gradient (
       down (p, l, NULL), g->down, g->down_bias, d, d_wide);
@@ -480,7 +373,7 @@ feed_forward_backward (Pass *p, const TransformerLayer *l,
 
 /* From `d_attended` [n, inner] to `d_qkv` [n, 3 * inner], before the rotation. */
 static void
-attend_backward (Pass *p, guint parts, const float *d_attended, float *d_qkv)
+attend_backward (Pass *p, guint parts, const void *d_attended, void *d_qkv)
 {
   const Transformer *t = p->t;
   const MblmLayerPass *a = p->args;
@@ -488,8 +381,8 @@ attend_backward (Pass *p, guint parts, const float *d_attended, float *d_qkv)
   MblmAttentionBackward args = {.forward = attention (p, parts),
       .d_out = d_attended,
       .d_query = d_qkv,
-      .d_key = d_qkv + t->inner,
-      .d_value = d_qkv + 2 * t->inner};
+      .d_key = mblm_transformer_pass_column (p, d_qkv, t->inner),
+      .d_value = mblm_transformer_pass_column (p, d_qkv, 2 * t->inner)};
 
   if (a->d_shared != NULL) {
     d_key[0] = a->d_shared->part[parts + TRANSFORMER_KEY];
@@ -502,7 +395,7 @@ attend_backward (Pass *p, guint parts, const float *d_attended, float *d_qkv)
     p->run->k->add (p->run->q,
         &(MblmAdd){.batch = a->rows,
             .width = t->inner,
-            .x = d_qkv + (1 + i) * t->inner,
+            .x = (float *) d_qkv + (1 + i) * t->inner,
             .x_stride = 3 * t->inner,
             .y = a->d_left->part[parts + TRANSFORMER_KEY + i],
             .y_stride = t->inner});
@@ -514,21 +407,26 @@ attention_backward (Pass *p, const TransformerLayer *l,
 {
   const Transformer *t = p->t;
   MblmRunMark mark = mblm_run_mark (p->run);
-  float *d_attended = mblm_run_floats (p->run, p->n * t->inner);
-  float *d_qkv = mblm_run_floats (p->run, p->n * 3 * t->inner);
-  float *d_normed = mblm_run_floats (p->run, p->n * t->parent.dim);
+  void *d_qkv = mblm_transformer_pass_numbers (
+      p, p->n * 3 * t->inner, p->inner_type);
+  /* one makes way for the other */
+  float *d_normed = mblm_run_floats (
+      p->run, p->n * MAX (t->parent.dim, t->inner));
+  void *d_attended = d_normed;
+  MblmLinearBackward out = mblm_layer_linear_gradient (
+      linear_out (p, l), g->out, NULL, d, d_attended);
+  MblmLinearBackward in = mblm_layer_linear_gradient (
+      linear_qkv (p, l), g->qkv, NULL, d_qkv, d_normed);
 
+  out.d_x_type = in.d_out_type = p->inner_type;
   if (!p->run->failed) {
-    mblm_layer_linear_backward (p->run, linear (p, l->out, p->attended, NULL),
-        g->out, NULL, d, FALSE, d_attended);
+    p->run->k->linear_backward (p->run->q, &out);
     attend_backward (p, parts, d_attended, d_qkv);
     if (t->rotary) {
       MblmRope turn = rope (p, d_qkv);
       p->run->k->rope_backward (p->run->q, &turn);
     }
-    mblm_layer_linear_backward (p->run,
-        linear_normed (p, l->qkv, p->normed, NULL), g->qkv, NULL, d_qkv, FALSE,
-        d_normed);
+    p->run->k->linear_backward (p->run->q, &in);
     norm_backward (p, l->attention_gain, g->attention_gain, p->input,
         parts + TRANSFORMER_ATTENTION_SHIFT, d_normed, d);
   }
@@ -572,12 +470,12 @@ mblm_transformer_layer_backward (MblmBlock *block, MblmBlock *gradient,
     last_norm_backward (&p, g->gain, kept, d);
     return;
   }
-  pass_place (&p, kept);
-  pass_open (&p);
+  mblm_transformer_pass_place (&p, kept);
+  mblm_transformer_pass_open (&p);
   if (!run->failed) {
     feed_forward_backward (&p, &t->layer[layer], &g->layer[layer], parts, d);
     attention_backward (&p, &t->layer[layer], &g->layer[layer], parts, d);
   }
-  pass_close (&p);
+  mblm_transformer_pass_close (&p);
   mblm_run_release (run, mark);
 }

@@ -45,13 +45,15 @@ enum {
   TRANSFORMER_N_PARTS
 };
 
+/* transformer-memory.c */
+gsize mblm_transformer_kept_size (
+    MblmBlock *block, MblmType product, gsize layer, gsize batch, gsize rows);
+
 /* transformer-pass.c */
 gboolean mblm_transformer_advance (
     MblmBlock *block, MblmRun *run, const MblmAdvance *args, GError **error);
 gboolean mblm_transformer_encode (MblmBlock *block, MblmRun *run, gsize batch,
     gsize rows, float *x, float *out, const guint8 *mask, GError **error);
-gsize mblm_transformer_kept_size (
-    MblmBlock *block, gsize layer, gsize batch, gsize rows);
 void mblm_transformer_layer_forward (MblmBlock *block, MblmRun *run,
     const MblmLayerPass *args, gsize layer, float *x, float *kept);
 void mblm_transformer_layer_backward (MblmBlock *block, MblmBlock *gradient,

@@ -282,11 +282,13 @@ typedef enum {
 
 /* (a, b) = (a cos - b sin, b cos + a sin) for each pair of each head of
  * 2 * half numbers. Row i of sequence b takes angle row b * angle_stride + i:
- * angle_stride 0 gives every sequence the same angles. */
+ * angle_stride 0 gives every sequence the same angles. Memory of bfloat16 is turned
+ * in float32 and rounded once, to nearest, ties to even. */
 typedef struct {
   MblmRopeForm form;
   size_t batch, rows, heads, half;
-  float *x;                   /* [batch * rows, heads * 2 * half], in place */
+  void *x; /* [batch * rows, heads * 2 * half], in place */
+  MblmType x_type;
   size_t x_stride;            /* from row to row */
   const float *cosine, *sine; /* [.., half] */
   size_t angle_stride;        /* in rows of the angle tables */
@@ -302,13 +304,19 @@ typedef struct {
  * own `rows`. Causal: query i sees the past and own keys 0..i. Otherwise every
  * key, but those whose key_mask is 0; a row with every key masked sees all of
  * them alike, or nothing with `masked_is_zero`. Masks exclude a past and
- * causality. */
+ * causality.
+ *
+ * With products of bfloat16 queries, keys, values and `out` may lie in memory as
+ * such: results are rounded once, when they are stored, to nearest, ties to even.
+ * A past, and log_sum, are float32. */
 typedef struct {
   size_t batch, rows, heads, head_dim; /* head_dim 1 .. 512 */
-  const float *query;                  /* [batch * rows, heads * head_dim] */
-  size_t query_stride;                 /* from row to row */
-  const float *key, *value;            /* as query */
-  size_t key_stride;                   /* of both */
+  MblmType type;           /* of query, key, value and out; BF16 only with a
+                             * product of that type */
+  const void *query;       /* [batch * rows, heads * head_dim] */
+  size_t query_stride;     /* from row to row */
+  const void *key, *value; /* as query */
+  size_t key_stride;       /* of both */
   bool causal;
   const float *const *past_key; /* [past, heads * head_dim] contiguous rows */
   const float *const *past_value;
@@ -316,7 +324,7 @@ typedef struct {
   bool past_shared;
   const uint8_t *key_mask; /* [batch, rows] or NULL */
   bool masked_is_zero;
-  float *out;       /* [batch * rows, heads * head_dim] contiguous */
+  void *out;        /* [batch * rows, heads * head_dim] contiguous */
   MblmType product; /* BF16: a device may round the operands of all products
                      * to bfloat16; the reference doesn't */
   float *log_sum;   /* [batch * rows, heads] or NULL: gets
@@ -326,12 +334,12 @@ typedef struct {
 
 /* A row with every key masked passes no gradient to queries and keys; to the
  * values it does where they were averaged. Nothing of the size rows * rows is
- * held. */
+ * held. The gradients are of the forward struct's type, those of a past float32. */
 typedef struct {
   MblmAttention forward; /* `out` and `log_sum` as they were left */
-  const float *d_out;    /* [batch * rows, heads * head_dim] contiguous */
-  float *d_query;        /* strides as in the forward struct */
-  float *d_key, *d_value;
+  const void *d_out;     /* [batch * rows, heads * head_dim] contiguous */
+  void *d_query;         /* strides as in the forward struct */
+  void *d_key, *d_value;
   float *const *d_past_key; /* +=, as past_key; NULL: not wanted */
   float *const *d_past_value;
 } MblmAttentionBackward;

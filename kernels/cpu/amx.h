@@ -28,18 +28,18 @@ mblm_cpu_use_amx (const MblmKernelDevice *device, const MblmAttention *a)
 }
 
 /* Some keys, at most AMX_BLOCK_KEYS, and some rows of a head of a sequence; rows
- * are `..._stride` floats apart, here and below. */
+ * are `..._stride` entries apart, here and below. */
 typedef struct {
-  size_t head_dim; /* a multiple of 32, at most 128 */
-  float scale;     /* of scores */
-  size_t keys;
-  const float *key[AMX_BLOCK_KEYS],
-      *value[AMX_BLOCK_KEYS]; /* [head_dim] each */
+  size_t head_dim;   /* a multiple of 32, at most 128 */
+  MblmType type;     /* of rows but those of a past */
+  float scale;       /* of scores */
+  size_t keys, past; /* the first `past` of them are float32 */
+  const void *key[AMX_BLOCK_KEYS], *value[AMX_BLOCK_KEYS]; /* [head_dim] each */
   /* Row i sees the first keys, i + `first` + 1 of them at most, or all. */
   bool causal;
   ptrdiff_t first;
   size_t rows;
-  const float *query; /* [rows, head_dim] */
+  const void *query; /* [rows, head_dim] */
   size_t query_stride;
 } AmxScores;
 
@@ -47,8 +47,8 @@ typedef struct {
  * after block, with the same memory. */
 typedef struct {
   AmxScores scores;
-  float *out; /* [rows, head_dim] */
-  size_t out_stride;
+  void *out; /* [rows, head_dim] from entry `out_at` on */
+  size_t out_at, out_stride;
   float *log_sum; /* [rows] or NULL */
   size_t log_sum_stride;
 } AmxForward;
@@ -56,7 +56,7 @@ typedef struct {
 /* Any number of rows. */
 typedef struct {
   AmxScores scores;
-  const float *d_out; /* [rows, head_dim] */
+  const void *d_out; /* [rows, head_dim] */
   size_t d_out_stride;
   const float *log_sum; /* [rows] */
   size_t log_sum_stride;

@@ -11,6 +11,7 @@
  */
 
 #include "amx.h"
+#include "bf16.h"
 #include "isa.h"
 #include "tile.h"
 #include "vecmath.h"
@@ -110,22 +111,55 @@ multiply_strip (const uint16_t *left, size_t left_stride, const uint32_t *right,
 /* Rounding and packing                                                      */
 /* ------------------------------------------------------------------------- */
 
-/* Pairs of the numbers of two rows. */
-static ALWAYS_INLINE __m512i
-pair_rows (vf first, vf second)
-{
-  __m512i low = _mm512_cvtepu16_epi32 ((__m256i) _mm512_cvtneps_pbh (first));
-  __m512i high = _mm512_cvtepu16_epi32 ((__m256i) _mm512_cvtneps_pbh (second));
+/* A row of numbers; those of bfloat16 are taken as they are. */
+typedef struct {
+  MblmType type;
+  const void *data;
+} Row;
 
-  return _mm512_or_si512 (low, _mm512_slli_epi32 (high, 16));
+/* Row i of `count`, and zeros for those behind them. */
+static ALWAYS_INLINE Row
+row_of (MblmType type, const void *data, size_t stride, size_t i, size_t count)
+{
+  static const float zeros[MAX_DIM];
+  size_t size = type == MBLM_TYPE_F32 ? sizeof (float) : sizeof (uint16_t);
+
+  if (i >= count)
+    return (Row){MBLM_TYPE_F32, zeros};
+  return (Row){type, (const char *) data + i * stride * size};
 }
 
-/* 32 numbers of a row: 16 pairs of neighbours. */
-static ALWAYS_INLINE __m512i
-round_row (const float *from)
+/* 16 numbers, from k on. */
+static ALWAYS_INLINE __m256i
+round_half (Row row, size_t k)
 {
+  if (row.type == MBLM_TYPE_BF16)
+    return _mm256_loadu_si256 (
+        (const __m256i *) ((const uint16_t *) row.data + k));
+  return (__m256i) _mm512_cvtneps_pbh (
+      _mm512_loadu_ps ((const float *) row.data + k));
+}
+
+/* 32 numbers, from k on: 16 pairs of neighbours. */
+static ALWAYS_INLINE __m512i
+round_row (Row row, size_t k)
+{
+  const float *from = (const float *) row.data + k;
+
+  if (row.type == MBLM_TYPE_BF16)
+    return _mm512_loadu_si512 ((const uint16_t *) row.data + k);
   return (__m512i) _mm512_cvtne2ps_pbh (
       _mm512_loadu_ps (from + SIDE), _mm512_loadu_ps (from));
+}
+
+/* Pairs of the numbers of two rows. */
+static ALWAYS_INLINE __m512i
+pair_rows (__m256i first, __m256i second)
+{
+  __m512i low = _mm512_cvtepu16_epi32 (first);
+  __m512i high = _mm512_cvtepu16_epi32 (second);
+
+  return _mm512_or_si512 (low, _mm512_slli_epi32 (high, 16));
 }
 
 /* SIDE rows of 16 pairs become columns. */
@@ -141,34 +175,40 @@ store_across (__m512i rows[SIDE], void *to, size_t bytes)
     _mm512_storeu_ps ((char *) to + i * bytes, square[i]);
 }
 
-/* rows[keys] to pairs along head_dim. */
-static void
-pack_pairs (
-    const float *const *rows, size_t keys, size_t d, uint32_t (*to)[KEYS])
+/* Key (or value) j of a block, and zeros for those behind them. */
+static ALWAYS_INLINE Row
+key_of (const AmxScores *s, const void *const *rows, size_t j)
 {
-  for (size_t j = 0; j < divide_up (keys, DEPTH) * DEPTH; j += SIDE)
-    for (size_t k = 0; k < d; k += DEPTH) {
+  MblmType type = j < s->past ? MBLM_TYPE_F32 : s->type;
+
+  return row_of (type, j < s->keys ? rows[j] : NULL, 0, j, s->keys);
+}
+
+/* Keys (or values) to pairs along head_dim. */
+static void
+pack_pairs (const AmxScores *s, const void *const *rows, uint32_t (*to)[KEYS])
+{
+  for (size_t j = 0; j < divide_up (s->keys, DEPTH) * DEPTH; j += SIDE)
+    for (size_t k = 0; k < s->head_dim; k += DEPTH) {
       __m512i square[SIDE];
 
       for (size_t i = 0; i < SIDE; i++)
-        square[i] = j + i < keys ? round_row (rows[j + i] + k)
-                                 : _mm512_setzero_si512 ();
+        square[i] = round_row (key_of (s, rows, j + i), k);
       store_across (square, &to[k / 2][j], sizeof (to[0]));
     }
 }
 
-/* rows[keys] to pairs of neighbouring rows. */
+/* Keys (or values) to pairs of neighbouring rows. */
 static void
-pack_rows (
-    const float *const *rows, size_t keys, size_t d, uint32_t (*to)[MAX_DIM])
+pack_rows (const AmxScores *s, const void *const *rows, uint32_t (*to)[MAX_DIM])
 {
-  for (size_t j = 0; j < divide_up (keys, DEPTH) * DEPTH; j += 2)
-    for (size_t k = 0; k < d; k += SIDE) {
-      vf first = j < keys ? v_load (rows[j] + k) : v_zero ();
-      vf second = j + 1 < keys ? v_load (rows[j + 1] + k) : v_zero ();
+  for (size_t j = 0; j < divide_up (s->keys, DEPTH) * DEPTH; j += 2) {
+    Row first = key_of (s, rows, j), second = key_of (s, rows, j + 1);
 
-      _mm512_storeu_si512 (&to[j / 2][k], pair_rows (first, second));
-    }
+    for (size_t k = 0; k < s->head_dim; k += SIDE)
+      _mm512_storeu_si512 (&to[j / 2][k],
+          pair_rows (round_half (first, k), round_half (second, k)));
+  }
 }
 
 /* ------------------------------------------------------------------------- */
@@ -231,15 +271,14 @@ mblm_cpu_amx_forward_size (void)
 void
 mblm_cpu_amx_forward_begin (const AmxForward *a, void *memory)
 {
-  static const float zeros[MAX_DIM];
   const AmxScores *s = &a->scores;
   Forward *f = memory;
 
   for (size_t i = 0; i < divide_up (s->rows, DEPTH) * DEPTH; i++) {
-    const float *from = i < s->rows ? s->query + i * s->query_stride : zeros;
+    Row from = row_of (s->type, s->query, s->query_stride, i, s->rows);
 
     for (size_t k = 0; k < s->head_dim; k += DEPTH)
-      _mm512_storeu_si512 (&f->query[i][k], round_row (from + k));
+      _mm512_storeu_si512 (&f->query[i][k], round_row (from, k));
     f->max[i] = -FLT_MAX;
     f->sum[i] = 0.0f;
     memset (f->out[i], 0, s->head_dim * sizeof (float));
@@ -282,8 +321,8 @@ mblm_cpu_amx_forward (const AmxForward *a, void *memory)
   Forward *f = memory;
 
   configure ();
-  pack_pairs (s->key, s->keys, d, f->key_pairs);
-  pack_rows (s->value, s->keys, d, f->value_rows);
+  pack_pairs (s, s->key, f->key_pairs);
+  pack_rows (s, s->value, f->value_rows);
   for (size_t i = 0; i < s->rows; i += DEPTH) {
     size_t width = width_of (s, i), count = min_size (DEPTH, s->rows - i);
 
@@ -319,7 +358,8 @@ mblm_cpu_amx_forward_end (const AmxForward *a, void *memory)
     vf scale = v_set1 (1.0f / f->sum[i]);
 
     for (size_t k = 0; k < s->head_dim; k += VW)
-      v_store (a->out + i * a->out_stride + k, v_load (f->out[i] + k) * scale);
+      v_store_as (s->type, a->out, a->out_at + i * a->out_stride + k, VW,
+          v_load (f->out[i] + k) * scale);
     if (a->log_sum)
       a->log_sum[i * a->log_sum_stride] = f->max[i] + logf (f->sum[i]);
   }
@@ -351,25 +391,23 @@ mblm_cpu_amx_backward_size (void)
 /* `count` rows x, as they are and across; zeros follow up to a multiple of
  * DEPTH. */
 static void
-load_rows (const float *x, size_t stride, size_t count, size_t d,
+load_rows (MblmType type, const void *x, size_t stride, size_t count, size_t d,
     uint16_t (*rows)[MAX_DIM], uint16_t (*across)[ROWS])
 {
-  static const float zeros[MAX_DIM];
-
   for (size_t i = 0; i < count; i += DEPTH) {
-    const float *from[DEPTH];
+    Row from[DEPTH];
 
     for (size_t r = 0; r < DEPTH; r++) {
-      from[r] = i + r < count ? x + (i + r) * stride : zeros;
+      from[r] = row_of (type, x, stride, i + r, count);
       for (size_t k = 0; k < d; k += DEPTH)
-        _mm512_storeu_si512 (&rows[i + r][k], round_row (from[r] + k));
+        _mm512_storeu_si512 (&rows[i + r][k], round_row (from[r], k));
     }
     for (size_t k = 0; k < d; k += SIDE) {
       __m512i square[SIDE];
 
       for (size_t r = 0; r < SIDE; r++)
         square[r] = pair_rows (
-            v_load (from[2 * r] + k), v_load (from[2 * r + 1] + k));
+            round_half (from[2 * r], k), round_half (from[2 * r + 1], k));
       store_across (square, &across[k][i], sizeof (across[0]));
     }
   }
@@ -405,13 +443,16 @@ weigh_rows (const AmxBackward *a, Block *block, size_t r, size_t i, size_t at,
     delta[q] = v_set1 (a->delta[row]);
   }
   for (size_t j = 0; j < width; j += VW) {
-    vf weight[2], d_score[2];
+    __m256i weight[2], d_score[2];
 
     for (size_t q = 0; q < 2; q++) {
+      vf p, d;
+
       weigh (block->scores[r + q], block->d_weights[r + q], j, sees[q], scale,
-          log_sum[q], delta[q], &weight[q], &d_score[q]);
-      _mm256_storeu_si256 ((__m256i *) &block->d_scores[at + q][j],
-          (__m256i) _mm512_cvtneps_pbh (d_score[q]));
+          log_sum[q], delta[q], &p, &d);
+      weight[q] = (__m256i) _mm512_cvtneps_pbh (p);
+      d_score[q] = (__m256i) _mm512_cvtneps_pbh (d);
+      _mm256_storeu_si256 ((__m256i *) &block->d_scores[at + q][j], d_score[q]);
     }
     _mm512_storeu_si512 (
         &block->weight_pairs[at / 2][j], pair_rows (weight[0], weight[1]));
@@ -490,28 +531,27 @@ store_keys (const AmxBackward *a, float (*from)[KEYS], float *to)
 void
 mblm_cpu_amx_backward (const AmxBackward *a, void *memory)
 {
+  const AmxScores *s = &a->scores;
   Block *block = memory;
   size_t first = 0;
 
   configure ();
-  pack_pairs (
-      a->scores.key, a->scores.keys, a->scores.head_dim, block->key_pairs);
-  pack_pairs (
-      a->scores.value, a->scores.keys, a->scores.head_dim, block->value_pairs);
-  pack_rows (
-      a->scores.key, a->scores.keys, a->scores.head_dim, block->key_rows);
-  memset (block->d_key, 0, sizeof (block->d_key[0]) * a->scores.head_dim);
-  memset (block->d_value, 0, sizeof (block->d_value[0]) * a->scores.head_dim);
-  if (a->scores.causal && a->scores.first < 0)
-    first = (size_t) -a->scores.first / ROWS * ROWS;
-  for (; first < a->scores.rows; first += ROWS) {
-    size_t count = min_size (ROWS, a->scores.rows - first);
+  pack_pairs (s, s->key, block->key_pairs);
+  pack_pairs (s, s->value, block->value_pairs);
+  pack_rows (s, s->key, block->key_rows);
+  memset (block->d_key, 0, sizeof (block->d_key[0]) * s->head_dim);
+  memset (block->d_value, 0, sizeof (block->d_value[0]) * s->head_dim);
+  if (s->causal && s->first < 0)
+    first = (size_t) -s->first / ROWS * ROWS;
+  for (; first < s->rows; first += ROWS) {
+    size_t count = min_size (ROWS, s->rows - first);
+    Row query = row_of (s->type, s->query, s->query_stride, first, s->rows);
+    Row d_out = row_of (s->type, a->d_out, a->d_out_stride, first, s->rows);
 
-    load_rows (a->scores.query + first * a->scores.query_stride,
-        a->scores.query_stride, count, a->scores.head_dim, block->query,
-        block->query_across);
-    load_rows (a->d_out + first * a->d_out_stride, a->d_out_stride, count,
-        a->scores.head_dim, block->d_out, block->d_out_across);
+    load_rows (s->type, query.data, s->query_stride, count, s->head_dim,
+        block->query, block->query_across);
+    load_rows (s->type, d_out.data, a->d_out_stride, count, s->head_dim,
+        block->d_out, block->d_out_across);
     for (size_t i = 0; i < count; i += DEPTH)
       walk_rows (a, block, first + i, i);
     walk_keys (a, block, first, count);

@@ -36,7 +36,7 @@ typedef struct {
   size_t groups;     /* of blocks of a head */
   float *delta;      /* [heads, rows]: out . d_out */
   float *d_query;    /* [heads, groups, rows, padded] or NULL: one group adds
-                      * to the gradient itself */
+                      * to the gradient itself, if that is of float32 */
   char *workers;     /* a Tile each */
   size_t each;
   bool amx;
@@ -71,8 +71,9 @@ block_at (const Long *self, Tile *tile, BlockKind kind)
 /* Blocks                                                                    */
 /* ------------------------------------------------------------------------- */
 
-/* Row j of the keys (or values) that the sequence sees, at a head's column. */
-static const float *
+/* Row j of the keys (or values) that the sequence sees, at a head's column: of
+ * float32 where it is one of the past. */
+static const void *
 key_row (const Long *self, size_t j, size_t at, bool value)
 {
   const MblmAttention *a = &self->g->forward;
@@ -83,16 +84,21 @@ key_row (const Long *self, size_t j, size_t at, bool value)
         j * a->heads * a->head_dim + at;
   if (self->own)
     own = self->own[own];
-  return (value ? a->value : a->key) +
-      (self->b * a->rows + own) * a->key_stride + at;
+  return attention_at (a->type, value ? a->value : a->key,
+      (self->b * a->rows + own) * a->key_stride + at);
 }
 
-/* Rows of `width` become rows of `padded`, zeros behind them. */
-static void
-copy_padded (float *to, const float *from, size_t width, size_t padded)
+/* The same in float32; `copy` [padded] is for rows that aren't. */
+static const float *
+wide_row (const Long *self, size_t j, size_t at, bool value, float *copy)
 {
-  for (size_t i = 0; i < padded; i += VW)
-    v_store (to + i, i < width ? v_load_n (from + i, width - i) : v_zero ());
+  const MblmAttention *a = &self->g->forward;
+  const void *row = key_row (self, j, at, value);
+
+  if (a->type == MBLM_TYPE_F32 || j < self->past)
+    return row;
+  attention_widen (copy, a->type, row, 0, a->head_dim, self->padded);
+  return copy;
 }
 
 /* Keys and values [j, j + n) of the head at column `at`. */
@@ -101,17 +107,20 @@ load_keys (const Long *self, Tile *tile, size_t at, size_t j, size_t n)
 {
   size_t d = self->g->forward.head_dim, panel = self->padded * GEMM_LANES;
   float *keys = block_at (self, tile, KEYS);
+  float *values = block_at (self, tile, D_VALUES); /* not yet of use */
 
   for (size_t k = 0; k < n; k++)
-    copy_padded (keys + k * self->padded, key_row (self, j + k, at, false), d,
-        self->padded);
+    attention_widen (keys + k * self->padded,
+        j + k < self->past ? MBLM_TYPE_F32 : self->g->forward.type,
+        key_row (self, j + k, at, false), 0, d, self->padded);
   for (size_t k = 0; k < n; k += GEMM_LANES) {
     size_t count = min_size (GEMM_LANES, n - k), to = k / GEMM_LANES * panel;
     const void *key[GEMM_LANES], *value[GEMM_LANES];
 
     for (size_t i = 0; i < count; i++) {
       key[i] = keys + (k + i) * self->padded;
-      value[i] = key_row (self, j + k + i, at, true);
+      value[i] = wide_row (
+          self, j + k + i, at, true, values + (k + i) * self->padded);
     }
     FN (gemm_pack)
     (block_at (self, tile, PACKED_KEYS) + to, key, MBLM_TYPE_F32, count, 0, d);
@@ -129,10 +138,10 @@ load_rows (const Long *self, Tile *tile, size_t at, size_t first, size_t n)
   size_t row = self->b * a->rows + first, width = a->heads * a->head_dim;
 
   for (size_t i = 0; i < n; i++, row++) {
-    copy_padded (block_at (self, tile, QUERIES) + i * self->padded,
-        a->query + row * a->query_stride + at, a->head_dim, self->padded);
-    copy_padded (block_at (self, tile, D_OUTS) + i * self->padded,
-        self->g->d_out + row * width + at, a->head_dim, self->padded);
+    attention_widen (block_at (self, tile, QUERIES) + i * self->padded, a->type,
+        a->query, row * a->query_stride + at, a->head_dim, self->padded);
+    attention_widen (block_at (self, tile, D_OUTS) + i * self->padded, a->type,
+        self->g->d_out, row * width + at, a->head_dim, self->padded);
   }
 }
 
@@ -183,7 +192,7 @@ query_gradients (const Long *self, size_t h, size_t group, size_t *stride)
     return self->d_query + (h * self->groups + group) * a->rows * self->padded;
   if (!self->g->d_query)
     return NULL;
-  return self->g->d_query + self->b * a->rows * a->query_stride +
+  return (float *) self->g->d_query + self->b * a->rows * a->query_stride +
       h * a->head_dim;
 }
 
@@ -257,7 +266,7 @@ walk_keys (
  * column `at`, adds those of the past. */
 static void
 store_keys (const Long *self, const float *sums, size_t at, size_t j, size_t n,
-    float *own, float *const *past)
+    void *own, float *const *past)
 {
   const MblmAttention *a = &self->g->forward;
   size_t d = a->head_dim;
@@ -268,9 +277,10 @@ store_keys (const Long *self, const float *sums, size_t at, size_t j, size_t n,
     if (k >= self->past) {
       size_t row = self->own ? self->own[k - self->past] : k - self->past;
 
-      if (own)
-        memcpy (own + (self->b * a->rows + row) * a->key_stride + at, sums,
-            d * sizeof (float));
+      for (size_t i = 0; own && i < d; i += VW)
+        v_store_as (a->type, own,
+            (self->b * a->rows + row) * a->key_stride + at + i, d - i,
+            v_load (sums + i));
       continue;
     }
     if (!past)
@@ -299,15 +309,18 @@ backward_block_amx (
       .scores =
           {
               .head_dim = a->head_dim,
+              .type = a->type,
               .scale = attention_scale (a),
               .keys = n,
+              .past = self->past > j ? min_size (n, self->past - j) : 0,
               .causal = a->causal,
               .first = (ptrdiff_t) self->past - (ptrdiff_t) j,
               .rows = a->rows,
-              .query = a->query + row * a->query_stride + at,
+              .query = attention_at (
+                  a->type, a->query, row * a->query_stride + at),
               .query_stride = a->query_stride,
           },
-      .d_out = g->d_out + row * width + at,
+      .d_out = attention_at (a->type, g->d_out, row * width + at),
       .d_out_stride = width,
       .log_sum = a->log_sum + row * a->heads + h,
       .log_sum_stride = a->heads,
@@ -390,6 +403,22 @@ alike_task (const void *data, size_t h, unsigned worker)
   attention_backward_alike (self->g, self->b, h);
 }
 
+/* out . d_out of a head, whose numbers begin with entry `at` of both. */
+static float
+delta_of (const MblmAttentionBackward *g, size_t at)
+{
+  const MblmAttention *a = &g->forward;
+  vf sum = v_zero ();
+
+  for (size_t i = 0; i < a->head_dim; i += VW) {
+    size_t n = a->head_dim - i;
+
+    sum = v_fma (v_load_as (a->type, g->d_out, at + i, n),
+        v_load_as (a->type, a->out, at + i, n), sum);
+  }
+  return v_sum (sum);
+}
+
 /* BLOCK_ROWS rows: delta, and zeros for the gradients of masked keys. */
 static void
 prepare_task (const void *data, size_t number, unsigned worker)
@@ -405,15 +434,12 @@ prepare_task (const void *data, size_t number, unsigned worker)
     size_t row = self->b * a->rows + i;
 
     for (size_t h = 0; h < a->heads; h++)
-      self->delta[h * a->rows + i] = score_1 (
-          g->d_out + row * width + h * a->head_dim,
-          a->out + row * width + h * a->head_dim, a->head_dim);
+      self->delta[h * a->rows + i] = delta_of (
+          g, row * width + h * a->head_dim);
     if (!mask || mask[i])
       continue;
-    if (g->d_key)
-      memset (g->d_key + row * a->key_stride, 0, width * sizeof (float));
-    if (g->d_value)
-      memset (g->d_value + row * a->key_stride, 0, width * sizeof (float));
+    attention_clear (a->type, g->d_key, row * a->key_stride, width);
+    attention_clear (a->type, g->d_value, row * a->key_stride, width);
   }
 }
 
@@ -428,8 +454,7 @@ sum_task (const void *data, size_t number, unsigned worker)
   size_t end = min_size (a->rows, first + BLOCK_ROWS);
 
   for (size_t i = first; i < end; i++) {
-    float *to = self->g->d_query + (self->b * a->rows + i) * a->query_stride +
-        h * d;
+    size_t to = (self->b * a->rows + i) * a->query_stride + h * d;
 
     for (size_t k = 0; k < d; k += VW) {
       vf sum = v_zero ();
@@ -439,7 +464,7 @@ sum_task (const void *data, size_t number, unsigned worker)
 
         sum = sum + v_load_n (self->d_query + row * self->padded + k, d - k);
       }
-      v_store_n (to + k, d - k, sum);
+      v_store_as (a->type, self->g->d_query, to + k, d - k, sum);
     }
   }
 }
@@ -454,6 +479,14 @@ group_count (const MblmAttention *a, size_t keys)
   size_t wanted = divide_up (TASKS, a->heads);
 
   return min_size (wanted, divide_up (keys, BLOCK_KEYS));
+}
+
+/* Whether the gradients of the queries are first summed up in copies. */
+static bool
+has_copies (const Long *self, size_t groups)
+{
+  return self->g->d_query &&
+      (groups > 1 || self->g->forward.type != MBLM_TYPE_F32);
 }
 
 /* Scratch memory for the sequence with the most keys. */
@@ -475,7 +508,7 @@ allocate (MblmQueue *queue, Long *self, float **d_query, size_t **own)
   groups = group_count (a, keys);
   bytes[0] = mblm_cpu_bytes (a->rows, a->heads * sizeof (float));
   bytes[1] = mblm_cpu_bytes (a->key_mask ? a->rows : 0, sizeof (size_t));
-  bytes[2] = groups > 1 && self->g->d_query
+  bytes[2] = has_copies (self, groups)
       ? mblm_cpu_bytes (
             a->rows, a->heads * groups * self->padded * sizeof (float))
       : 0;
@@ -515,7 +548,7 @@ backward_sequence (
   }
   self->blocks = divide_up (self->keys, BLOCK_KEYS);
   self->groups = group_count (a, self->keys);
-  self->d_query = self->groups > 1 ? d_query : NULL;
+  self->d_query = has_copies (self, self->groups) ? d_query : NULL;
   work *= size * (double) (a->causal ? self->past + a->rows / 2 : self->keys);
   mblm_cpu_run (queue, tiles, READ_WORK * size, prepare_task, self);
   mblm_cpu_run (queue, a->heads * self->groups, work, backward_task, self);

@@ -20,6 +20,7 @@
 
 #define TILE_ROWS (8 * GEMM_ROWS)
 #define BLOCK_KEYS 256 /* <= GEMM_DEPTH, a multiple of GEMM_LANES */
+#define MAX_DIM 512
 
 /* Floats of the keys and values that are packed at a time: 32 MiB. */
 #define GROUP_FLOATS ((size_t) 8 << 20)
@@ -65,22 +66,37 @@ packed_values (const Long *self, size_t head)
 /* Packing                                                                   */
 /* ------------------------------------------------------------------------- */
 
-/* The rows of key or value [j, j + n) of head h of sequence b among the visible
- * ones; *own is where to go on looking among its own rows, *row the past. */
+/* The rows of key or value [j, j + n) of the head at column `at` of sequence b
+ * among the visible ones; own[i] is the row of the sequence that i is, if it is none
+ * of the past. */
 static void
 find_rows (const MblmAttention *a, size_t b, size_t at, const size_t *own,
     size_t j, size_t n, bool value, const void **rows)
 {
   size_t from = attention_from (a, b), past = attention_past (a, b);
   size_t width = a->heads * a->head_dim;
-  const float *mine = value ? a->value : a->key;
+  const void *mine = value ? a->value : a->key;
 
   for (size_t i = 0; i < n; i++)
     if (j + i < past)
       rows[i] = (value ? a->past_value : a->past_key)[from] + (j + i) * width +
           at;
     else
-      rows[i] = mine + (b * a->rows + own[i]) * a->key_stride + at;
+      rows[i] = attention_at (
+          a->type, mine, (b * a->rows + own[i]) * a->key_stride + at);
+}
+
+/* Copies of those that aren't float32, [n, MAX_DIM], take their places. */
+static void
+widen_rows (const MblmAttention *a, size_t past, size_t j, size_t n,
+    const void **rows, float (*copies)[MAX_DIM])
+{
+  for (size_t i = 0; i < n && a->type != MBLM_TYPE_F32; i++)
+    if (j + i >= past) {
+      attention_widen (copies[i], a->type, rows[i], 0, a->head_dim,
+          divide_up (a->head_dim, VW) * VW);
+      rows[i] = copies[i];
+    }
 }
 
 /* own[i] = the own row of visible key j + i (past keys have none). */
@@ -112,8 +128,9 @@ pack_tile (const void *data, size_t tile, unsigned worker)
   size_t panels = self->keys / GEMM_LANES, panel = tile % panels;
   size_t head = self->first + tile / panels, b = head / a->heads;
   size_t at = head % a->heads * a->head_dim, j = panel * GEMM_LANES;
-  size_t own[GEMM_LANES], n;
+  size_t past = attention_past (a, b), own[GEMM_LANES], n;
   const void *rows[GEMM_LANES];
+  float copies[GEMM_LANES][MAX_DIM];
   float *values = packed_values (self, head) + j * GEMM_LANES;
 
   if (j >= self->counts[b])
@@ -121,10 +138,12 @@ pack_tile (const void *data, size_t tile, unsigned worker)
   n = min_size (GEMM_LANES, self->counts[b] - j);
   find_own (a, b, j, n, own);
   find_rows (a, b, at, own, j, n, false, rows);
+  widen_rows (a, past, j, n, rows, copies);
   FN (gemm_pack)
   (packed_keys (self, head) + j * a->head_dim, rows, MBLM_TYPE_F32, n, 0,
       a->head_dim);
   find_rows (a, b, at, own, j, n, true, rows);
+  widen_rows (a, past, j, n, rows, copies);
   for (size_t p = 0; p < self->value_width; p += GEMM_LANES)
     for (size_t i = 0; i < n; i++)
       for (size_t v = 0; v < GEMM_LANES; v += VW) {
@@ -186,8 +205,8 @@ attend_block (const Long *self, Tile *tile, size_t head, size_t first,
     memset (&tile->weights, 0, sizeof (tile->weights));
   else
     FN (gemm_rows)
-  (&tile->queries, a->query + head % a->heads * a->head_dim, MBLM_TYPE_F32,
-      a->query_stride, b * a->rows + first + row, n, 0, a->head_dim);
+  (&tile->queries, a->query, a->type, a->query_stride,
+      b * a->rows + first + row, n, head % a->heads * a->head_dim, a->head_dim);
   for (size_t k = 0; !alike && k < count; k += GEMM_LANES)
     FN (gemm_block)
   (&tile->queries, n, packed_keys (self, head) + (j + k) * a->head_dim,
@@ -216,14 +235,13 @@ store_rows (const Long *self, const Tile *tile, size_t head, size_t first,
 {
   const MblmAttention *a = self->a;
   size_t width = a->heads * a->head_dim, b = head / a->heads;
-  float *out = a->out + (b * a->rows + first) * width +
-      head % a->heads * a->head_dim;
+  size_t out = (b * a->rows + first) * width + head % a->heads * a->head_dim;
 
   for (size_t i = 0; i < count; i++) {
     vf scale = v_set1 (1.0f / tile->sum[i]);
 
     for (size_t k = 0; k < a->head_dim; k += VW)
-      v_store_n (out + i * width + k, a->head_dim - k,
+      v_store_as (a->type, a->out, out + i * width + k, a->head_dim - k,
           v_load (tile->out + i * self->value_width + k) * scale);
     if (a->log_sum)
       a->log_sum[(b * a->rows + first + i) * a->heads + head % a->heads] = alike
@@ -250,7 +268,7 @@ attend_tile (const void *data, size_t number, unsigned worker)
     for (size_t i = first; i < end; i++) {
       size_t at = (b * a->rows + i) * a->heads + head % a->heads;
 
-      memset (a->out + at * a->head_dim, 0, a->head_dim * sizeof (float));
+      attention_clear (a->type, a->out, at * a->head_dim, a->head_dim);
       if (a->log_sum)
         a->log_sum[at] = 0.0f;
     }
@@ -312,16 +330,12 @@ walk_keys (const Amx *self, AmxForward *block, size_t b, size_t h, size_t first,
   mblm_cpu_amx_forward_begin (block, memory);
   for (size_t j = 0; j < keys; j += AMX_BLOCK_KEYS) {
     size_t own[AMX_BLOCK_KEYS], n = min_size (AMX_BLOCK_KEYS, keys - j);
-    const void *key[AMX_BLOCK_KEYS], *value[AMX_BLOCK_KEYS];
 
     find_own (a, b, j, n, own);
-    find_rows (a, b, h * a->head_dim, own, j, n, false, key);
-    find_rows (a, b, h * a->head_dim, own, j, n, true, value);
-    for (size_t i = 0; i < n; i++) {
-      s->key[i] = key[i];
-      s->value[i] = value[i];
-    }
+    find_rows (a, b, h * a->head_dim, own, j, n, false, s->key);
+    find_rows (a, b, h * a->head_dim, own, j, n, true, s->value);
     s->keys = n;
+    s->past = past > j ? min_size (n, past - j) : 0;
     s->first = (ptrdiff_t) (past + first) - (ptrdiff_t) j;
     mblm_cpu_amx_forward (block, memory);
   }
@@ -341,13 +355,16 @@ amx_tile (const void *data, size_t number, unsigned worker)
       .scores =
           {
               .head_dim = a->head_dim,
+              .type = a->type,
               .scale = attention_scale (a),
               .causal = a->causal,
               .rows = min_size (AMX_FORWARD_ROWS, a->rows - first),
-              .query = a->query + row * a->query_stride + h * a->head_dim,
+              .query = attention_at (
+                  a->type, a->query, row * a->query_stride + h * a->head_dim),
               .query_stride = a->query_stride,
           },
-      .out = a->out + (row * a->heads + h) * a->head_dim,
+      .out = a->out,
+      .out_at = (row * a->heads + h) * a->head_dim,
       .out_stride = a->heads * a->head_dim,
       .log_sum = a->log_sum ? a->log_sum + row * a->heads + h : NULL,
       .log_sum_stride = a->heads,

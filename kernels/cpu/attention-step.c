@@ -7,7 +7,7 @@
  * from memory is how fast it is. A tile therefore is a chunk of positions with
  * all their heads, which lie one after the other. Each has a softmax of its own;
  * they are merged in the order of the positions. A row's result does not depend
- * on how many rows there are.
+ * on how many rows there are. All memory is float32: nothing else decodes.
  */
 
 #include "attention.h"
@@ -65,7 +65,8 @@ tile_keys (const Step *self, size_t b, size_t chunk)
   if (chunk == divide_up (past, self->chunk)) {
     size_t own = b * a->rows * a->key_stride;
 
-    return (Keys){a->key + own, a->value + own, a->key_stride, a->rows, true};
+    return (Keys){(const float *) a->key + own, (const float *) a->value + own,
+        a->key_stride, a->rows, true};
   }
   return (Keys){
       a->past_key[from] + first * width,
@@ -81,7 +82,7 @@ static void
 score_tile (const Step *self, size_t b, const Keys *keys, float *scores)
 {
   const MblmAttention *a = self->a;
-  const float *query = a->query + b * a->rows * a->query_stride;
+  const float *query = (const float *) a->query + b * a->rows * a->query_stride;
   size_t d = a->head_dim;
 
   for (size_t j = 0; j < keys->count; j += GROUP)
@@ -220,7 +221,7 @@ merge_tile (const void *data, size_t b, unsigned worker)
 
   for (size_t at = 0; at < count; at++) {
     float log_sum = merge_row (self, self->tiles[b], self->tiles[b + 1], at,
-        a->out + (b * count + at) * a->head_dim);
+        (float *) a->out + (b * count + at) * a->head_dim);
 
     if (a->log_sum)
       a->log_sum[b * count + at] = log_sum;

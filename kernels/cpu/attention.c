@@ -19,6 +19,8 @@ typedef struct {
   const MblmAttention *a;
   size_t step; /* heads of sequences of a tile */
   float scale;
+  char *workers; /* Rows of each */
+  size_t each;
 } Short;
 
 /* Keys and values of a head of a sequence. */
@@ -29,8 +31,44 @@ typedef struct {
   size_t offset[MAX_KEYS]; /* from where the past's begin, or all own ones */
 } Keys;
 
+/* Rows of a head in float32: those that lie in memory so are taken from there,
+ * copies of others follow each other at `next`. */
+typedef struct {
+  MblmType type;
+  size_t d;
+  float *next;
+} Rows;
+
+static size_t
+padded (size_t d)
+{
+  return divide_up (d, VW) * VW;
+}
+
+/* Bytes for copies of `count` rows. */
+static size_t
+rows_size (const MblmAttention *a, size_t count)
+{
+  return a->type == MBLM_TYPE_F32
+      ? 0
+      : count * padded (a->head_dim) * sizeof (float);
+}
+
+/* Entries [at, at + d). */
+static ALWAYS_INLINE const float *
+take_row (Rows *rows, const void *data, size_t at)
+{
+  float *copy = rows->next;
+
+  if (rows->type == MBLM_TYPE_F32)
+    return (const float *) data + at;
+  attention_widen (copy, rows->type, data, at, rows->d, padded (rows->d));
+  rows->next += padded (rows->d);
+  return copy;
+}
+
 static void
-collect (const MblmAttention *a, size_t b, size_t at, Keys *keys)
+collect (const MblmAttention *a, size_t b, size_t at, Rows *rows, Keys *keys)
 {
   size_t from = attention_from (a, b), width = a->heads * a->head_dim;
   const uint8_t *mask = attention_mask (a, b);
@@ -48,15 +86,17 @@ collect (const MblmAttention *a, size_t b, size_t at, Keys *keys)
       size_t offset = (b * a->rows + j) * a->key_stride + at;
 
       keys->offset[keys->count] = offset;
-      keys->key[keys->count] = a->key + offset;
-      keys->value[keys->count++] = a->value + offset;
+      keys->key[keys->count] = take_row (rows, a->key, offset);
+      keys->value[keys->count++] = take_row (rows, a->value, offset);
     }
 }
 
-/* out[d] = (or +=, with `add`) scale * sum weights[j * step] * values[j][d] */
+/* Entries [at, at + d) of `out` = (or +=, with `add`) scale * sum of
+ * weights[j * step] * values[j]. */
 static ALWAYS_INLINE void
 mix (const float *weights, const size_t step, const float *const *values,
-    size_t count, vf scale, bool add, size_t d, float *out)
+    size_t count, vf scale, bool add, size_t d, MblmType type, void *out,
+    size_t at)
 {
   size_t i = 0;
 
@@ -74,8 +114,8 @@ mix (const float *weights, const size_t step, const float *const *values,
     for (int q = 0; q < 4; q++) {
       o[q] = o[q] * scale;
       if (add)
-        o[q] = v_load (out + i + q * VW) + o[q];
-      v_store (out + i + q * VW, o[q]);
+        o[q] = v_load_as (type, out, at + i + q * VW, VW) + o[q];
+      v_store_as (type, out, at + i + q * VW, VW, o[q]);
     }
   }
   for (; i < d; i += VW) {
@@ -86,8 +126,8 @@ mix (const float *weights, const size_t step, const float *const *values,
           v_set1 (weights[j * step]), v_load_n (values[j] + i, d - i), o);
     o = o * scale;
     if (add)
-      o = v_load_n (out + i, d - i) + o;
-    v_store_n (out + i, d - i, o);
+      o = v_load_as (type, out, at + i, d - i) + o;
+    v_store_as (type, out, at + i, d - i, o);
   }
 }
 
@@ -157,22 +197,22 @@ soften_lanes (float scores[][MAX_KEYS], size_t rows, size_t keys,
   v_store (log_sums, max + v_log (total) + (total - total));
 }
 
-/* One head of one sequence. */
+/* One head of one sequence; `memory` is for copies of rows. */
 static void
-attend_head (const Short *self, size_t b, size_t h)
+attend_head (const Short *self, size_t b, size_t h, float *memory)
 {
   const MblmAttention *a = self->a;
   size_t width = a->heads * a->head_dim, at = h * a->head_dim;
   const uint8_t *mask = attention_mask (a, b);
   bool alike = mask && attention_is_masked (mask, a->rows);
+  Rows all = {a->type, a->head_dim, memory};
   Keys keys;
 
-  collect (a, b, at, &keys);
+  collect (a, b, at, &all, &keys);
   for (size_t first = 0; first < a->rows; first += VW) {
     size_t rows = min_size (VW, a->rows - first), most = keys.count;
     size_t row = b * a->rows + first;
-    const float *query = a->query + row * a->query_stride + at;
-    float *out = a->out + row * width + at;
+    size_t out = row * width + at;
     float scores[VW][MAX_KEYS], weights[MAX_KEYS][VW], limits[VW], sums[VW];
     float log_sums[VW];
 
@@ -182,19 +222,23 @@ attend_head (const Short *self, size_t b, size_t h)
       memset (scores, 0, sizeof (scores));
     for (size_t i = 0; i < VW; i++)
       limits[i] = (float) (a->causal ? keys.past + first + i + 1 : most);
-    for (size_t i = 0; i < rows && !alike; i++)
-      score (query + i * a->query_stride, keys.key, (size_t) limits[i],
-          a->head_dim, scores[i]);
+    for (size_t i = 0; i < rows && !alike; i++) {
+      Rows one = all;
+
+      score (take_row (&one, a->query, (row + i) * a->query_stride + at),
+          keys.key, (size_t) limits[i], a->head_dim, scores[i]);
+    }
     soften_lanes (
         scores, rows, most, limits, self->scale, weights, sums, log_sums);
     for (size_t i = 0; i < rows && a->log_sum; i++)
       a->log_sum[(row + i) * a->heads + h] = alike ? 0.0f : log_sums[i];
     for (size_t i = 0; i < rows; i++)
       if (alike && a->masked_is_zero)
-        memset (out + i * width, 0, a->head_dim * sizeof (*out));
+        attention_clear (a->type, a->out, out + i * width, a->head_dim);
       else
         mix (weights[0] + i, VW, keys.value, (size_t) limits[i],
-            v_set1 (1.0f / sums[i]), false, a->head_dim, out + i * width);
+            v_set1 (1.0f / sums[i]), false, a->head_dim, a->type, a->out,
+            out + i * width);
   }
 }
 
@@ -206,7 +250,8 @@ short_tile (const void *data, size_t tile, unsigned worker)
   size_t end = min_size (a->batch * a->heads, (tile + 1) * self->step);
 
   for (size_t i = tile * self->step; i < end; i++)
-    attend_head (self, i / a->heads, i % a->heads);
+    attend_head (self, i / a->heads, i % a->heads,
+        (float *) (self->workers + worker * self->each));
 }
 
 static void
@@ -216,6 +261,9 @@ attention_short (MblmQueue *queue, const MblmAttention *a, size_t keys)
   Short self = {.a = a, .scale = attention_scale (a)};
 
   self.step = max_size (1, TILE_WORK / max_size (1, work));
+  self.each = rows_size (a, 2 * a->rows + 1);
+  if (!mblm_cpu_scratch (queue, MBLM_ALIGNMENT, &self.each, &self.workers))
+    return;
   mblm_cpu_run (queue, divide_up (heads, self.step),
       2 * ATTENTION_WORK * (double) work * (double) heads, short_tile, &self);
 }
@@ -239,12 +287,14 @@ typedef struct {
   float *keys; /* [tiles, part], sums of d_past_key of a tile; NULL: the past
                 * isn't shared */
   float *values;
+  char *workers; /* copies of rows of each */
+  size_t each;
 } ShortBackward;
 
 /* A head of a sequence. */
 typedef struct {
   Keys keys;
-  const float *query[MAX_KEYS], *d_out[MAX_KEYS];
+  const float *query[MAX_KEYS], *d_out[MAX_KEYS], *out[MAX_KEYS];
   float weights[MAX_KEYS][MAX_KEYS];  /* of a row and a key */
   float d_scores[MAX_KEYS][MAX_KEYS]; /* times scale */
 } Head;
@@ -262,10 +312,9 @@ weigh_row (
 {
   const MblmAttention *a = &self->g->forward;
   size_t d = a->head_dim, count = visible_keys (a, &head->keys, i);
-  const float *out = a->out + (row + i) * a->heads * d + h * d;
   vf log_sum = v_set1 (a->log_sum[(row + i) * a->heads + h]);
   vf scale = v_set1 (self->scale);
-  vf delta = v_set1 (score_1 (head->d_out[i], out, d));
+  vf delta = v_set1 (score_1 (head->d_out[i], head->out[i], d));
 
   score (head->query[i], head->keys.key, count, d, head->weights[i]);
   score (head->d_out[i], head->keys.value, count, d, head->d_scores[i]);
@@ -289,16 +338,19 @@ mix_key (const ShortBackward *self, const Head *head, size_t j, float *past_key,
   const Keys *keys = &head->keys;
   bool is_past = j < keys->past;
   size_t first = a->causal && !is_past ? j - keys->past : 0;
-  float *d_key = is_past ? past_key : g->d_key;
-  float *d_value = is_past ? past_value : g->d_value;
+  MblmType type = is_past ? MBLM_TYPE_F32 : a->type;
+  void *d_key = is_past ? past_key : g->d_key;
+  void *d_value = is_past ? past_value : g->d_value;
   vf one = v_set1 (1.0f);
 
   if (d_key)
     mix (&head->d_scores[first][j], MAX_KEYS, head->query + first,
-        a->rows - first, one, is_past, a->head_dim, d_key + keys->offset[j]);
+        a->rows - first, one, is_past, a->head_dim, type, d_key,
+        keys->offset[j]);
   if (d_value)
     mix (&head->weights[first][j], MAX_KEYS, head->d_out + first,
-        a->rows - first, one, is_past, a->head_dim, d_value + keys->offset[j]);
+        a->rows - first, one, is_past, a->head_dim, type, d_value,
+        keys->offset[j]);
 }
 
 /* Rows that nothing sees get zeros. */
@@ -311,38 +363,43 @@ clear_masked (const MblmAttentionBackward *g, size_t b, size_t h)
   for (size_t j = 0; mask && j < a->rows; j++) {
     size_t at = (b * a->rows + j) * a->key_stride + h * a->head_dim;
 
-    if (!mask[j] && g->d_key)
-      memset (g->d_key + at, 0, a->head_dim * sizeof (float));
-    if (!mask[j] && g->d_value)
-      memset (g->d_value + at, 0, a->head_dim * sizeof (float));
+    if (mask[j])
+      continue;
+    attention_clear (a->type, g->d_key, at, a->head_dim);
+    attention_clear (a->type, g->d_value, at, a->head_dim);
   }
 }
 
 static void
 backward_head (const ShortBackward *self, size_t b, size_t h, float *past_key,
-    float *past_value)
+    float *past_value, float *memory)
 {
   const MblmAttentionBackward *g = self->g;
   const MblmAttention *a = &g->forward;
   size_t d = a->head_dim, at = h * d, row = b * a->rows;
   const uint8_t *mask = attention_mask (a, b);
+  Rows rows = {a->type, d, memory};
   Head head;
 
   if (mask && attention_is_masked (mask, a->rows)) {
     attention_backward_alike (g, b, h);
     return;
   }
-  collect (a, b, at, &head.keys);
+  collect (a, b, at, &rows, &head.keys);
   for (size_t i = 0; i < a->rows; i++) {
-    head.query[i] = a->query + (row + i) * a->query_stride + at;
-    head.d_out[i] = g->d_out + (row + i) * a->heads * d + at;
+    size_t out = (row + i) * a->heads * d + at;
+
+    head.query[i] = take_row (
+        &rows, a->query, (row + i) * a->query_stride + at);
+    head.d_out[i] = take_row (&rows, g->d_out, out);
+    head.out[i] = take_row (&rows, a->out, out);
   }
   for (size_t i = 0; i < a->rows; i++) {
     weigh_row (self, &head, row, h, i);
     if (g->d_query)
       mix (head.d_scores[i], 1, head.keys.key, visible_keys (a, &head.keys, i),
-          v_set1 (1.0f), false, d,
-          g->d_query + (row + i) * a->query_stride + at);
+          v_set1 (1.0f), false, d, a->type, g->d_query,
+          (row + i) * a->query_stride + at);
   }
   for (size_t j = 0; j < head.keys.count; j++)
     mix_key (self, &head, j, past_key, past_value);
@@ -369,7 +426,8 @@ backward_tile (const void *data, size_t tile, unsigned worker)
       values = g->d_past_value ? g->d_past_value[b] : NULL;
     }
     for (size_t h = 0; h < a->heads; h++)
-      backward_head (self, b, h, keys, values);
+      backward_head (self, b, h, keys, values,
+          (float *) (self->workers + worker * self->each));
   }
 }
 
@@ -404,23 +462,26 @@ backward_short (
 {
   const MblmAttention *a = &g->forward;
   size_t width = a->heads * a->head_dim;
-  size_t work = a->rows * (longest + a->rows) * width;
+  size_t work = a->rows * (longest + a->rows) * width, bytes = 0;
   ShortBackward self = {.g = g, .scale = attention_scale (a)};
+  float *sums;
 
   self.step = max_size (TILE_WORK / work, divide_up (a->batch, MAX_PARTS));
   self.step = max_size (1, self.step);
   self.tiles = divide_up (a->batch, self.step);
+  self.each = rows_size (a, 5 * a->rows);
   if (a->past_shared && longest > 0) {
-    size_t bytes;
-
     self.part = longest * width;
     bytes = mblm_cpu_bytes (self.tiles * self.part, sizeof (float));
-    self.keys = mblm_cpu_scratch (queue, 2 * bytes, NULL, NULL);
-    if (!self.keys)
-      return;
-    self.values = g->d_past_value ? self.keys + bytes / sizeof (float) : NULL;
-    self.keys = g->d_past_key ? self.keys : NULL;
   }
+  sums = mblm_cpu_scratch (
+      queue, max_size (2 * bytes, MBLM_ALIGNMENT), &self.each, &self.workers);
+  if (!sums)
+    return;
+  if (self.part > 0 && g->d_past_key)
+    self.keys = sums;
+  if (self.part > 0 && g->d_past_value)
+    self.values = sums + bytes / sizeof (float);
   mblm_cpu_run (queue, self.tiles,
       5 * ATTENTION_WORK * (double) work * (double) a->batch, backward_tile,
       &self);
@@ -465,7 +526,7 @@ FN (attention) (MblmQueue *queue, const MblmAttention *a)
   longest = longest_past (a);
   if (is_short (a, longest))
     attention_short (queue, a, longest + a->rows);
-  else if (a->rows <= 8)
+  else if (a->rows <= 8 && a->type == MBLM_TYPE_F32)
     FN (attention_step) (queue, a);
   else
     FN (attention_long) (queue, a);

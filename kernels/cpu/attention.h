@@ -14,6 +14,7 @@
 
 #pragma once
 
+#include "bf16.h"
 #include "isa.h"
 #include "tile.h"
 #include "vecmath.h"
@@ -63,28 +64,60 @@ attention_scale (const MblmAttention *a)
   return (float) (1.0 / sqrt ((double) a->head_dim));
 }
 
+/* The address of entry i of memory of a type. */
+static inline const void *
+attention_at (MblmType type, const void *data, size_t i)
+{
+  return (const char *) data +
+      i * (type == MBLM_TYPE_F32 ? sizeof (float) : sizeof (uint16_t));
+}
+
+/* to[padded] = entries [at, at + width) and zeros behind them; `padded` are whole
+ * vectors. */
+static inline void
+attention_widen (float *to, MblmType type, const void *from, size_t at,
+    size_t width, size_t padded)
+{
+  for (size_t i = 0; i < padded; i += VW)
+    v_store (to + i,
+        i < width ? v_load_as (type, from, at + i, width - i) : v_zero ());
+}
+
+/* Zeros for entries [at, at + count) of a gradient; NULL isn't wanted. */
+static inline void
+attention_clear (MblmType type, void *data, size_t at, size_t count)
+{
+  size_t size = type == MBLM_TYPE_F32 ? sizeof (float) : sizeof (uint16_t);
+
+  if (data)
+    memset ((char *) data + at * size, 0, count * size);
+}
+
 /* The gradients of head h of sequence b where all its keys are masked: those of
  * the values are the mean of d_out, or nothing with `masked_is_zero`. */
 static inline void
 attention_backward_alike (const MblmAttentionBackward *g, size_t b, size_t h)
 {
   const MblmAttention *a = &g->forward;
-  size_t row = b * a->rows, d = a->head_dim, bytes = d * sizeof (float);
+  size_t row = b * a->rows, d = a->head_dim;
   size_t width = a->heads * d, at = h * d;
   float mean[512] = {0}; /* head_dim at most */
 
   for (size_t i = 0; i < a->rows && !a->masked_is_zero; i++)
-    for (size_t j = 0; j < d; j++)
-      mean[j] += g->d_out[(row + i) * width + at + j];
+    for (size_t j = 0; j < d; j += VW) {
+      size_t n = d - j;
+      vf x = v_load_as (a->type, g->d_out, (row + i) * width + at + j, n);
+
+      v_store_n (mean + j, n, v_load_n (mean + j, n) + x);
+    }
   for (size_t j = 0; j < d; j++)
     mean[j] /= (float) a->rows;
   for (size_t i = row; i < row + a->rows; i++) {
-    if (g->d_query)
-      memset (g->d_query + i * a->query_stride + at, 0, bytes);
-    if (g->d_key)
-      memset (g->d_key + i * a->key_stride + at, 0, bytes);
-    if (g->d_value)
-      memcpy (g->d_value + i * a->key_stride + at, mean, bytes);
+    attention_clear (a->type, g->d_query, i * a->query_stride + at, d);
+    attention_clear (a->type, g->d_key, i * a->key_stride + at, d);
+    for (size_t j = 0; g->d_value && j < d; j += VW)
+      v_store_as (a->type, g->d_value, i * a->key_stride + at + j, d - j,
+          v_load_n (mean + j, d - j));
   }
 }
 

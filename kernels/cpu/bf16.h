@@ -34,3 +34,23 @@ v_load_as (MblmType type, const void *data, size_t at, size_t n)
     return v_load_n ((const float *) data + at, n);
   return n >= VW ? v_bf16 (p) : v_bf16_n (p, n);
 }
+
+/* The same for v_store_n. */
+V_INLINE void
+v_store_as (MblmType type, void *data, size_t at, size_t n, vf x)
+{
+  typedef uint32_t vu __attribute__ ((vector_size (4 * VW)));
+  typedef uint16_t vh __attribute__ ((vector_size (2 * VW)));
+  uint16_t *p = (uint16_t *) data + at;
+  vh half;
+
+  if (type == MBLM_TYPE_F32) {
+    v_store_n ((float *) data + at, n, x);
+    return;
+  }
+  half = __builtin_convertvector((vu) v_round_bf16 (x) >> 16, vh);
+  if (n >= VW)
+    memcpy (p, &half, sizeof (half));
+  else
+    memcpy (p, &half, n * sizeof (*p));
+}

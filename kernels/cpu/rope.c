@@ -4,6 +4,7 @@
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
 
+#include "bf16.h"
 #include "isa.h"
 #include "tile.h"
 
@@ -15,33 +16,51 @@ typedef struct {
   float sign; /* of the angles: -1 turns back */
 } Rope;
 
-/* The pairs (x[j], x[j + half]) of one head. */
-static void
-rotate_halves (
-    float *x, size_t half, const float *cosine, const float *sine, float sign)
+/* The pairs (x[j], x[j + half]) of one head, which begins at x[at]. */
+static ALWAYS_INLINE void
+rotate_halves (const MblmType type, void *x, size_t at, size_t half,
+    const float *cosine, const float *sine, float sign)
 {
   for (size_t j = 0; j < half; j += VW) {
     size_t n = half - j;
-    vf a = v_load_n (x + j, n), b = v_load_n (x + half + j, n);
+    vf a = v_load_as (type, x, at + j, n);
+    vf b = v_load_as (type, x, at + half + j, n);
     vf c = v_load_n (cosine + j, n);
     vf s = v_load_n (sine + j, n) * v_set1 (sign);
 
-    v_store_n (x + j, n, v_fnma (b, s, a * c));
-    v_store_n (x + half + j, n, v_fma (b, c, a * s));
+    v_store_as (type, x, at + j, n, v_fnma (b, s, a * c));
+    v_store_as (type, x, at + half + j, n, v_fma (b, c, a * s));
   }
 }
 
 /* The pairs (x[2j], x[2j + 1]); only where a stage has rotary positions. */
 static void
-rotate_pairs (
-    float *x, size_t half, const float *cosine, const float *sine, float sign)
+rotate_pairs (MblmType type, void *x, size_t at, size_t half,
+    const float *cosine, const float *sine, float sign)
 {
-  for (size_t j = 0; j < half; j++) {
-    float a = x[2 * j], b = x[2 * j + 1], s = sign * sine[j];
+  for (size_t j = 0; j < half; j++, at += 2) {
+    float a = v_load_as (type, x, at, 1)[0];
+    float b = v_load_as (type, x, at + 1, 1)[0], s = sign * sine[j];
 
-    x[2 * j] = a * cosine[j] - b * s;
-    x[2 * j + 1] = b * cosine[j] + a * s;
+    v_store_as (type, x, at, 1, v_set1 (a * cosine[j] - b * s));
+    v_store_as (type, x, at + 1, 1, v_set1 (b * cosine[j] + a * s));
   }
+}
+
+static ALWAYS_INLINE void
+rotate_row (const Rope *self, const MblmType type, size_t row)
+{
+  const MblmRope *a = self->a;
+  size_t angle = row / a->rows * a->angle_stride + row % a->rows;
+  const float *cosine = a->cosine + angle * a->half;
+  const float *sine = a->sine + angle * a->half;
+  size_t at = row * a->x_stride;
+
+  for (size_t h = 0; h < a->heads; h++, at += 2 * a->half)
+    if (a->form == MBLM_ROPE_HALVES)
+      rotate_halves (type, a->x, at, a->half, cosine, sine, self->sign);
+    else
+      rotate_pairs (type, a->x, at, a->half, cosine, sine, self->sign);
 }
 
 static void
@@ -49,21 +68,13 @@ rope_tile (const void *data, size_t tile, unsigned worker)
 {
   const RowTiles *tiles = data;
   const Rope *self = tiles->args;
-  const MblmRope *a = self->a;
   size_t end = row_tiles_end (tiles, tile);
 
-  for (size_t i = row_tiles_first (tiles, tile); i < end; i++) {
-    size_t angle = i / a->rows * a->angle_stride + i % a->rows;
-    const float *cosine = a->cosine + angle * a->half;
-    const float *sine = a->sine + angle * a->half;
-    float *x = a->x + i * a->x_stride;
-
-    for (size_t h = 0; h < a->heads; h++, x += 2 * a->half)
-      if (a->form == MBLM_ROPE_HALVES)
-        rotate_halves (x, a->half, cosine, sine, self->sign);
-      else
-        rotate_pairs (x, a->half, cosine, sine, self->sign);
-  }
+  for (size_t i = row_tiles_first (tiles, tile); i < end; i++)
+    if (self->a->x_type == MBLM_TYPE_F32)
+      rotate_row (self, MBLM_TYPE_F32, i);
+    else
+      rotate_row (self, MBLM_TYPE_BF16, i);
 }
 
 static void

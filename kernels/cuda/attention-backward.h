@@ -35,20 +35,24 @@ struct AttentionKeys {
   const uint8_t *mask; /* from the first on, or NULL */
   bool is_masked;      /* all of the sequence */
   float alike;         /* the weight of each then */
-  const float *key, *value;
-  float *d_key, *d_value; /* or NULL */
-  size_t key_stride, stride;
+  MblmType type;
+  const void *key, *value; /* from entry `at` on, as the gradients */
+  void *d_key, *d_value;   /* or NULL */
+  size_t at, d_at, stride;
 
-  __device__ const float *
+  /* Zeros where it isn't looked at. */
+  __device__ AttentionRow
   key_at (unsigned r) const
   {
-    return key + r * key_stride;
+    return is_used (r) ? attention_row (type, key, at + r * stride)
+                       : AttentionRow ();
   }
 
-  __device__ const float *
+  __device__ AttentionRow
   value_at (unsigned r) const
   {
-    return value + r * key_stride;
+    return is_used (r) ? attention_row (type, value, at + r * stride)
+                       : AttentionRow ();
   }
 
   /* Whether key r is looked at. */
@@ -87,11 +91,13 @@ attention_own_keys (const AttentionPiece &piece,
   keys.alike = a.masked_is_zero ? 0.0f : 1.0f / (float) a.rows;
   keys.mask = mask ? mask + first : NULL;
   keys.count = a.rows > first ? a.rows - first : 0;
-  keys.key = a.key + at;
-  keys.value = a.value + at;
-  keys.d_key = gradients.d_key ? gradients.d_key + at : NULL;
-  keys.d_value = gradients.d_value ? gradients.d_value + at : NULL;
-  keys.key_stride = keys.stride = a.key_stride;
+  keys.type = a.type;
+  keys.key = a.key;
+  keys.value = a.value;
+  keys.d_key = gradients.d_key;
+  keys.d_value = gradients.d_value;
+  keys.at = keys.d_at = at;
+  keys.stride = a.key_stride;
   return keys;
 }
 
@@ -112,19 +118,21 @@ attention_past_keys (const AttentionPiece &piece,
   if (past <= first)
     return keys;
   keys.count = past - first;
-  keys.key = piece.past_key.at[i] + at;
-  keys.value = piece.past_value.at[i] + at;
-  keys.key_stride = keys.stride = width;
+  keys.type = MBLM_TYPE_F32;
+  keys.key = piece.past_key.at[i];
+  keys.value = piece.past_value.at[i];
+  keys.at = keys.d_at = at;
+  keys.stride = width;
   if (is_shared) {
     keys.end = min_size (b + part.sequences, a.batch);
-    keys.d_key = part.d_key ? part.d_key + shared : NULL;
-    keys.d_value = part.d_value ? part.d_value + shared : NULL;
+    keys.d_key = part.d_key;
+    keys.d_value = part.d_value;
+    keys.d_at = shared;
     return keys;
   }
   keys.adds = true;
-  keys.d_key = gradients.has_past_key ? gradients.past_key.at[i] + at : NULL;
-  keys.d_value = gradients.has_past_value ? gradients.past_value.at[i] + at
-                                          : NULL;
+  keys.d_key = gradients.has_past_key ? gradients.past_key.at[i] : NULL;
+  keys.d_value = gradients.has_past_value ? gradients.past_value.at[i] : NULL;
   return keys;
 }
 

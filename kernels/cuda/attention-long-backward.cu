@@ -50,19 +50,22 @@ differ (const AttentionPiece &piece, const uint8_t *mask, size_t first,
 template <typename T>
 __device__ static inline void
 load_rows (float *queries, float *d_outs, const AttentionPiece &piece,
-    const float *d_out, size_t row, size_t count, size_t head)
+    const void *d_out, size_t row, size_t count, size_t head)
 {
   const MblmAttention &a = piece.a;
   unsigned tile = attention_tile_rows<T> (blockDim.x);
   size_t at = head * a.head_dim, width = a.heads * a.head_dim;
 
   attention_tile_load<T> (queries, tile, a.head_dim, piece.is_aligned,
-      piece.scale, [&] (unsigned r) -> const float * {
-        return r < count ? a.query + (row + r) * a.query_stride + at : NULL;
+      piece.scale, [&] (unsigned r) -> AttentionRow {
+        return r < count
+            ? attention_row (a.type, a.query, (row + r) * a.query_stride + at)
+            : AttentionRow ();
       });
   attention_tile_load<T> (d_outs, tile, a.head_dim, piece.is_aligned, 1.0f,
-      [&] (unsigned r) -> const float * {
-        return r < count ? d_out + (row + r) * width + at : NULL;
+      [&] (unsigned r) -> AttentionRow {
+        return r < count ? attention_row (a.type, d_out, (row + r) * width + at)
+                         : AttentionRow ();
       });
 }
 
@@ -74,18 +77,18 @@ load_keys (float *to, const AttentionPiece &piece, const uint8_t *mask,
   AttentionRows rows = attention_rows (piece, blockIdx.z, blockIdx.y, value);
 
   attention_tile_load<T> (to, T::KEYS, piece.a.head_dim, piece.is_aligned, 1.0f,
-      [&] (unsigned k) -> const float * {
+      [&] (unsigned k) -> AttentionRow {
         bool is_seen = j + k < end && (!mask || mask[j + k]);
 
-        return is_seen ? rows.at (j + k) : NULL;
+        return is_seen ? rows.at (j + k) : AttentionRow ();
       });
 }
 
 template <typename T>
 __global__ static void
 __launch_bounds__ (ATTENTION_TILE_THREADS, 2)
-    d_query_kernel (const AttentionPiece piece, const float *d_out,
-        const float *deltas, float *d_query)
+    d_query_kernel (const AttentionPiece piece, const void *d_out,
+        const float *deltas, void *d_query)
 {
   MBLM_CUDA_DYNAMIC (float, queries);
   const MblmAttention &a = piece.a;
@@ -130,11 +133,11 @@ __launch_bounds__ (ATTENTION_TILE_THREADS, 2)
 #pragma unroll
   for (int r = 0; r < T::R; r++) {
     unsigned mine = attention_tile_row (r);
-    float *to = d_query + (row + mine) * a.query_stride + head * a.head_dim;
+    size_t to = (row + mine) * a.query_stride + head * a.head_dim;
 
     if (mine < count)
-      attention_tile_store<T> (
-          sums, r, piece.scale, to, a.head_dim, piece.is_aligned, false);
+      attention_tile_store<T> (sums, r, piece.scale, a.type, d_query, to,
+          a.head_dim, piece.is_aligned, false);
   }
 }
 
@@ -147,19 +150,22 @@ __launch_bounds__ (ATTENTION_TILE_THREADS, 2)
 template <typename T>
 __device__ static inline void
 load_queries (float *queries, float *d_outs, const AttentionPiece &piece,
-    const float *d_out, size_t b, size_t head, size_t first)
+    const void *d_out, size_t b, size_t head, size_t first)
 {
   const MblmAttention &a = piece.a;
   size_t row = b * a.rows + first, at = head * a.head_dim;
   size_t count = a.rows - first, width = a.heads * a.head_dim;
 
   attention_tile_load<T> (queries, T::KEYS, a.head_dim, piece.is_aligned,
-      piece.scale, [&] (unsigned k) -> const float * {
-        return k < count ? a.query + (row + k) * a.query_stride + at : NULL;
+      piece.scale, [&] (unsigned k) -> AttentionRow {
+        return k < count
+            ? attention_row (a.type, a.query, (row + k) * a.query_stride + at)
+            : AttentionRow ();
       });
   attention_tile_load<T> (d_outs, T::KEYS, a.head_dim, piece.is_aligned, 1.0f,
-      [&] (unsigned k) -> const float * {
-        return k < count ? d_out + (row + k) * width + at : NULL;
+      [&] (unsigned k) -> AttentionRow {
+        return k < count ? attention_row (a.type, d_out, (row + k) * width + at)
+                         : AttentionRow ();
       });
 }
 
@@ -218,9 +224,9 @@ __launch_bounds__ (ATTENTION_TILE_THREADS, 2) d_key_kernel (
   attention_tile_clear<T> (d_keys);
   attention_tile_clear<T> (d_values);
   attention_tile_load<T> (keys, tile, a.head_dim, piece.is_aligned, 1.0f,
-      [&] (unsigned r) { return mine.is_used (r) ? mine.key_at (r) : NULL; });
+      [&] (unsigned r) { return mine.key_at (r); });
   attention_tile_load<T> (values, tile, a.head_dim, piece.is_aligned, 1.0f,
-      [&] (unsigned r) { return mine.is_used (r) ? mine.value_at (r) : NULL; });
+      [&] (unsigned r) { return mine.value_at (r); });
   for (size_t b = mine.begin; b < mine.end; b++)
     for (size_t i = mine.first_query (piece) / T::KEYS * T::KEYS; i < a.rows;
          i += T::KEYS) {
@@ -242,11 +248,12 @@ __launch_bounds__ (ATTENTION_TILE_THREADS, 2) d_key_kernel (
     unsigned row = attention_tile_row (r);
 
     if (row < mine.count && mine.d_key)
-      attention_tile_store<T> (d_keys, r, 1.0f, mine.d_key + row * mine.stride,
-          a.head_dim, mine.is_aligned, mine.adds);
+      attention_tile_store<T> (d_keys, r, 1.0f, mine.type, mine.d_key,
+          mine.d_at + row * mine.stride, a.head_dim, mine.is_aligned,
+          mine.adds);
     if (row < mine.count && mine.d_value)
-      attention_tile_store<T> (d_values, r, 1.0f,
-          mine.d_value + row * mine.stride, a.head_dim, mine.is_aligned,
+      attention_tile_store<T> (d_values, r, 1.0f, mine.type, mine.d_value,
+          mine.d_at + row * mine.stride, a.head_dim, mine.is_aligned,
           mine.adds);
   }
 }
@@ -257,7 +264,7 @@ __launch_bounds__ (ATTENTION_TILE_THREADS, 2) d_key_kernel (
 
 /* A warp has a row of a head. */
 __global__ static void
-deltas_kernel (const float *d_out, const float *out, size_t count,
+deltas_kernel (MblmType type, const void *d_out, const void *out, size_t count,
     size_t head_dim, float *deltas)
 {
   size_t lane = threadIdx.x % MBLM_CUDA_WARP;
@@ -266,8 +273,13 @@ deltas_kernel (const float *d_out, const float *out, size_t count,
        i += mblm_cuda_threads () / MBLM_CUDA_WARP) {
     float sum = 0.0f;
 
-    for (size_t j = lane; j < head_dim; j += MBLM_CUDA_WARP)
-      sum = fmaf (d_out[i * head_dim + j], out[i * head_dim + j], sum);
+    for (size_t j = lane; j < head_dim; j += MBLM_CUDA_WARP) {
+      float x[1], y[1];
+
+      mblm_cuda_get<1> (type, d_out, i * head_dim + j, x);
+      mblm_cuda_get<1> (type, out, i * head_dim + j, y);
+      sum = fmaf (x[0], y[0], sum);
+    }
     sum = mblm_cuda_warp_sum (sum);
     if (lane == 0)
       deltas[i] = sum;
@@ -283,7 +295,7 @@ attention_deltas (
 
   mblm_cuda_launch (queue, deltas_kernel,
       mblm_cuda_blocks (mblm_cuda_count (count, MBLM_CUDA_WARP), 256), 256, 0,
-      g->d_out, a->out, count, a->head_dim, deltas);
+      a->type, g->d_out, a->out, count, a->head_dim, deltas);
 }
 
 /* ------------------------------------------------------------------------- */

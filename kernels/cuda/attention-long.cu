@@ -61,11 +61,11 @@ load_keys (float *tile, const AttentionPiece &piece, const Place &p, size_t j,
   AttentionRows rows = attention_rows (piece, p.sequence, p.head, value);
 
   attention_tile_load<T> (tile, T::KEYS, piece.a.head_dim, piece.is_aligned,
-      1.0f, [&] (unsigned k) -> const float * {
+      1.0f, [&] (unsigned k) -> AttentionRow {
         bool is_in = j + k < p.keys &&
             (p.is_masked || !p.mask || p.mask[j + k]);
 
-        return is_in ? rows.at (j + k) : NULL;
+        return is_in ? rows.at (j + k) : AttentionRow ();
       });
 }
 
@@ -122,7 +122,7 @@ store_rows (const AttentionPiece &piece, const Place &p,
     if (i >= a.rows)
       continue;
     attention_tile_store<T> (sums, r, p.keys > 0 ? 1.0f / total[r] : 0.0f,
-        a.out + at * a.head_dim, a.head_dim, piece.is_aligned, false);
+        a.type, a.out, at * a.head_dim, a.head_dim, piece.is_aligned, false);
     if (a.log_sum && threadIdx.x % ATTENTION_LANES == 0)
       a.log_sum[at] = p.is_masked ? 0.0f : most[r] + logf (total[r]);
   }
@@ -139,9 +139,9 @@ __launch_bounds__ (ATTENTION_TILE_THREADS, 2)
   float *keys = queries + rows * T::STRIDE;
   float *weights = keys + T::KEYS * T::STRIDE;
   Place p = place_of<T> (piece);
-  const float *query = a.query +
+  AttentionRow query = attention_row (a.type, a.query,
       ((piece.first + p.sequence) * a.rows + p.first) * a.query_stride +
-      p.head * a.head_dim;
+          p.head * a.head_dim);
   float most[T::R], total[T::R];
   typename T::Sums sums;
 
@@ -152,8 +152,10 @@ __launch_bounds__ (ATTENTION_TILE_THREADS, 2)
     total[r] = 0.0f;
   }
   attention_tile_load<T> (queries, rows, a.head_dim, piece.is_aligned,
-      piece.scale, [&] (unsigned i) -> const float * {
-        return p.first + i < a.rows ? query + i * a.query_stride : NULL;
+      piece.scale, [&] (unsigned i) -> AttentionRow {
+        return p.first + i < a.rows
+            ? attention_row (a.type, query.data, i * a.query_stride)
+            : AttentionRow ();
       });
   for (size_t j = 0; j < p.keys; j += T::KEYS) {
     typename T::Scores scores;

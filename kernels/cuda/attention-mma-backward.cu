@@ -57,18 +57,21 @@ differ (const AttentionPiece &piece, const uint8_t *mask, size_t first,
 template <int D>
 __device__ static inline void
 load_queries (uint16_t *queries, uint16_t *d_outs, unsigned tile,
-    const AttentionPiece &piece, const float *d_out, size_t row, size_t count)
+    const AttentionPiece &piece, const void *d_out, size_t row, size_t count)
 {
   const MblmAttention &a = piece.a;
   size_t at = blockIdx.y * a.head_dim, width = a.heads * a.head_dim;
 
   attention_mma_load<D> (queries, tile, a.head_dim, piece.is_aligned,
-      [&] (unsigned r) -> const float * {
-        return r < count ? a.query + (row + r) * a.query_stride + at : NULL;
+      [&] (unsigned r) -> AttentionRow {
+        return r < count
+            ? attention_row (a.type, a.query, (row + r) * a.query_stride + at)
+            : AttentionRow ();
       });
   attention_mma_load<D> (d_outs, tile, a.head_dim, piece.is_aligned,
-      [&] (unsigned r) -> const float * {
-        return r < count ? d_out + (row + r) * width + at : NULL;
+      [&] (unsigned r) -> AttentionRow {
+        return r < count ? attention_row (a.type, d_out, (row + r) * width + at)
+                         : AttentionRow ();
       });
 }
 
@@ -80,18 +83,18 @@ load_keys (uint16_t *to, const AttentionPiece &piece, const uint8_t *mask,
   AttentionRows rows = attention_rows (piece, blockIdx.z, blockIdx.y, value);
 
   attention_mma_load<D> (to, PASSING, piece.a.head_dim, piece.is_aligned,
-      [&] (unsigned k) -> const float * {
+      [&] (unsigned k) -> AttentionRow {
         bool is_seen = j + k < end && (!mask || mask[j + k]);
 
-        return is_seen ? rows.at (j + k) : NULL;
+        return is_seen ? rows.at (j + k) : AttentionRow ();
       });
 }
 
 template <int D>
 __global__ static void
 __launch_bounds__ (ATTENTION_MMA_THREADS, 2)
-    d_query_kernel (const AttentionPiece piece, const float *d_out,
-        const float *deltas, float *d_query)
+    d_query_kernel (const AttentionPiece piece, const void *d_out,
+        const float *deltas, void *d_query)
 {
   MBLM_CUDA_DYNAMIC (uint16_t, queries);
   constexpr int stride = attention_mma_stride<D>;
@@ -134,11 +137,11 @@ __launch_bounds__ (ATTENTION_MMA_THREADS, 2)
 #pragma unroll
   for (int half = 0; half < 2; half++) {
     unsigned mine = attention_mma_row (half);
-    float *to = d_query + (row + mine) * a.query_stride + head * a.head_dim;
+    size_t to = (row + mine) * a.query_stride + head * a.head_dim;
 
     if (mine < count)
-      attention_mma_store<D> (
-          sums, half, piece.scale, to, a.head_dim, piece.is_aligned, false);
+      attention_mma_store<D> (sums, half, piece.scale, a.type, d_query, to,
+          a.head_dim, piece.is_aligned, false);
   }
 }
 
@@ -201,9 +204,9 @@ __launch_bounds__ (ATTENTION_MMA_THREADS, 2) d_key_kernel (
   attention_mma_clear (d_keys);
   attention_mma_clear (d_values);
   attention_mma_load<D> (keys, tile, a.head_dim, piece.is_aligned,
-      [&] (unsigned r) { return mine.is_used (r) ? mine.key_at (r) : NULL; });
+      [&] (unsigned r) { return mine.key_at (r); });
   attention_mma_load<D> (values, tile, a.head_dim, piece.is_aligned,
-      [&] (unsigned r) { return mine.is_used (r) ? mine.value_at (r) : NULL; });
+      [&] (unsigned r) { return mine.value_at (r); });
   for (size_t b = mine.begin; b < mine.end; b++)
     for (size_t i = mine.first_query (piece) / PASSING * PASSING; i < a.rows;
          i += PASSING) {
@@ -224,12 +227,12 @@ __launch_bounds__ (ATTENTION_MMA_THREADS, 2) d_key_kernel (
     unsigned row = attention_mma_row (half);
 
     if (row < mine.count && mine.d_key)
-      attention_mma_store<D> (d_keys, half, piece.scale,
-          mine.d_key + row * mine.stride, a.head_dim, mine.is_aligned,
+      attention_mma_store<D> (d_keys, half, piece.scale, mine.type, mine.d_key,
+          mine.d_at + row * mine.stride, a.head_dim, mine.is_aligned,
           mine.adds);
     if (row < mine.count && mine.d_value)
-      attention_mma_store<D> (d_values, half, 1.0f,
-          mine.d_value + row * mine.stride, a.head_dim, mine.is_aligned,
+      attention_mma_store<D> (d_values, half, 1.0f, mine.type, mine.d_value,
+          mine.d_at + row * mine.stride, a.head_dim, mine.is_aligned,
           mine.adds);
   }
 }

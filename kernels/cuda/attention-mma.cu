@@ -7,8 +7,8 @@
  * block has a tile of queries and walks over the keys; but scores and weights stay
  * in registers, the products of a warp feeding the next ones. Three or four blocks
  * fit into a multiprocessor, so that some load while others multiply. The floor is
- * 4 * rows * keys * head_dim operations; keys and values are read as float32, by
- * each block again, mostly from the second cache.
+ * 4 * rows * keys * head_dim operations; keys and values are read by each block
+ * again, mostly from the second cache.
  */
 
 #include "attention-mma.h"
@@ -54,11 +54,11 @@ load_keys (uint16_t *tile, const AttentionPiece &piece, const Place &p,
   AttentionRows rows = attention_rows (piece, p.sequence, p.head, value);
 
   attention_mma_load<D> (tile, KEYS, piece.a.head_dim, piece.is_aligned,
-      [&] (unsigned k) -> const float * {
+      [&] (unsigned k) -> AttentionRow {
         bool is_in = j + k < p.keys &&
             (p.is_masked || !p.mask || p.mask[j + k]);
 
-        return is_in ? rows.at (j + k) : NULL;
+        return is_in ? rows.at (j + k) : AttentionRow ();
       });
 }
 
@@ -135,7 +135,7 @@ store_rows (const AttentionPiece &piece, const Place &p,
     if (i >= a.rows)
       continue;
     attention_mma_store<D> (sums, half, p.keys > 0 ? 1.0f / total[half] : 0.0f,
-        a.out + at * a.head_dim, a.head_dim, piece.is_aligned, false);
+        a.type, a.out, at * a.head_dim, a.head_dim, piece.is_aligned, false);
     if (a.log_sum && threadIdx.x % 4 == 0)
       a.log_sum[at] = p.is_masked ? 0.0f
                                   : most[half] * LN_2 + logf (total[half]);
@@ -152,17 +152,19 @@ __launch_bounds__ (ATTENTION_MMA_THREADS, 2)
   uint16_t *values = keys + KEYS * attention_mma_stride<D>;
   uint16_t *queries = values + KEYS * attention_mma_stride<D>;
   Place p = place_of (piece);
-  const float *query = a.query +
+  AttentionRow query = attention_row (a.type, a.query,
       ((piece.first + p.sequence) * a.rows + p.first) * a.query_stride +
-      p.head * a.head_dim;
+          p.head * a.head_dim);
   float most[2] = {-FLT_MAX, -FLT_MAX}, total[2] = {0.0f, 0.0f};
   float sums[D / 8][4];
   unsigned tile = blockDim.x / MBLM_CUDA_WARP * ATTENTION_MMA_ROWS;
 
   attention_mma_clear (sums);
   attention_mma_load<D> (queries, tile, a.head_dim, piece.is_aligned,
-      [&] (unsigned i) -> const float * {
-        return p.first + i < a.rows ? query + i * a.query_stride : NULL;
+      [&] (unsigned i) -> AttentionRow {
+        return p.first + i < a.rows
+            ? attention_row (a.type, query.data, i * a.query_stride)
+            : AttentionRow ();
       });
   for (size_t j = 0; j < p.keys; j += KEYS) {
     Scores scores;

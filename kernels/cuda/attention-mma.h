@@ -119,11 +119,11 @@ attention_mma_mix (float (&sums)[D / 8][4], const float (&weights)[N][4],
   }
 }
 
-/* Row `half` of this lane, times `factor`. */
+/* Row `half` of this lane, times `factor`, to float32. */
 template <int D>
 __device__ static inline void
-attention_mma_store (const float (&sums)[D / 8][4], int half, float factor,
-    float *row, size_t width, bool is_aligned, bool add)
+attention_mma_store_floats (const float (&sums)[D / 8][4], int half,
+    float factor, float *row, size_t width, bool is_aligned, bool add)
 {
 #pragma unroll
   for (int n = 0; n < D / 8; n++) {
@@ -141,6 +141,43 @@ attention_mma_store (const float (&sums)[D / 8][4], int half, float factor,
     if (j + 1 < width)
       row[j + 1] = add ? row[j + 1] + y : y;
   }
+}
+
+/* The same to bfloat16, which nothing is added to. */
+template <int D>
+__device__ static inline void
+attention_mma_store_halves (const float (&sums)[D / 8][4], int half,
+    float factor, uint16_t *row, size_t width, bool is_aligned)
+{
+#pragma unroll
+  for (int n = 0; n < D / 8; n++) {
+    unsigned j = attention_mma_column (n);
+    float x = sums[n][2 * half] * factor, y = sums[n][2 * half + 1] * factor;
+
+    if (is_aligned && j < width) {
+      *(uint32_t *) (row + j) = mblm_cuda_to_bf16x2 (x, y);
+      continue;
+    }
+    if (j < width)
+      row[j] = mblm_cuda_to_bf16 (x);
+    if (j + 1 < width)
+      row[j + 1] = mblm_cuda_to_bf16 (y);
+  }
+}
+
+/* To a row that begins with entry `at`. */
+template <int D>
+__device__ static inline void
+attention_mma_store (const float (&sums)[D / 8][4], int half, float factor,
+    MblmType type, void *data, size_t at, size_t width, bool is_aligned,
+    bool add)
+{
+  if (type == MBLM_TYPE_F32)
+    attention_mma_store_floats<D> (
+        sums, half, factor, (float *) data + at, width, is_aligned, add);
+  else
+    attention_mma_store_halves<D> (
+        sums, half, factor, (uint16_t *) data + at, width, is_aligned);
 }
 
 /* The threads of a block: fewer where tiles are too few for a large device. */

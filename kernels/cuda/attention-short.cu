@@ -91,7 +91,7 @@ head_of (const AttentionPiece *piece, size_t sequence, size_t head)
   return h;
 }
 
-/* Rows [0, count) of row_at (), NULL being zeros. */
+/* Rows [0, count) of row_at (). */
 template <typename At>
 __device__ static inline void
 load_rows (
@@ -113,8 +113,8 @@ load_keys (float *to, const Layout &layout, const Head &h, bool value)
 {
   AttentionRows rows = attention_rows (*h.piece, h.sequence, h.head, value);
 
-  load_rows (to, layout, h, h.keys, [&] (unsigned j) -> const float * {
-    return h.is_used (j) ? rows.at (j) : NULL;
+  load_rows (to, layout, h, h.keys, [&] (unsigned j) {
+    return h.is_used (j) ? rows.at (j) : AttentionRow ();
   });
 }
 
@@ -124,7 +124,8 @@ load_queries (float *to, const Layout &layout, const Head &h)
   const MblmAttention &a = h.piece->a;
 
   load_rows (to, layout, h, (unsigned) a.rows, [&] (unsigned i) {
-    return a.query + h.row (i) * a.query_stride + h.head * a.head_dim;
+    return attention_row (
+        a.type, a.query, h.row (i) * a.query_stride + h.head * a.head_dim);
   });
 }
 
@@ -245,8 +246,9 @@ __launch_bounds__ (THREADS)
   __syncwarp ();
   mix (layout, h, (unsigned) a.rows, scores, layout.score_stride, 1, values,
       h.keys, [&] (unsigned i, unsigned c, float4 sum) {
-        attention_store4 (a.out + (h.row (i) * a.heads + h.head) * a.head_dim,
-            c, a.head_dim, piece.is_aligned, sum);
+        attention_store4 (a.type, a.out,
+            (h.row (i) * a.heads + h.head) * a.head_dim, c, a.head_dim,
+            piece.is_aligned, sum);
       });
 }
 
@@ -284,7 +286,8 @@ multiply_out (const Warp &w, const Layout &layout, const Head &h, unsigned i,
     unsigned piece)
 {
   const MblmAttention &a = h.piece->a;
-  const float *out = a.out + (h.row (i) * a.heads + h.head) * a.head_dim;
+  AttentionRow out = attention_row (
+      a.type, a.out, (h.row (i) * a.heads + h.head) * a.head_dim);
   const float4 *d_out = (const float4 *) (w.d_out + i * layout.row_stride);
   unsigned quads = (unsigned) divide_up (a.head_dim, 4);
   float part = 0.0f;
@@ -341,7 +344,7 @@ soften_backward (const Warp &w, const Layout &layout, const Head &h)
 /* Gives four columns of the gradient of a key, or value. `sums` are those of a
  * shared past, or NULL; `past` that of the sequence's own, or NULL. */
 __device__ static inline void
-give_key (const Layout &layout, const Head &h, float *own, float *past,
+give_key (const Layout &layout, const Head &h, void *own, float *past,
     float *sums, unsigned j, unsigned c, float4 x)
 {
   const MblmAttention &a = h.piece->a;
@@ -349,15 +352,15 @@ give_key (const Layout &layout, const Head &h, float *own, float *past,
 
   if (j >= h.past) {
     if (own)
-      attention_store4 (own + h.row (j - h.past) * a.key_stride + at, c,
+      attention_store4 (a.type, own, h.row (j - h.past) * a.key_stride + at, c,
           a.head_dim, h.piece->is_aligned, x);
   } else if (sums) {
     float4 *sum = (float4 *) (sums + j * layout.row_stride + 4 * c);
 
     *sum = *sum + x;
   } else if (past) {
-    attention_give4 (past + j * a.heads * a.head_dim + at, c, a.head_dim,
-        h.piece->is_aligned, true, x);
+    attention_give4 (MBLM_TYPE_F32, past, j * a.heads * a.head_dim + at, c,
+        a.head_dim, h.piece->is_aligned, true, x);
   }
 }
 
@@ -374,9 +377,9 @@ give_gradients (const AttentionGradients &g, const Layout &layout,
   if (g.d_query)
     mix (layout, h, rows, w.d_score, layout.score_stride, 1, w.key, h.keys,
         [&] (unsigned i, unsigned c, float4 sum) {
-          attention_store4 (
-              g.d_query + h.row (i) * a.query_stride + h.head * a.head_dim, c,
-              a.head_dim, h.piece->is_aligned, sum * scale);
+          attention_store4 (a.type, g.d_query,
+              h.row (i) * a.query_stride + h.head * a.head_dim, c, a.head_dim,
+              h.piece->is_aligned, sum * scale);
         });
   mix (layout, h, h.keys, w.d_score, 1, layout.score_stride, w.query, rows,
       [&] (unsigned j, unsigned c, float4 sum) {
@@ -399,7 +402,8 @@ backward_of (const AttentionGradients &g, const Layout &layout, const Head &h,
   __syncwarp ();
   load_queries (w.query, layout, h);
   load_rows (w.d_out, layout, h, (unsigned) a.rows, [&] (unsigned i) {
-    return g.d_out + (h.row (i) * a.heads + h.head) * a.head_dim;
+    return attention_row (
+        a.type, g.d_out, (h.row (i) * a.heads + h.head) * a.head_dim);
   });
   load_keys (w.key, layout, h, false);
   load_keys (w.value, layout, h, true);

@@ -7,7 +7,8 @@
  * for each number of a key and head. So the keys of a head are split over blocks,
  * 128 or more for each; a block finds their scores, eight lanes for a key, their
  * softmax, and the weighted sum of their values, lanes beside each other having
- * columns beside each other. A second launch joins the splits in order.
+ * columns beside each other. A second launch joins the splits in order. All memory
+ * is float32: nothing else decodes.
  */
 
 #include "attention.h"
@@ -44,16 +45,18 @@ score_keys (const AttentionPiece &piece, size_t head, const float4 *query,
 #pragma unroll 2
   for (size_t j = 0; first + j < end; j += THREADS / LANES) {
     size_t mine = j + threadIdx.x / LANES;
-    const float *key = first + mine < end ? rows.at (first + mine) : NULL;
+    AttentionRow key = {};
     float sum = 0.0f;
 
+    if (first + mine < end)
+      key = rows.at (first + mine);
 #pragma unroll 2
     for (unsigned c = t; c < quads; c += LANES)
       sum = attention_dot4 (
           attention_load4 (key, c, a.head_dim, piece.is_aligned), query[c],
           sum);
     sum = mblm_cuda_warp_sum<LANES> (sum) * piece.scale;
-    if (!key)
+    if (!key.data)
       continue;
     most = fmaxf (most, sum);
     if (t == 0)
@@ -120,9 +123,10 @@ __launch_bounds__ (THREADS)
     size_t end = min_size (
         first + splits.keys, past + (a.causal ? i + 1 : a.rows));
     size_t at = row * a.heads + head, to = at * splits.count + blockIdx.x;
-    const float *from = a.query + row * a.query_stride + head * a.head_dim;
+    AttentionRow from = attention_row (
+        a.type, a.query, row * a.query_stride + head * a.head_dim);
     float *out = splits.largest ? splits.sums + to * a.head_dim
-                                : a.out + at * a.head_dim;
+                                : (float *) a.out + at * a.head_dim;
     float most, total;
     float4 sum;
 
@@ -135,8 +139,8 @@ __launch_bounds__ (THREADS)
     total = soften (scores, end > first ? end - first : 0, most, shared);
     sum = mix_values (piece, head, first, end, scores, sums);
     if (threadIdx.x < quads)
-      attention_store4 (out, threadIdx.x, a.head_dim, piece.is_aligned,
-          splits.largest ? sum : sum * (1.0f / total));
+      attention_store4 (MBLM_TYPE_F32, out, 0, threadIdx.x, a.head_dim,
+          piece.is_aligned, splits.largest ? sum : sum * (1.0f / total));
     if (threadIdx.x > 0)
       continue;
     if (splits.largest) {
@@ -179,7 +183,8 @@ __launch_bounds__ (THREADS) join_kernel (const Splits splits, size_t rows,
 bool
 attention_step_takes (const MblmAttention *a)
 {
-  return a->rows <= MOST_ROWS && (a->causal || !a->key_mask);
+  return a->rows <= MOST_ROWS && a->type == MBLM_TYPE_F32 &&
+      (a->causal || !a->key_mask);
 }
 
 void
@@ -213,5 +218,5 @@ attention_step (MblmQueue *queue, AttentionPiece *piece, const MblmAttention *a)
   }
   if (count)
     mblm_cuda_launch (queue, join_kernel, (unsigned) min_size (rows, 1u << 20),
-        THREADS, 0, splits, rows, a->head_dim, a->out, a->log_sum);
+        THREADS, 0, splits, rows, a->head_dim, (float *) a->out, a->log_sum);
 }

@@ -187,16 +187,18 @@ attention_tile_clear (typename T::Sums &sums)
       sums[r][c] = make_float4 (0.0f, 0.0f, 0.0f, 0.0f);
 }
 
-/* Row r of this thread, times `factor`. */
+/* Row r of this thread, times `factor`, from entry `at` on. */
 template <typename T>
 __device__ static inline void
 attention_tile_store (const typename T::Sums &sums, int r, float factor,
-    float *row, size_t width, bool is_aligned, bool add)
+    MblmType type, void *data, size_t at, size_t width, bool is_aligned,
+    bool add)
 {
 #pragma unroll
   for (int c = 0; c < T::C; c++)
-    attention_give4 (row, threadIdx.x % ATTENTION_LANES + c * ATTENTION_LANES,
-        width, is_aligned, add, sums[r][c] * factor);
+    attention_give4 (type, data, at,
+        threadIdx.x % ATTENTION_LANES + c * ATTENTION_LANES, width, is_aligned,
+        add, sums[r][c] * factor);
 }
 
 /* The threads of a block: fewer where tiles are too few for a large device. */

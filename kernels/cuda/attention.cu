@@ -16,14 +16,22 @@ is_aligned (const float *const *rows, size_t count)
   return aligned;
 }
 
+/* Whether rows of a stride allow loads of four numbers. */
+template <typename... P>
+static bool
+in_fours (MblmType type, size_t stride, const P *...rows)
+{
+  return (mblm_cuda_in_fours (type, rows, stride) && ...);
+}
+
 static void
 begin_piece (AttentionPiece *piece, const MblmAttention *a)
 {
   size_t pasts = a->past ? (a->past_shared ? 1 : a->batch) : 0;
 
-  piece->is_aligned = mblm_cuda_aligned (
-                          a->head_dim | a->query_stride | a->key_stride,
-                          a->query, a->key, a->value, a->out) &&
+  piece->is_aligned = a->head_dim % 4 == 0 &&
+      in_fours (a->type, a->query_stride, a->query, a->out) &&
+      in_fours (a->type, a->key_stride, a->key, a->value) &&
       is_aligned (a->past_key, pasts) && is_aligned (a->past_value, pasts);
   piece->scale = (float) (1.0 / sqrt ((double) a->head_dim));
 }
@@ -56,8 +64,8 @@ mblm_cuda_attention_backward (MblmQueue *queue, const MblmAttentionBackward *g)
   if (!mblm_cuda_begin (queue) || a->batch == 0 || a->rows == 0)
     return;
   begin_piece (&piece, a);
-  piece.is_aligned &= mblm_cuda_aligned (
-                          0, g->d_out, g->d_query, g->d_key, g->d_value) &&
+  piece.is_aligned &= in_fours (a->type, 0, g->d_out, g->d_query, g->d_key,
+                          g->d_value) &&
       is_aligned (g->d_past_key, pasts) && is_aligned (g->d_past_value, pasts);
   if (attention_short_takes (a, true))
     attention_short_backward (queue, &piece, g);

@@ -18,13 +18,14 @@
 #include "reduce.h"
 #include "sequences.h"
 #include "sums.h"
+#include "typed.h"
 
 /* Some sequences of a batch, as an argument of kernels: for them the arrays are
  * lists, and those in `a` are of no use. */
 struct AttentionPiece {
   MblmAttention a;
   size_t first, count; /* sequences */
-  bool is_aligned;     /* all rows of heads allow loads of four floats */
+  bool is_aligned;     /* all rows of heads allow loads of four numbers */
   float scale;
   MblmCudaList<const float *> past_key, past_value;
   MblmCudaList<size_t> past;
@@ -52,24 +53,38 @@ struct AttentionPiece {
 
 /* The gradients beside it. */
 struct AttentionGradients {
-  const float *d_out;
-  float *d_query, *d_key, *d_value;
+  const void *d_out;
+  void *d_query, *d_key, *d_value;
   bool has_past_key, has_past_value; /* of each sequence */
   MblmCudaList<float *> past_key, past_value;
 };
+
+/* The numbers of a head in a row; NULL: zeros. */
+struct AttentionRow {
+  const void *data;
+  MblmType type;
+};
+
+/* Whose first one is entry `at`. */
+__device__ static inline AttentionRow
+attention_row (MblmType type, const void *data, size_t at)
+{
+  return {mblm_cuda_entry (type, data, at), type};
+}
 
 /* A head's keys (or values) of a sequence: its past, then its own. */
 struct AttentionRows {
   const float *past;
   size_t past_rows, past_stride;
-  const float *own;
+  AttentionRow own;
   size_t own_stride;
 
-  __device__ const float *
+  __device__ AttentionRow
   at (size_t j) const
   {
-    return j < past_rows ? past + j * past_stride
-                         : own + (j - past_rows) * own_stride;
+    if (j < past_rows)
+      return {past + j * past_stride, MBLM_TYPE_F32};
+    return attention_row (own.type, own.data, (j - past_rows) * own_stride);
   }
 };
 
@@ -79,61 +94,70 @@ attention_rows (const AttentionPiece &piece, size_t i, size_t head, bool value)
   const MblmAttention &a = piece.a;
   size_t at = head * a.head_dim, entry = piece.entry_of (i);
   size_t past = piece.past_of (i);
-  const float *own = value ? a.value : a.key;
   const float *from = NULL;
 
   if (past > 0)
     from = (value ? piece.past_value : piece.past_key).at[entry] + at;
   return {from, past, a.heads * a.head_dim,
-      own + (piece.first + i) * a.rows * a.key_stride + at, a.key_stride};
+      attention_row (a.type, value ? a.value : a.key,
+          (piece.first + i) * a.rows * a.key_stride + at),
+      a.key_stride};
 }
 
-/* Columns 4 c .. 4 c + 3 of the `width` of a row; zeros beyond, and for NULL. */
+/* Columns 4 c .. 4 c + 3 of the `width` of a row; zeros beyond. */
 __device__ static inline float4
-attention_load4 (const float *row, size_t c, size_t width, bool is_aligned)
+attention_load4 (AttentionRow row, size_t c, size_t width, bool is_aligned)
 {
-  float4 x = make_float4 (0.0f, 0.0f, 0.0f, 0.0f);
+  float x[4] = {0.0f, 0.0f, 0.0f, 0.0f};
 
-  if (!row || 4 * c >= width)
-    return x;
-  if (is_aligned)
-    return ((const float4 *) row)[c];
-  x.x = row[4 * c];
-  if (4 * c + 1 < width)
-    x.y = row[4 * c + 1];
-  if (4 * c + 2 < width)
-    x.z = row[4 * c + 2];
-  if (4 * c + 3 < width)
-    x.w = row[4 * c + 3];
-  return x;
+  if (!row.data || 4 * c >= width)
+    return make_float4 (0.0f, 0.0f, 0.0f, 0.0f);
+  if (is_aligned) {
+    mblm_cuda_get<4> (row.type, row.data, 4 * c, x);
+  } else {
+#pragma unroll
+    for (int i = 0; i < 4; i++) {
+      float one[1] = {0.0f};
+
+      if (4 * c + i < width)
+        mblm_cuda_get<1> (row.type, row.data, 4 * c + i, one);
+      x[i] = one[0];
+    }
+  }
+  return make_float4 (x[0], x[1], x[2], x[3]);
 }
 
+/* To a row that begins with entry `at` of `data`. */
 __device__ static inline void
-attention_store4 (float *row, size_t c, size_t width, bool is_aligned, float4 x)
+attention_store4 (MblmType type, void *data, size_t at, size_t c, size_t width,
+    bool is_aligned, float4 x)
 {
+  const float numbers[4] = {x.x, x.y, x.z, x.w};
+
   if (4 * c >= width)
     return;
   if (is_aligned) {
-    ((float4 *) row)[c] = x;
+    mblm_cuda_put<4> (type, data, at + 4 * c, numbers);
     return;
   }
-  row[4 * c] = x.x;
-  if (4 * c + 1 < width)
-    row[4 * c + 1] = x.y;
-  if (4 * c + 2 < width)
-    row[4 * c + 2] = x.z;
-  if (4 * c + 3 < width)
-    row[4 * c + 3] = x.w;
+#pragma unroll
+  for (int i = 0; i < 4; i++) {
+    const float one[1] = {numbers[i]};
+
+    if (4 * c + i < width)
+      mblm_cuda_put<1> (type, data, at + 4 * c + i, one);
+  }
 }
 
 /* Adds to what is there, or not. */
 __device__ static inline void
-attention_give4 (
-    float *row, size_t c, size_t width, bool is_aligned, bool add, float4 x)
+attention_give4 (MblmType type, void *data, size_t at, size_t c, size_t width,
+    bool is_aligned, bool add, float4 x)
 {
   if (add)
-    x = attention_load4 (row, c, width, is_aligned) + x;
-  attention_store4 (row, c, width, is_aligned, x);
+    x = attention_load4 (attention_row (type, data, at), c, width, is_aligned) +
+        x;
+  attention_store4 (type, data, at, c, width, is_aligned, x);
 }
 
 __device__ static inline float

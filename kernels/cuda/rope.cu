@@ -4,11 +4,12 @@
  * SPDX-License-Identifier: LGPL-2.1-or-later
  *
  * A thread turns one pair, or four (of neighbours two) that lie next to each other
- * where all is aligned. The floor is memory: 8 bytes an entry; the angles of a row
- * are read from the cache for all heads but the first.
+ * where all is aligned. The floor is memory: 8 bytes an entry, of bfloat16 4; the
+ * angles of a row are read from the cache for all heads but the first.
  */
 
 #include "plane.h"
+#include "typed.h"
 
 #include <math.h>
 
@@ -47,7 +48,9 @@ struct Rope {
   size_t pairs;     /* of a row: heads * half */
   size_t half, x_stride, angle_stride;
   const float *cosine, *sine;
-  float *x, sign;
+  void *x;
+  MblmType type;
+  float sign;
 };
 
 /* (p, q) = (p cos - q sin, q cos + p sin) */
@@ -60,59 +63,65 @@ turn (float &p, float &q, float cosine, float sine)
   q = fmaf (q, cosine, u * sine);
 }
 
-/* V is float or float4: pairs (x[j], x[j + half]). */
-template <typename V>
+/* Pairs (x[j], x[j + half]) of a row that begins with entry `row`; `lanes` of them
+ * that lie side by side. */
+template <int lanes>
 __device__ static inline void
-turn_halves (const Rope &a, float *row, size_t angle, size_t pair)
+turn_halves (const Rope &a, size_t row, size_t angle, size_t pair)
 {
-  V *p = (V *) (row + pair / a.half * a.half + pair);
-  V *q = (V *) (row + pair / a.half * a.half + pair + a.half);
-  V u = *p, v = *q, cosine = *(const V *) (a.cosine + angle);
-  V sine = *(const V *) (a.sine + angle) * a.sign;
+  size_t p = row + pair / a.half * a.half + pair, q = p + a.half;
+  float u[lanes], v[lanes], cosine[lanes], sine[lanes];
 
-  if constexpr (std::is_same_v<V, float>) {
-    turn (u, v, cosine, sine);
-  } else {
-    turn (u.x, v.x, cosine.x, sine.x);
-    turn (u.y, v.y, cosine.y, sine.y);
-    turn (u.z, v.z, cosine.z, sine.z);
-    turn (u.w, v.w, cosine.w, sine.w);
-  }
-  *p = u;
-  *q = v;
+  mblm_cuda_get<lanes> (a.type, a.x, p, u);
+  mblm_cuda_get<lanes> (a.type, a.x, q, v);
+  mblm_cuda_get<lanes> (MBLM_TYPE_F32, a.cosine, angle, cosine);
+  mblm_cuda_get<lanes> (MBLM_TYPE_F32, a.sine, angle, sine);
+#pragma unroll
+  for (int i = 0; i < lanes; i++)
+    turn (u[i], v[i], cosine[i], sine[i] * a.sign);
+  mblm_cuda_put<lanes> (a.type, a.x, p, u);
+  mblm_cuda_put<lanes> (a.type, a.x, q, v);
 }
 
-/* Pairs (x[2j], x[2j + 1]), two of them for float4. */
-template <typename V>
+/* Pairs (x[2j], x[2j + 1]): one, or two in four lanes. */
+template <int lanes>
 __device__ static inline void
-turn_neighbours (const Rope &a, float *row, size_t angle, size_t pair)
+turn_neighbours (const Rope &a, size_t row, size_t angle, size_t pair)
 {
-  if constexpr (std::is_same_v<V, float>) {
-    turn (row[2 * pair], row[2 * pair + 1], a.cosine[angle],
-        a.sine[angle] * a.sign);
-  } else {
-    float4 *at = (float4 *) (row + 2 * pair), v = *at;
+  size_t at = row + 2 * pair;
 
-    turn (v.x, v.y, a.cosine[angle], a.sine[angle] * a.sign);
-    turn (v.z, v.w, a.cosine[angle + 1], a.sine[angle + 1] * a.sign);
-    *at = v;
+  if constexpr (lanes == 1) {
+    float u[1], v[1];
+
+    mblm_cuda_get<1> (a.type, a.x, at, u);
+    mblm_cuda_get<1> (a.type, a.x, at + 1, v);
+    turn (u[0], v[0], a.cosine[angle], a.sine[angle] * a.sign);
+    mblm_cuda_put<1> (a.type, a.x, at, u);
+    mblm_cuda_put<1> (a.type, a.x, at + 1, v);
+  } else {
+    float v[4];
+
+    mblm_cuda_get<4> (a.type, a.x, at, v);
+    turn (v[0], v[1], a.cosine[angle], a.sine[angle] * a.sign);
+    turn (v[2], v[3], a.cosine[angle + 1], a.sine[angle + 1] * a.sign);
+    mblm_cuda_put<4> (a.type, a.x, at, v);
   }
 }
 
 /* The pairs that a thread turns at once. */
-template <MblmRopeForm form, typename V>
-constexpr size_t pairs_of = std::is_same_v<V, float> ? 1
-    : form == MBLM_ROPE_PAIRS                        ? 2
-                                                     : 4;
+template <MblmRopeForm form, int lanes>
+constexpr size_t pairs_of = lanes == 1 ? 1
+    : form == MBLM_ROPE_PAIRS          ? 2
+                                       : 4;
 
-template <MblmRopeForm form, typename V>
+template <MblmRopeForm form, int lanes>
 __global__ static void
 rope_kernel (Rope a)
 {
-  constexpr size_t at_once = pairs_of<form, V>;
+  constexpr size_t at_once = pairs_of<form, lanes>;
 
   for (size_t i = mblm_cuda_row (); i < a.all; i += mblm_cuda_row_step ()) {
-    float *row = a.x + i * a.x_stride;
+    size_t row = i * a.x_stride;
     size_t angles = (i / a.rows * a.angle_stride + i % a.rows) * a.half;
 
     for (size_t c = mblm_cuda_column (); c < a.pairs / at_once;
@@ -120,38 +129,39 @@ rope_kernel (Rope a)
       size_t pair = c * at_once, angle = angles + pair % a.half;
 
       if constexpr (form == MBLM_ROPE_HALVES)
-        turn_halves<V> (a, row, angle, pair);
+        turn_halves<lanes> (a, row, angle, pair);
       else
-        turn_neighbours<V> (a, row, angle, pair);
+        turn_neighbours<lanes> (a, row, angle, pair);
     }
   }
 }
 
-template <MblmRopeForm form, typename V>
+template <MblmRopeForm form, int lanes>
 static void
 run_form (MblmQueue *queue, const MblmRope *a, float sign)
 {
   Rope args = {a->rows, a->batch * a->rows, a->heads * a->half, a->half,
-      a->x_stride, a->angle_stride, a->cosine, a->sine, a->x, sign};
+      a->x_stride, a->angle_stride, a->cosine, a->sine, a->x, a->x_type, sign};
   MblmCudaPlane plane = mblm_cuda_plane (
-      args.all, args.pairs / pairs_of<form, V>);
+      args.all, args.pairs / pairs_of<form, lanes>);
 
   mblm_cuda_launch (
-      queue, rope_kernel<form, V>, plane.grid, plane.block, 0, args);
+      queue, rope_kernel<form, lanes>, plane.grid, plane.block, 0, args);
 }
 
 template <MblmRopeForm form>
 static void
 run (MblmQueue *queue, const MblmRope *a, float sign)
 {
-  bool is_aligned = form == MBLM_ROPE_HALVES
-      ? mblm_cuda_aligned (a->half | a->x_stride, a->x, a->cosine, a->sine)
-      : a->half % 2 == 0 && mblm_cuda_aligned (a->x_stride, a->x);
+  bool is_aligned = mblm_cuda_in_fours (a->x_type, a->x, a->x_stride) &&
+      (form == MBLM_ROPE_HALVES
+              ? mblm_cuda_aligned (a->half, a->cosine, a->sine)
+              : a->half % 2 == 0);
 
   if (is_aligned)
-    run_form<form, float4> (queue, a, sign);
+    run_form<form, 4> (queue, a, sign);
   else
-    run_form<form, float> (queue, a, sign);
+    run_form<form, 1> (queue, a, sign);
 }
 
 static void

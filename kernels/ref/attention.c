@@ -9,31 +9,47 @@
 
 #include <stdlib.h>
 
+/* The numbers of a head in a row, which begin with entry `at`. */
+typedef struct {
+  MblmType type;
+  const void *data;
+  size_t at;
+} Row;
+
 /* What one head of one sequence attends to: key or value j is row j of the past
  * for j < past, and own row j - past from there on. */
 typedef struct {
   size_t past;
-  const float *past_rows; /* [past, past_stride], at this head */
+  Row past_rows; /* [past, past_stride] */
   size_t past_stride;
-  const float *own_rows; /* [rows, own_stride], at this head */
+  Row own_rows; /* [rows, own_stride] */
   size_t own_stride;
 } Rows;
 
-static const float *
+static Row
 row_at (const Rows *rows, size_t j)
 {
-  if (j < rows->past)
-    return rows->past_rows + j * rows->past_stride;
-  return rows->own_rows + (j - rows->past) * rows->own_stride;
+  bool is_past = j < rows->past;
+  Row row = is_past ? rows->past_rows : rows->own_rows;
+
+  row.at += is_past ? j * rows->past_stride
+                    : (j - rows->past) * rows->own_stride;
+  return row;
 }
 
 static double
-dot (const float *p, const float *q, size_t n)
+number (Row row, size_t d)
+{
+  return ref_get (row.type, row.data, row.at + d);
+}
+
+static double
+dot (Row p, Row q, size_t n)
 {
   double sum = 0.0;
 
   for (size_t d = 0; d < n; d++)
-    sum += (double) p[d] * q[d];
+    sum += number (p, d) * number (q, d);
   return sum;
 }
 
@@ -53,7 +69,7 @@ is_visible (const MblmAttention *a, const uint8_t *mask, size_t past, size_t i,
  * visible ones; mask [rows] or NULL; weight [past + rows]. Returns log (sum exp
  * (score)), 0 where no key is visible. */
 static double
-weigh (const MblmAttention *a, size_t i, const float *query, const Rows *keys,
+weigh (const MblmAttention *a, size_t i, Row query, const Rows *keys,
     const uint8_t *mask, double *weight)
 {
   size_t past = keys->past, count = past + a->rows, visible = 0;
@@ -79,32 +95,33 @@ weigh (const MblmAttention *a, size_t i, const float *query, const Rows *keys,
   return visible > 0 ? max + log (sum) : 0.0;
 }
 
-/* out [head_dim] = weight [past + rows] . values. What has no weight is not
- * looked at: a row that nothing sees may hold anything. */
+/* Entries [at, at + head_dim) of the output = weight [past + rows] . values. What
+ * has no weight is not looked at: a row that nothing sees may hold anything. */
 static void
-mix (const MblmAttention *a, const double *weight, const Rows *values,
-    float *out)
+mix (
+    const MblmAttention *a, const double *weight, const Rows *values, size_t at)
 {
   for (size_t d = 0; d < a->head_dim; d++) {
     double sum = 0.0;
 
     for (size_t j = 0; j < values->past + a->rows; j++)
       if (weight[j] != 0.0)
-        sum += weight[j] * row_at (values, j)[d];
-    out[d] = (float) sum;
+        sum += weight[j] * number (row_at (values, j), d);
+    ref_set (a->type, a->out, at + d, sum);
   }
 }
 
 /* The keys (or values) of head h of sequence b. */
 static Rows
-rows_of (const MblmAttention *a, size_t b, size_t h, const float *own,
+rows_of (const MblmAttention *a, size_t b, size_t h, const void *own,
     const float *const *past)
 {
   size_t from = a->past_shared ? 0 : b, at = h * a->head_dim;
   size_t count = a->past ? a->past[from] : 0;
 
-  return (Rows){count, count ? past[from] + at : NULL, a->heads * a->head_dim,
-      own + b * a->rows * a->key_stride + at, a->key_stride};
+  return (Rows){count, {MBLM_TYPE_F32, count ? past[from] : NULL, at},
+      a->heads * a->head_dim, {a->type, own, b * a->rows * a->key_stride + at},
+      a->key_stride};
 }
 
 static const uint8_t *
@@ -134,10 +151,10 @@ attend_sequence (const MblmAttention *a, size_t b, double *weight)
 
     for (size_t i = 0; i < a->rows; i++) {
       size_t row = b * a->rows + i, at = h * a->head_dim;
-      const float *query = a->query + row * a->query_stride + at;
+      Row query = {a->type, a->query, row * a->query_stride + at};
       double log_sum = weigh (a, i, query, &keys, mask_of (a, b), weight);
 
-      mix (a, weight, &values, a->out + row * a->heads * a->head_dim + at);
+      mix (a, weight, &values, row * a->heads * a->head_dim + at);
       if (a->log_sum)
         a->log_sum[row * a->heads + h] = (float) log_sum;
     }
@@ -176,7 +193,7 @@ typedef struct {
  * visible, and the weights are constants. What has no weight is not looked at. */
 static void
 weigh_backward (const MblmAttention *a, size_t i, const uint8_t *mask,
-    const Rows *values, const float *d_out, const Sums *sums)
+    const Rows *values, Row d_out, const Sums *sums)
 {
   size_t past = values->past, count = past + a->rows, visible = 0;
   double total = 0.0;
@@ -198,8 +215,8 @@ weigh_backward (const MblmAttention *a, size_t i, const uint8_t *mask,
 
 /* What row i adds to the gradients of its head. */
 static void
-add_row (const MblmAttention *a, const float *query, const Rows *keys,
-    const float *d_out, const Sums *sums)
+add_row (const MblmAttention *a, Row query, const Rows *keys, Row d_out,
+    const Sums *sums)
 {
   double scale = 1.0 / sqrt ((double) a->head_dim);
 
@@ -211,12 +228,13 @@ add_row (const MblmAttention *a, const float *query, const Rows *keys,
     if (sums->weight[j] == 0.0)
       continue;
     for (size_t d = 0; d < a->head_dim; d++)
-      d_value[d] += sums->weight[j] * d_out[d];
+      d_value[d] += sums->weight[j] * number (d_out, d);
     if (sums->d_score[j] == 0.0)
       continue;
     for (size_t d = 0; d < a->head_dim; d++) {
-      sums->d_query[d] += scale * sums->d_score[j] * row_at (keys, j)[d];
-      d_key[d] += scale * sums->d_score[j] * query[d];
+      sums->d_query[d] += scale * sums->d_score[j] *
+          number (row_at (keys, j), d);
+      d_key[d] += scale * sums->d_score[j] * number (query, d);
     }
   }
 }
@@ -232,25 +250,26 @@ sequence_backward (
 
   for (size_t i = 0; i < a->rows; i++) {
     size_t row = b * a->rows + i;
-    const float *query = a->query + row * a->query_stride + at;
-    const float *d_out = g->d_out + row * width + at;
+    Row query = {a->type, a->query, row * a->query_stride + at};
+    Row d_out = {a->type, g->d_out, row * width + at};
 
     weigh (a, i, query, &keys, mask_of (a, b), sums->weight);
     weigh_backward (a, i, mask_of (a, b), &values, d_out, sums);
     add_row (a, query, &keys, d_out, sums);
     for (size_t d = 0; g->d_query && d < a->head_dim; d++)
-      g->d_query[row * a->query_stride + at + d] = (float) sums->d_query[d];
+      ref_set (a->type, g->d_query, query.at + d, sums->d_query[d]);
   }
 }
 
-/* Stores the sums of own rows [rows, head_dim], to [rows, stride]; NULL: to
- * nowhere. */
+/* Stores the sums of own rows [rows, head_dim], to [rows, stride] from entry `at`
+ * on; NULL: to nowhere. */
 static void
-store_own (const MblmAttention *a, const double *sums, float *to)
+store_own (const MblmAttention *a, const double *sums, void *to, size_t at)
 {
   for (size_t i = 0; to && i < a->rows; i++)
     for (size_t d = 0; d < a->head_dim; d++)
-      to[i * a->key_stride + d] = (float) sums[i * a->head_dim + d];
+      ref_set (
+          a->type, to, at + i * a->key_stride + d, sums[i * a->head_dim + d]);
 }
 
 /* Adds those of a past [past, head_dim] at column `at` of to[from]. */
@@ -285,8 +304,8 @@ head_backward (const MblmAttentionBackward *g, size_t h, const Sums *sums)
     memset (sums->d_key + kept, 0, bytes);
     memset (sums->d_value + kept, 0, bytes);
     sequence_backward (g, b, h, sums);
-    store_own (a, sums->d_key + past, g->d_key ? g->d_key + own : NULL);
-    store_own (a, sums->d_value + past, g->d_value ? g->d_value + own : NULL);
+    store_own (a, sums->d_key + past, g->d_key, own);
+    store_own (a, sums->d_value + past, g->d_value, own);
     if (a->past_shared && b + 1 < a->batch)
       continue;
     add_past (a, sums->d_key, g->d_past_key, from, at);

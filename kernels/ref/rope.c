@@ -22,29 +22,29 @@ ref_rope_angles (MblmQueue *queue, const MblmRopeAngles *a)
     }
 }
 
-/* (p, q) = (p cos - q sin, q cos + p sin) */
+/* (x[p], x[q]) = (x[p] cos - x[q] sin, x[q] cos + x[p] sin) */
 static void
-rotate (float *p, float *q, double cosine, double sine)
+rotate (const MblmRope *a, size_t p, size_t q, double cosine, double sine)
 {
-  double u = *p, v = *q;
+  double u = ref_get (a->x_type, a->x, p), v = ref_get (a->x_type, a->x, q);
 
-  *p = (float) (u * cosine - v * sine);
-  *q = (float) (v * cosine + u * sine);
+  ref_set (a->x_type, a->x, p, u * cosine - v * sine);
+  ref_set (a->x_type, a->x, q, v * cosine + u * sine);
 }
 
-/* One head, x [2 * half], by the angles cosine and sine [half]; `sign` -1 turns
+/* One head, from x[at] on, by the angles cosine and sine [half]; `sign` -1 turns
  * back. */
 static void
-rotate_head (const MblmRope *a, float *x, const float *cosine,
+rotate_head (const MblmRope *a, size_t at, const float *cosine,
     const float *sine, double sign)
 {
   for (size_t j = 0; j < a->half; j++)
     switch (a->form) {
       case MBLM_ROPE_HALVES:
-        rotate (&x[j], &x[j + a->half], cosine[j], sign * sine[j]);
+        rotate (a, at + j, at + j + a->half, cosine[j], sign * sine[j]);
         break;
       case MBLM_ROPE_PAIRS:
-        rotate (&x[2 * j], &x[2 * j + 1], cosine[j], sign * sine[j]);
+        rotate (a, at + 2 * j, at + 2 * j + 1, cosine[j], sign * sine[j]);
         break;
     }
 }
@@ -56,12 +56,12 @@ rotate_all (MblmQueue *queue, const MblmRope *a, double sign)
     return;
   for (size_t b = 0; b < a->batch; b++)
     for (size_t i = 0; i < a->rows; i++) {
-      float *x = a->x + (b * a->rows + i) * a->x_stride;
+      size_t at = (b * a->rows + i) * a->x_stride;
       size_t angle = (b * a->angle_stride + i) * a->half;
 
       for (size_t h = 0; h < a->heads; h++)
         rotate_head (
-            a, x + h * 2 * a->half, a->cosine + angle, a->sine + angle, sign);
+            a, at + h * 2 * a->half, a->cosine + angle, a->sine + angle, sign);
     }
 }
 

@@ -242,13 +242,33 @@ case_mask (Case *c, size_t count, double share)
 }
 
 void
+case_typed_in_place (Case *c, const char *name, MblmType type, size_t offset,
+    size_t rows, size_t width, size_t stride, size_t terms)
+{
+  Output output = {name, offset, rows, width, stride, terms, false, type};
+
+  g_array_append_val (c->outputs, output);
+}
+
+void
 case_in_place (Case *c, const char *name, size_t offset, size_t rows,
     size_t width, size_t stride, size_t terms)
 {
-  Output output = {
-      name, offset, rows, width, stride, terms, false, MBLM_TYPE_F32};
+  case_typed_in_place (
+      c, name, MBLM_TYPE_F32, offset, rows, width, stride, terms);
+}
 
-  g_array_append_val (c->outputs, output);
+double
+case_number (const char *buffer, MblmType type, size_t i)
+{
+  guint32 bits;
+  float value;
+
+  if (type == MBLM_TYPE_F32)
+    return ((const float *) buffer)[i];
+  bits = (guint32) ((const guint16 *) buffer)[i] << 16;
+  memcpy (&value, &bits, sizeof (value));
+  return value;
 }
 
 size_t

@@ -15,10 +15,10 @@ run_backward (const Target *t, char *memory, const void *data)
   Pointers p;
   MblmAttentionBackward g = {
       .forward = attention_at (memory, s, &p),
-      .d_out = AT (memory, s->d_out),
-      .d_query = s->d_query ? AT (memory, s->d_query) : NULL,
-      .d_key = s->d_key ? AT (memory, s->d_key) : NULL,
-      .d_value = s->d_value ? AT (memory, s->d_value) : NULL,
+      .d_out = memory + s->d_out,
+      .d_query = s->d_query ? memory + s->d_query : NULL,
+      .d_key = s->d_key ? memory + s->d_key : NULL,
+      .d_value = s->d_value ? memory + s->d_value : NULL,
       .d_past_key = s->d_past_key[0] ? p.d_past_key : NULL,
       .d_past_value = s->d_past_value[0] ? p.d_past_value : NULL,
   };
@@ -39,17 +39,19 @@ backward_case (Check *check, Fill fill, Attention *s, bool all)
   size_t terms = s->rows + attention_longest_past (s) + s->head_dim;
 
   s->has_log_sum = true;
-  s->out = case_input (c, rows, width, width, 0.f, 0.f);
+  s->out = case_typed_input (c, s->type, rows, width, width, 0.f, 0.f);
   s->log_sum = case_input (c, rows, s->heads, s->heads, 0.f, 0.f);
-  s->d_out = case_input (c, rows, width, width, -4.f, 4.f);
+  s->d_out = case_typed_input (c, s->type, rows, width, width, -4.f, 4.f);
   attention_run (check->ref, case_image (c), s);
   if (all || check_coin (check))
-    s->d_query = case_output (
-        c, "d_query", rows, width, s->query_stride, terms);
+    s->d_query = case_typed_output (
+        c, "d_query", s->type, rows, width, s->query_stride, terms);
   if (all || check_coin (check))
-    s->d_key = case_output (c, "d_key", rows, width, s->key_stride, terms);
+    s->d_key = case_typed_output (
+        c, "d_key", s->type, rows, width, s->key_stride, terms);
   if (all || check_coin (check))
-    s->d_value = case_output (c, "d_value", rows, width, s->key_stride, terms);
+    s->d_value = case_typed_output (
+        c, "d_value", s->type, rows, width, s->key_stride, terms);
   if (s->past_shared)
     terms += rows;
   all = all || check_coin (check);
@@ -66,19 +68,19 @@ backward_case (Check *check, Fill fill, Attention *s, bool all)
 
 /* to[d] += factor * |x[d]| */
 static void
-add_absolute (double *to, double factor, const float *x, size_t count)
+add_absolute (double *to, double factor, Numbers x, size_t count)
 {
   for (size_t d = 0; d < count; d++)
-    to[d] += factor * fabs (x[d]);
+    to[d] += factor * fabs (attention_number (x, d));
 }
 
 static double
-dot_absolute (const float *x, const float *y, size_t count)
+dot_absolute (Numbers x, Numbers y, size_t count)
 {
   double sum = 0.0;
 
   for (size_t d = 0; d < count; d++)
-    sum += fabs ((double) x[d] * y[d]);
+    sum += fabs (attention_number (x, d) * attention_number (y, d));
   return sum;
 }
 
@@ -89,24 +91,24 @@ static void
 magnitude_key (const Case *c, const Attention *s, const Output *output,
     size_t row, size_t h, size_t j, double weight, double *magnitude)
 {
-  char *image = case_image (c);
   size_t b = row / s->rows, width = s->heads * s->head_dim,
          at = h * s->head_dim;
   size_t past = s->has_past ? s->past[s->past_shared ? 0 : b] : 0;
   size_t own = j < past ? 0 : b * s->rows + j - past, d = s->head_dim;
-  const float *d_out = AT (image, s->d_out) + row * width + at;
-  const float *out = AT (image, s->out) + row * width + at;
-  const float *query = AT (image, s->query) + row * s->query_stride + at;
-  const float *key, *value;
+  Numbers d_out = attention_numbers (c, s->d_out, s->type, row * width + at);
+  Numbers out = attention_numbers (c, s->out, s->type, row * width + at);
+  Numbers query = attention_numbers (
+      c, s->query, s->type, row * s->query_stride + at);
+  Numbers key, value;
   double score;
 
-  if (!attention_key_and_value (c, s, b, row % s->rows, j, &key, &value) &&
+  if (!attention_key_and_value (c, s, b, row % s->rows, j, h, &key, &value) &&
       weight < 1e-6)
     return;
   score = weight / sqrt (d) *
-      (dot_absolute (d_out, value + at, d) + dot_absolute (d_out, out, d));
+      (dot_absolute (d_out, value, d) + dot_absolute (d_out, out, d));
   if (output->offset == s->d_query)
-    add_absolute (magnitude + row * width + at, score, key + at, d);
+    add_absolute (magnitude + row * width + at, score, key, d);
   if (j >= past && output->offset == s->d_key)
     add_absolute (magnitude + own * width + at, score, query, d);
   if (j >= past && output->offset == s->d_value)
@@ -128,7 +130,8 @@ magnitude_backward (const Case *c, const Output *output, const void *data,
   bool is_past = g_str_has_prefix (output->name, "d_past");
 
   if (is_past)
-    add_absolute (magnitude, 1.0, AT (case_image (c), output->offset),
+    add_absolute (magnitude, 1.0,
+        attention_numbers (c, output->offset, MBLM_TYPE_F32, 0),
         output->rows * output->width);
   for (size_t row = 0; row < s->batch * s->rows; row++)
     for (size_t h = 0; h < s->heads; h++) {
@@ -178,15 +181,17 @@ static const HeadsShape training_shapes[] = {
 };
 
 static void
-bench_backward (Check *check, HeadsShape h, MblmType product)
+bench_backward (Check *check, HeadsShape h, MblmType product, MblmType type)
 {
   Attention s = attention_shape (h);
   size_t width = h.heads * h.head_dim;
+  double each = 8.0 * case_entry_size (type);
   Case *c;
 
   s.product = product;
+  s.type = type;
   c = backward_case (check, FILL_RANDOM, &s, true);
-  case_bench (c, run_backward, &s, 32.0 * width * s.batch * s.rows,
+  case_bench (c, run_backward, &s, each * width * s.batch * s.rows,
       10.0 * attention_pairs (h) * width);
   case_free (c);
 }
@@ -194,7 +199,9 @@ bench_backward (Check *check, HeadsShape h, MblmType product)
 void
 bench_attention_backward (Check *check)
 {
-  for (size_t i = 0; i < G_N_ELEMENTS (training_shapes); i++)
-    bench_backward (check, training_shapes[i], MBLM_TYPE_F32);
-  bench_backward (check, many_rows, MBLM_TYPE_BF16);
+  for (size_t i = 0; i < G_N_ELEMENTS (training_shapes); i++) {
+    bench_backward (check, training_shapes[i], MBLM_TYPE_F32, MBLM_TYPE_F32);
+    bench_backward (check, training_shapes[i], MBLM_TYPE_BF16, MBLM_TYPE_F32);
+    bench_backward (check, training_shapes[i], MBLM_TYPE_BF16, MBLM_TYPE_BF16);
+  }
 }

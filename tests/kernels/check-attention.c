@@ -10,8 +10,11 @@
 #include <string.h>
 
 /* How much larger errors are with products of bfloat16: their rounding errors are
- * 65536 times as large, but of either sign. */
+ * 65536 times as large, but of either sign. Where what attention gave lies in memory
+ * as such, d_out . out may be off by 2^-9 of its terms: four float32 epsilons (see
+ * case_run) are 2^-21. */
 #define ROUNDED 2048.0
+#define ROUNDED_OUT 4096.0
 
 /* How many sequences have a past of their own. */
 size_t
@@ -32,10 +35,11 @@ attention_at (char *memory, const Attention *s, Pointers *pointers)
       .rows = s->rows,
       .heads = s->heads,
       .head_dim = s->head_dim,
-      .query = AT (memory, s->query),
+      .type = s->type,
+      .query = memory + s->query,
       .query_stride = s->query_stride,
-      .key = AT (memory, s->key),
-      .value = AT (memory, s->value),
+      .key = memory + s->key,
+      .value = memory + s->value,
       .key_stride = s->key_stride,
       .causal = s->causal,
       .past_key = s->has_past ? pointers->past_key : NULL,
@@ -45,7 +49,7 @@ attention_at (char *memory, const Attention *s, Pointers *pointers)
       .key_mask = s->has_mask ? (uint8_t *) memory + s->mask : NULL,
       .masked_is_zero = s->masked_is_zero,
       .product = s->product,
-      .out = AT (memory, s->out),
+      .out = memory + s->out,
       .log_sum = s->has_log_sum ? AT (memory, s->log_sum) : NULL,
   };
 }
@@ -78,15 +82,18 @@ attention_inputs (Check *check, Fill fill, Attention *s)
   Case *c;
 
   c = case_new (check, fill,
-      "batch %zu, rows %zu, heads %zu of %zu, past %zu%s%s%s%s%s", s->batch,
+      "batch %zu, rows %zu, heads %zu of %zu, past %zu%s%s%s%s%s%s", s->batch,
       s->rows, s->heads, s->head_dim, attention_longest_past (s),
       s->past_shared ? " shared" : "", s->causal ? ", causal" : "",
       s->has_mask ? ", masked" : "", s->masked_is_zero ? " to zero" : "",
-      s->product == MBLM_TYPE_BF16 ? ", in bf16" : "");
+      s->product == MBLM_TYPE_BF16 ? ", in bf16" : "",
+      s->type == MBLM_TYPE_BF16 ? ", of bf16" : "");
 
-  s->query = case_input (c, rows, width, s->query_stride, -8.f, 8.f);
-  s->key = case_input (c, rows, width, s->key_stride, -8.f, 8.f);
-  s->value = case_input (c, rows, width, s->key_stride, -1e4f, 1e4f);
+  s->query = case_typed_input (
+      c, s->type, rows, width, s->query_stride, -8.f, 8.f);
+  s->key = case_typed_input (c, s->type, rows, width, s->key_stride, -8.f, 8.f);
+  s->value = case_typed_input (
+      c, s->type, rows, width, s->key_stride, -1e4f, 1e4f);
   if (s->has_mask)
     s->mask = case_mask (c, rows, s->visible);
   for (size_t b = 0; b < attention_pasts (s); b++) {
@@ -103,31 +110,47 @@ attention_case (Check *check, Fill fill, Attention *s)
   size_t rows = s->batch * s->rows, width = s->heads * s->head_dim;
   size_t terms = s->rows + attention_longest_past (s) + s->head_dim;
 
-  s->out = case_output (c, "out", rows, width, width, terms);
+  s->out = case_typed_output (c, "out", s->type, rows, width, width, terms);
   if (s->has_log_sum)
     s->log_sum = case_output (c, "log_sum", rows, s->heads, s->heads, terms);
   return c;
 }
 
-/* Whether row i of a sequence sees key j of it, and the key and the value. */
+/* Those of a buffer from number `first` on. */
+Numbers
+attention_numbers (const Case *c, size_t offset, MblmType type, size_t first)
+{
+  return (Numbers){ENTRY_AT (case_image (c), offset, type, first), type};
+}
+
+double
+attention_number (Numbers x, size_t i)
+{
+  return case_number (x.data, x.type, i);
+}
+
+/* Whether row i of a sequence sees key j of it, and the key and the value of head
+ * h. */
 bool
 attention_key_and_value (const Case *c, const Attention *s, size_t b, size_t i,
-    size_t j, const float **key, const float **value)
+    size_t j, size_t h, Numbers *key, Numbers *value)
 {
-  char *image = case_image (c);
   size_t from = s->past_shared ? 0 : b, width = s->heads * s->head_dim;
-  size_t past = s->has_past ? s->past[from] : 0;
+  size_t past = s->has_past ? s->past[from] : 0, at = h * s->head_dim;
 
   if (j < past) {
-    *key = AT (image, s->past_key[from]) + j * width;
-    *value = AT (image, s->past_value[from]) + j * width;
+    at += j * width;
+    *key = attention_numbers (c, s->past_key[from], MBLM_TYPE_F32, at);
+    *value = attention_numbers (c, s->past_value[from], MBLM_TYPE_F32, at);
     return true;
   }
-  *key = AT (image, s->key) + (b * s->rows + j - past) * s->key_stride;
-  *value = AT (image, s->value) + (b * s->rows + j - past) * s->key_stride;
+  j -= past;
+  at += (b * s->rows + j) * s->key_stride;
+  *key = attention_numbers (c, s->key, s->type, at);
+  *value = attention_numbers (c, s->value, s->type, at);
   if (s->causal)
-    return j - past <= i;
-  return !s->has_mask || image[s->mask + b * s->rows + j - past];
+    return j <= i;
+  return !s->has_mask || case_image (c)[s->mask + b * s->rows + j];
 }
 
 size_t
@@ -142,20 +165,20 @@ double
 attention_weigh (const Case *c, const Attention *s, size_t b, size_t i,
     size_t h, double *weight)
 {
-  const float *query = AT (case_image (c), s->query) +
-      (b * s->rows + i) * s->query_stride + h * s->head_dim;
+  Numbers query = attention_numbers (c, s->query, s->type,
+      (b * s->rows + i) * s->query_stride + h * s->head_dim);
   double max = -INFINITY, most = 0.0, sum = 0.0;
-  const float *key, *value;
+  Numbers key, value;
 
   for (size_t j = 0; j < attention_keys (s, b); j++) {
     double size = 0.0;
 
     weight[j] = -INFINITY;
-    if (!attention_key_and_value (c, s, b, i, j, &key, &value))
+    if (!attention_key_and_value (c, s, b, i, j, h, &key, &value))
       continue;
     weight[j] = 0.0;
     for (size_t d = 0; d < s->head_dim; d++) {
-      double term = (double) query[d] * key[h * s->head_dim + d];
+      double term = attention_number (query, d) * attention_number (key, d);
 
       weight[j] += term / sqrt (s->head_dim);
       size += fabs (term) / sqrt (s->head_dim);
@@ -179,7 +202,7 @@ attention_allow_rounding (
 {
   for (size_t i = 0; i < output->rows * output->width; i++)
     if (s->product == MBLM_TYPE_BF16)
-      magnitude[i] *= ROUNDED;
+      magnitude[i] *= s->type == MBLM_TYPE_BF16 ? ROUNDED_OUT : ROUNDED;
 }
 
 /* The errors of the sum of weight * |value|. */
@@ -188,7 +211,7 @@ magnitude_attention (const Case *c, const Output *output, const void *data,
     char *after, double *magnitude)
 {
   const Attention *s = data;
-  const float *key, *value;
+  Numbers key, value;
   g_autofree double *weight = g_new (
       double, s->rows + attention_longest_past (s) + 1);
 
@@ -202,10 +225,10 @@ magnitude_attention (const Case *c, const Output *output, const void *data,
         continue;
       }
       for (size_t j = 0; j < attention_keys (s, b); j++) {
-        attention_key_and_value (c, s, b, row % s->rows, j, &key, &value);
+        attention_key_and_value (c, s, b, row % s->rows, j, h, &key, &value);
         for (size_t d = 0; d < s->head_dim; d++)
           magnitude[at * s->head_dim + d] += weight[j] *
-              fabs (value[h * s->head_dim + d]);
+              fabs (attention_number (value, d));
       }
     }
   attention_allow_rounding (s, output, magnitude);
@@ -246,6 +269,8 @@ attention_check_random (Check *check, int i, CheckShape check_shape)
       .has_log_sum = check_coin (check),
   };
 
+  if (i % 3 == 1 && check_coin (check))
+    s.product = s.type = MBLM_TYPE_BF16;
   if (check_coin (check)) {
     add_past (check, &s, i % 8 ? 40 : 300);
   } else if (!s.causal) {
@@ -331,6 +356,8 @@ check_products (Check *check, CheckShape check_shape)
     if (all[i].has_mask)
       all[i].head_dim = 32;
     check_shape (check, FILL_RANDOM, all[i]);
+    all[i].type = MBLM_TYPE_BF16;
+    check_shape (check, FILL_RANDOM, all[i]);
   }
 }
 
@@ -385,16 +412,18 @@ attention_pairs (HeadsShape h)
 }
 
 static void
-bench_forward (Check *check, HeadsShape h, MblmType product)
+bench_forward (Check *check, HeadsShape h, MblmType product, MblmType type)
 {
   Attention s = attention_shape (h);
   size_t width = h.heads * h.head_dim;
+  double each = 2.0 * case_entry_size (type);
   Case *c;
 
   s.product = product;
+  s.type = type;
   c = attention_case (check, FILL_RANDOM, &s);
   case_bench (c, attention_run, &s,
-      8.0 * width * (s.batch * s.rows * 2.0 + (double) h.past),
+      width * (each * s.batch * s.rows * 2.0 + 8.0 * h.past),
       4.0 * attention_pairs (h) * width);
   case_free (c);
 }
@@ -403,7 +432,10 @@ void
 bench_attention (Check *check)
 {
   for (size_t i = 0; i < G_N_ELEMENTS (heads_shapes); i++)
-    bench_forward (check, heads_shapes[i], MBLM_TYPE_F32);
-  bench_forward (check, many_rows, MBLM_TYPE_F32);
-  bench_forward (check, many_rows, MBLM_TYPE_BF16);
+    bench_forward (check, heads_shapes[i], MBLM_TYPE_F32, MBLM_TYPE_F32);
+  bench_forward (check, many_patches, MBLM_TYPE_F32, MBLM_TYPE_F32);
+  bench_forward (check, many_patches, MBLM_TYPE_BF16, MBLM_TYPE_BF16);
+  bench_forward (check, many_rows, MBLM_TYPE_F32, MBLM_TYPE_F32);
+  bench_forward (check, many_rows, MBLM_TYPE_BF16, MBLM_TYPE_F32);
+  bench_forward (check, many_rows, MBLM_TYPE_BF16, MBLM_TYPE_BF16);
 }

@@ -17,8 +17,8 @@ typedef struct {
   size_t past[CARRY_MOST];
   size_t past_key[CARRY_MOST], past_value[CARRY_MOST]; /* offsets */
   bool has_past, has_mask, has_log_sum;
-  MblmType product;
-  double visible; /* the share of keys that the mask leaves */
+  MblmType product, type; /* `type`: of memory */
+  double visible;         /* the share of keys that the mask leaves */
   size_t query, key, value, mask, out, log_sum; /* offsets */
   /* gradients; offset 0: not wanted */
   size_t d_out, d_query, d_key, d_value;
@@ -31,9 +31,16 @@ typedef struct {
   float *d_past_key[CARRY_MOST], *d_past_value[CARRY_MOST];
 } Pointers;
 
+/* A row of numbers. */
+typedef struct {
+  const char *data;
+  MblmType type;
+} Numbers;
+
 typedef void (*CheckShape) (Check *check, Fill fill, Attention s);
 
 static const HeadsShape many_rows = {1, 4096, 6, 64, 0};
+static const HeadsShape many_patches = {1024, 8, 4, 64, 1};
 
 size_t attention_pasts (const Attention *s);
 size_t attention_longest_past (const Attention *s);
@@ -42,8 +49,11 @@ MblmAttention attention_at (
     char *memory, const Attention *s, Pointers *pointers);
 void attention_run (const Target *t, char *memory, const void *data);
 Case *attention_inputs (Check *check, Fill fill, Attention *s);
+Numbers attention_numbers (
+    const Case *c, size_t offset, MblmType type, size_t first);
+double attention_number (Numbers x, size_t i);
 bool attention_key_and_value (const Case *c, const Attention *s, size_t b,
-    size_t i, size_t j, const float **key, const float **value);
+    size_t i, size_t j, size_t h, Numbers *key, Numbers *value);
 double attention_weigh (const Case *c, const Attention *s, size_t b, size_t i,
     size_t h, double *weight);
 void attention_allow_rounding (

@@ -94,6 +94,7 @@ bench_rope_angles (Check *check)
 typedef struct {
   MblmRopeForm form;
   size_t batch, rows, heads, half, x_stride, angle_stride;
+  MblmType type;
   size_t x, cosine, sine; /* offsets */
 } Rope;
 
@@ -106,7 +107,8 @@ rope_at (char *memory, const Rope *s)
       .rows = s->rows,
       .heads = s->heads,
       .half = s->half,
-      .x = AT (memory, s->x),
+      .x = memory + s->x,
+      .x_type = s->type,
       .x_stride = s->x_stride,
       .cosine = AT (memory, s->cosine),
       .sine = AT (memory, s->sine),
@@ -136,14 +138,15 @@ rope_case (Check *check, Fill fill, Rope *s)
   size_t rows = s->batch * s->rows, width = 2 * s->heads * s->half;
   size_t angles = s->batch > 0 ? (s->batch - 1) * s->angle_stride + s->rows : 0;
   Case *c = case_new (check, fill,
-      "%s batch %zu, rows %zu, heads %zu, half %zu, strides %zu, %zu",
+      "%s batch %zu, rows %zu, heads %zu, half %zu, strides %zu, %zu%s",
       s->form == MBLM_ROPE_PAIRS ? "pairs" : "halves", s->batch, s->rows,
-      s->heads, s->half, s->x_stride, s->angle_stride);
+      s->heads, s->half, s->x_stride, s->angle_stride,
+      s->type == MBLM_TYPE_BF16 ? ", x bf16" : "");
 
   s->cosine = case_input (c, angles, s->half, s->half, -1.f, 1.f);
   s->sine = case_input (c, angles, s->half, s->half, -1.f, 1.f);
-  s->x = case_input (c, rows, width, s->x_stride, -LARGE, LARGE);
-  case_in_place (c, "x", s->x, rows, width, s->x_stride, 2);
+  s->x = case_typed_input (c, s->type, rows, width, s->x_stride, -LARGE, LARGE);
+  case_typed_in_place (c, "x", s->type, s->x, rows, width, s->x_stride, 2);
   return c;
 }
 
@@ -157,7 +160,7 @@ magnitude_rope (const Case *c, const Output *output, const void *data,
   size_t width = 2 * s->heads * s->half;
 
   for (size_t r = 0; r < s->batch * s->rows; r++) {
-    const float *x = AT (case_image (c), s->x) + r * s->x_stride;
+    const char *x = ENTRY_AT (case_image (c), s->x, s->type, r * s->x_stride);
     size_t angle = (r / s->rows * s->angle_stride + r % s->rows) * s->half;
 
     for (size_t j = 0; j < s->heads * s->half; j++) {
@@ -165,7 +168,7 @@ magnitude_rope (const Case *c, const Output *output, const void *data,
       size_t p = h + (pairs ? 2 * i : i), q = pairs ? p + 1 : p + s->half;
       double length = hypot (AT (case_image (c), s->cosine)[angle + i],
                           AT (case_image (c), s->sine)[angle + i]) *
-          hypot (x[p], x[q]);
+          hypot (case_number (x, s->type, p), case_number (x, s->type, q));
 
       magnitude[r * width + p] = magnitude[r * width + q] = length;
     }
@@ -182,6 +185,7 @@ check_rotation (Check *check, CaseRun run)
         .rows = check_size (check, 0, i % 8 ? 20 : 300),
         .heads = check_size (check, 1, 8),
         .half = check_width (check, 1, 70),
+        .type = check_coin (check) ? MBLM_TYPE_BF16 : MBLM_TYPE_F32,
     };
     Case *c;
 
@@ -207,19 +211,27 @@ check_rope_backward (Check *check)
 }
 
 static void
+bench_type (Check *check, CaseRun run, HeadsShape h, MblmType type)
+{
+  Rope s = {.batch = h.batch,
+      .rows = h.rows,
+      .heads = h.heads,
+      .half = h.head_dim / 2,
+      .type = type,
+      .x_stride = h.heads * h.head_dim};
+  Case *c = rope_case (check, FILL_ZERO, &s);
+  double count = (double) h.batch * h.rows * h.heads * h.head_dim;
+
+  case_bench (c, run, &s, 2 * case_entry_size (type) * count, 0.0);
+  case_free (c);
+}
+
+static void
 bench_rotation (Check *check, CaseRun run)
 {
   for (size_t i = 0; i < G_N_ELEMENTS (heads_shapes); i++) {
-    HeadsShape h = heads_shapes[i];
-    Rope s = {.batch = h.batch,
-        .rows = h.rows,
-        .heads = h.heads,
-        .half = h.head_dim / 2,
-        .x_stride = h.heads * h.head_dim};
-    Case *c = rope_case (check, FILL_ZERO, &s);
-
-    case_bench (c, run, &s, 8.0 * h.batch * h.rows * h.heads * h.head_dim, 0.0);
-    case_free (c);
+    bench_type (check, run, heads_shapes[i], MBLM_TYPE_F32);
+    bench_type (check, run, heads_shapes[i], MBLM_TYPE_BF16);
   }
 }
 

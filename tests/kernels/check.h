@@ -126,6 +126,10 @@ size_t case_ids_output (Case *c, const char *name, size_t count);
 /* Makes an input an output too. */
 void case_in_place (Case *c, const char *name, size_t offset, size_t rows,
     size_t width, size_t stride, size_t terms);
+void case_typed_in_place (Case *c, const char *name, MblmType type,
+    size_t offset, size_t rows, size_t width, size_t stride, size_t terms);
+/* Number i of a buffer of the type. */
+double case_number (const char *buffer, MblmType type, size_t i);
 
 /* The operation's memory in a target's, for the buffers of case_matrix (). */
 MblmMatrix matrix_at (

@@ -86,16 +86,7 @@ make_absolute (const Case *c, guint8 *image)
 static float
 value_of (const Output *output, const char *entry)
 {
-  guint16 half;
-  guint32 bits;
-  float value;
-
-  memcpy (&half, entry, sizeof (half));
-  bits = (guint32) half << 16;
-  if (output->type == MBLM_TYPE_F32)
-    memcpy (&bits, entry, sizeof (bits));
-  memcpy (&value, &bits, sizeof (value));
-  return value;
+  return (float) case_number (entry, output->type, 0);
 }
 
 static size_t

@@ -53,7 +53,8 @@ typedef struct {
 
 /* Nothing follows the last layer. */
 gsize
-lstm_kept_size (MblmBlock *block, gsize layer, gsize batch, gsize rows)
+lstm_kept_size (
+    MblmBlock *block, MblmType product, gsize layer, gsize batch, gsize rows)
 {
   return layer < block->layers ? KEPT * batch * rows * block->dim : 0;
 }

@@ -77,7 +77,7 @@ advance_piece (MblmBlock *block, MblmRun *run, const MblmLayerPass *pass,
 {
   MblmRunMark mark = mblm_run_mark (run);
   float *kept = mblm_run_floats (
-      run, lstm_kept_size (block, 0, pass->batch, pass->rows));
+      run, lstm_kept_size (block, run->product, 0, pass->batch, pass->rows));
   gboolean ok = mblm_run_check (run, error);
 
   for (gsize i = 0; ok && i < block->layers; i++) {

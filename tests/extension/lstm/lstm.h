@@ -39,7 +39,8 @@ enum { LSTM_H, LSTM_C, LSTM_N_PARTS };
 
 /* ---- lstm-pass.c: a layer on some rows, as MblmBlockClass says ------------ */
 
-gsize lstm_kept_size (MblmBlock *block, gsize layer, gsize batch, gsize rows);
+gsize lstm_kept_size (
+    MblmBlock *block, MblmType product, gsize layer, gsize batch, gsize rows);
 void lstm_layer_forward (MblmBlock *block, MblmRun *run,
     const MblmLayerPass *args, gsize layer, float *x, float *kept);
 void lstm_layer_backward (MblmBlock *block, MblmBlock *gradient, MblmRun *run,
