@@ -286,8 +286,16 @@ test_rope (const void *data)
   s.x = gradient_floats (s.count, 1.0f);
   s.d_out = gradient_floats (s.count, 1.0f);
   g_autofree float *d_x = g_memdup2 (s.d_out, s.count * sizeof (float));
-  s.a = (MblmRope){GPOINTER_TO_INT (data), batch, rows, heads, half, d_x,
-      heads * half * 2 + 1, cosine, sine, 2};
+  s.a = (MblmRope){.form = GPOINTER_TO_INT (data),
+      .batch = batch,
+      .rows = rows,
+      .heads = heads,
+      .half = half,
+      .x = d_x,
+      .x_stride = heads * half * 2 + 1,
+      .cosine = cosine,
+      .sine = sine,
+      .angle_stride = 2};
   ref->rope_backward (queue, &s.a);
   gradient_check ("x", rope_loss, &s, s.x, d_x, s.count, STEP);
   g_free (s.x);

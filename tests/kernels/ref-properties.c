@@ -501,6 +501,7 @@ main (int argc, char **argv)
   g_test_add_func ("/rows", test_rows);
   add_sequence_tests ();
   add_sample_tests ();
+  add_typed_tests ();
   result = g_test_run ();
 
   g_assert_cmpint (ref->queue_wait (queue), ==, MBLM_STATUS_OK);

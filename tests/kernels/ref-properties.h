@@ -24,3 +24,4 @@ void assert_all_close (
 
 void add_sequence_tests (void);
 void add_sample_tests (void);
+void add_typed_tests (void);
