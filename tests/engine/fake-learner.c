@@ -96,7 +96,7 @@ mblm_learner_get_model (MblmLearner *self)
 }
 
 guint64
-mblm_learner_estimate_bytes (MblmConfig *config,
+mblm_learner_estimate_bytes (MblmConfig *config, MblmDevice *device,
     const MblmLearnerOptions *options, gsize batch, gsize length,
     gboolean accumulates, GError **error)
 {
