@@ -4,12 +4,13 @@
  * SPDX-License-Identifier: LGPL-2.1-or-later
  *
  * The rows are cut into parts, whose number their count decides; blocks add up a
- * part of 32 columns each in double, and a second launch the sums of the parts.
+ * part of 32 columns each in double, or of 128 where these can be had in fours, and
+ * a second launch the sums of the parts. The floor is the matrix, read once.
  */
 
 #include "sums.h"
 
-#include "bf16.h"
+#include "typed.h"
 
 #define COLUMNS 32
 #define LANES 8      /* rows at once */
@@ -28,70 +29,95 @@ struct Ring {
   size_t first, period;
 };
 
-__device__ static double
-number (double x)
+/* Entries i .. i + lanes - 1. */
+template <int lanes>
+__device__ static void
+add_entries (double (&sum)[lanes], const double *x, size_t i)
 {
-  return x;
+  static_assert (lanes == 1, "sums come one by one");
+  sum[0] += x[i];
 }
 
-__device__ static double
-number (float x)
+template <int lanes, typename T>
+__device__ static void
+add_entries (double (&sum)[lanes], const T *x, size_t i)
 {
-  return x;
+  float values[lanes];
+
+  mblm_cuda_get<lanes> (
+      sizeof (T) == sizeof (float) ? MBLM_TYPE_F32 : MBLM_TYPE_BF16, x, i,
+      values);
+#pragma unroll
+  for (int n = 0; n < lanes; n++)
+    sum[n] += values[n];
 }
 
-__device__ static double
-number (uint16_t x)
+/* The sums of columns j .. j + lanes - 1 over the rows first .. end - 1; thread
+ * (., 0) gets them. */
+template <int lanes, typename T>
+__device__ static void
+sum_columns (double (&sum)[lanes], const T *x, size_t j, size_t first,
+    size_t end, size_t stride, bool is_in)
 {
-  return mblm_cuda_from_bf16 (x);
-}
-
-/* The sum of a column over the rows first .. end - 1; thread (., 0) gets it. */
-template <typename T>
-__device__ static double
-sum_of_column (const T *x, size_t first, size_t end, size_t stride, bool is_in)
-{
-  __shared__ double sums[LANES][COLUMNS];
-  double sum = 0.0;
+  __shared__ double sums[LANES][lanes][COLUMNS];
 
   if (is_in) {
 #pragma unroll 4
     for (size_t i = first + threadIdx.y; i < end; i += LANES)
-      sum += number (x[i * stride]);
+      add_entries<lanes> (sum, x, i * stride + j);
   }
-  sums[threadIdx.y][threadIdx.x] = sum;
+#pragma unroll
+  for (int n = 0; n < lanes; n++)
+    sums[threadIdx.y][n][threadIdx.x] = sum[n];
   __syncthreads ();
   if (threadIdx.y == 0)
-    for (int lane = 1; lane < LANES; lane++)
-      sum += sums[lane][threadIdx.x];
+#pragma unroll
+    for (int n = 0; n < lanes; n++)
+      for (int lane = 1; lane < LANES; lane++)
+        sum[n] += sums[lane][n][threadIdx.x];
   __syncthreads ();
-  return sum;
 }
 
 /* To `partial` [parts, width], or to the ring where there is one part. */
-template <typename T>
+template <typename T, int lanes>
 __global__ static void
 sum_kernel (const T *x, size_t rows, size_t width, size_t stride,
     size_t part_rows, double *partial, Ring ring)
 {
   size_t first = blockIdx.y * part_rows;
 
-  for (size_t tile = blockIdx.x; tile < divide_up (width, COLUMNS);
+  for (size_t tile = blockIdx.x; tile < divide_up (width, COLUMNS * lanes);
        tile += gridDim.x) {
-    size_t j = tile * COLUMNS + threadIdx.x;
-    double sum = sum_of_column (
-        x + j, first, min_size (rows, first + part_rows), stride, j < width);
+    size_t j = (tile * COLUMNS + threadIdx.x) * lanes;
+    double sum[lanes] = {};
 
+    sum_columns<lanes> (sum, x, j, first, min_size (rows, first + part_rows),
+        stride, j < width);
     if (threadIdx.y != 0 || j >= width)
       continue;
-    if (gridDim.y > 1) {
-      partial[blockIdx.y * width + j] = sum;
-    } else {
-      float *out = ring.out + (ring.first + j) % ring.period;
+#pragma unroll
+    for (int n = 0; n < lanes; n++)
+      if (gridDim.y > 1) {
+        partial[blockIdx.y * width + j + n] = sum[n];
+      } else {
+        float *out = ring.out + (ring.first + j + n) % ring.period;
 
-      *out = (float) (*out + sum);
-    }
+        *out = (float) (*out + sum[n]);
+      }
   }
+}
+
+template <typename T, int lanes>
+static void
+launch_sums (MblmQueue *queue, const T *x, size_t rows, size_t width,
+    size_t stride, size_t part_rows, double *partial, const Ring *ring)
+{
+  size_t tiles = divide_up (width, COLUMNS * lanes);
+  dim3 grid ((unsigned) min_size (tiles, 1u << 20),
+      (unsigned) divide_up (rows, part_rows));
+
+  mblm_cuda_launch (queue, sum_kernel<T, lanes>, grid, dim3 (COLUMNS, LANES), 0,
+      x, rows, width, stride, part_rows, partial, *ring);
 }
 
 template <typename T>
@@ -99,11 +125,17 @@ static void
 run_sums (MblmQueue *queue, const T *x, size_t rows, size_t width,
     size_t stride, size_t part_rows, double *partial, const Ring *ring)
 {
-  dim3 grid ((unsigned) min_size (divide_up (width, COLUMNS), 1u << 20),
-      (unsigned) divide_up (rows, part_rows));
+  if constexpr (sizeof (T) < sizeof (double)) {
+    MblmType type = sizeof (T) == sizeof (float) ? MBLM_TYPE_F32
+                                                 : MBLM_TYPE_BF16;
 
-  mblm_cuda_launch (queue, sum_kernel<T>, grid, dim3 (COLUMNS, LANES), 0, x,
-      rows, width, stride, part_rows, partial, *ring);
+    if (width % 4 == 0 && mblm_cuda_in_fours (type, x, stride)) {
+      launch_sums<T, 4> (
+          queue, x, rows, width, stride, part_rows, partial, ring);
+      return;
+    }
+  }
+  launch_sums<T, 1> (queue, x, rows, width, stride, part_rows, partial, ring);
 }
 
 size_t
