@@ -140,7 +140,8 @@ typedef struct {
  * whatever number of rows up to 8 it is computed with. With `product` BF16 a
  * device may round both operands of the product to bfloat16 (to nearest, ties to
  * even) and then adds up in float32; the reference does so. Only then may operands
- * and results lie in memory as bfloat16. */
+ * and results lie in memory as bfloat16; a device may round the sum x W^T to it,
+ * too, before it goes on to such a result. */
 typedef struct {
   MblmMatrix weight; /* [n, k] as in PyTorch's Linear */
   const float *bias; /* [n] or NULL */

@@ -28,9 +28,10 @@ struct MblmCudaFinish {
 };
 
 /* For the sums [rows, width] of the rows from `first` on. They may lie where the
- * result does, unless that is the residual, or where `before` would. */
+ * result does, unless that is the residual, or where `before` does. */
 void mblm_cuda_finish (MblmQueue *queue, const MblmCudaFinish *finish,
-    const float *sums, size_t sums_stride, size_t first, size_t rows);
+    const void *sums, MblmType sums_type, size_t sums_stride, size_t first,
+    size_t rows);
 
 /* erfc (x) with a relative error below 2e-7 sqrt (1 + x^2), which bfloat16 doesn't
  * see: exp (-x^2) and a rational function, the fit of Numerical Recipes. */

@@ -6,9 +6,9 @@
  * Few rows are a matter of their own (linear-few.cu); many are products of two
  * matrices (product.h), and so are the gradients of x and of the weight. Operands
  * that aren't of the product's type are copied to scratch memory first, some rows
- * at a time, and what a product can't do to its sums a second pass does (finish.cu),
- * so soon that they are still in the second level cache. All shapes decide alone
- * where rows are parted. The floor is the operations of the products.
+ * at a time, and what a product can't do to its sums a second pass does (finish.cu):
+ * to float32 so soon that they are still in the second level cache. All shapes decide
+ * alone where rows are parted. The floor is the operations of the products.
  */
 
 #include "convert.h"
@@ -136,12 +136,15 @@ across (MblmCudaOperand operand)
 /* ------------------------------------------------------------------------- */
 
 /* Where sums go: right to their place, or with a second pass from `before`, from
- * the place of the result, or from scratch memory. */
+ * the place of the result, or from scratch memory. Sums that become bfloat16 are
+ * rounded to it before the second pass, too: it has half to read then, and products
+ * of all rows at once are faster than those of pieces. */
 struct Goal {
   MblmCudaFinish finish;
   const float *bias; /* what the product itself adds */
   bool is_plain;     /* there is no second pass */
-  float *sums;       /* of the first row; NULL: scratch memory */
+  void *sums;        /* of the first row; NULL: scratch memory */
+  MblmType type;     /* of sums */
   size_t stride, part;
   size_t piece; /* rows of a product */
 };
@@ -155,27 +158,45 @@ is_plain (const MblmCudaFinish *f)
       (!f->bias && !f->residual && is_aligned (f->type, f->out, f->stride));
 }
 
+/* Where the result, or what comes before it, can hold the sums. */
+static void
+place_sums (Goal *self)
+{
+  MblmCudaFinish *f = &self->finish;
+  bool is_float = f->type == MBLM_TYPE_F32;
+  void *place = f->before ? f->before : f->out;
+  size_t stride = f->before ? f->width : f->stride;
+
+  if (is_float ? !f->before && f->residual == f->out
+               : !is_aligned (f->type, place, stride))
+    return;
+  self->sums = place;
+  self->type = f->type;
+  self->stride = stride;
+  if (is_float)
+    f->before = NULL;
+  else
+    self->piece = MOST_ROWS;
+}
+
 static Goal
 goal_for (const MblmCudaFinish *finish)
 {
   Goal self = {.finish = *finish,
       .bias = finish->bias,
       .is_plain = is_plain (finish),
+      .type = MBLM_TYPE_F32,
       .stride = divide_up (finish->width, 4) * 4};
-  bool is_float = finish->type == MBLM_TYPE_F32;
 
-  self.finish.bias = NULL;
-  if (is_float && finish->before) {
-    self.sums = (float *) finish->before;
-    self.stride = finish->width;
-    self.finish.before = NULL;
-  } else if (is_float && finish->residual != finish->out) {
-    self.sums = (float *) finish->out;
-    self.stride = finish->stride;
-  }
   self.piece = self.is_plain
       ? MOST_ROWS
       : rows_of_piece (CACHED_BYTES, self.stride * sizeof (float));
+  if (!self.is_plain)
+    place_sums (&self);
+  if (self.type == MBLM_TYPE_F32)
+    self.finish.bias = NULL;
+  else
+    self.bias = NULL;
   return self;
 }
 
@@ -203,8 +224,9 @@ reach_piece (MblmCudaScratch *scratch, const Goal *self,
       .columns = f->width,
       .depth = depth,
       .bias = self->bias};
-  float *sums = self->sums ? self->sums + first * self->stride
-                           : mblm_cuda_at<float> (scratch, self->part);
+  void *sums = self->sums
+      ? mblm_cuda_entry (self->type, self->sums, first * self->stride)
+      : mblm_cuda_at<float> (scratch, self->part);
 
   if (self->is_plain) {
     product.addend = f->residual ? f->residual + first * f->stride : NULL;
@@ -215,9 +237,11 @@ reach_piece (MblmCudaScratch *scratch, const Goal *self,
     return;
   }
   product.out = sums;
+  product.out_type = self->type;
   product.out_stride = self->stride;
   mblm_cuda_product (scratch->queue, &product);
-  mblm_cuda_finish (scratch->queue, f, sums, self->stride, first, rows);
+  mblm_cuda_finish (
+      scratch->queue, f, sums, self->type, self->stride, first, rows);
 }
 
 /* The rows from `first` on; `a` holds just these. */
