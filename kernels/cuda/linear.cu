@@ -6,9 +6,10 @@
  * Few rows are a matter of their own (linear-few.cu); many are products of two
  * matrices (product.h), and so are the gradients of x and of the weight. Operands
  * that aren't of the product's type are copied to scratch memory first, some rows
- * at a time, and what a product can't do to its sums a second pass does (finish.cu):
- * to float32 so soon that they are still in the second level cache. All shapes decide
- * alone where rows are parted. The floor is the operations of the products.
+ * at a time, and what a product can't do to its sums a second pass does (finish.cu),
+ * to sums of float32 so soon that they are still in the second level cache. All
+ * shapes decide alone where rows are parted. The floor is the operations of the
+ * products.
  */
 
 #include "convert.h"
