@@ -15,7 +15,7 @@
  * memory of its own: so the chunks of a model of 360M parameters have all the rows
  * that such a device likes. */
 #define DEFAULT_MEMORY ((guint64) 768 << 20)
-#define DEVICE_MEMORY ((guint64) 9 << 30)
+#define DEVICE_MEMORY ((guint64) 17 << 29)
 
 #define BETA1 0.9
 #define BETA2 0.95

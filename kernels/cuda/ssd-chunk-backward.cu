@@ -361,7 +361,6 @@ __launch_bounds__ (SSD_THREADS, 2) common_back_kernel (Ssd a, SsdBack back)
   size_t end = min_size (a.heads, (part + 1) * back.together);
   size_t stride = is_c ? width : a.xbc_stride;
   const float *left = (is_c ? back.d_y : a.x) + piece.row * stride;
-  const float *states = (is_c ? a.states : back.d_states) + first_n;
   float *out = back.common +
       (blockIdx.z * pieces + index) * SSD_CHUNK * a.state;
   SsdSum total = {};
@@ -372,7 +371,10 @@ __launch_bounds__ (SSD_THREADS, 2) common_back_kernel (Ssd a, SsdBack back)
 
     if (is_there) {
       multiply_state (a, tiles, left + h * a.head_dim, stride, piece.count,
-          states + tile * a.head_dim * a.state, numbers, sum);
+          (is_c ? ssd_state (a, tile)
+                : back.d_states + tile * a.head_dim * a.state) +
+              first_n,
+          numbers, sum);
       add_weighed (&a.steps[tile], is_c, sum, total);
     }
     if (is_c)

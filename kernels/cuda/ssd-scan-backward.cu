@@ -91,7 +91,7 @@ __device__ static float
 sum_through (const Ssd &a, const SsdBack &back, size_t tile, float *shared)
 {
   size_t matrix = a.head_dim * a.state, piece = tile / a.heads;
-  const float *s = a.states + tile * matrix;
+  const float *s = ssd_state (a, tile);
   const float *d = back.d_states + tile * matrix;
   float sum = 0.0f;
 
@@ -208,7 +208,7 @@ find_states (Backward *self, const MblmCudaCarry *carry, size_t group, bool on)
   mblm_cuda_ssd_steps (queue, a);
   if (adds)
     mblm_cuda_ssd_states (queue, a);
-  if (adds || !a->from_zeros)
+  if (adds || (!a->from_zeros && !a->start))
     mblm_cuda_ssd_pass (queue, a, carry,
         group > 0 ? self->kept + (group - 1) * kept : NULL,
         on ? self->kept + group * kept : NULL, adds);
@@ -224,6 +224,12 @@ find_gradients (
   bool adds = a->all_chunks > 1 || self->wants_start;
   bool is_last = group + 1 == self->plan.groups;
 
+  /* What each unit has of the gradient of a shared start is all there is. */
+  if (a->start && back->to_zeros) {
+    if (gradient->rows)
+      mblm_cuda_ssd_gradients (queue, a, back->d_y, gradient->rows);
+    return;
+  }
   if (adds)
     mblm_cuda_ssd_gradients (queue, a, back->d_y, back->d_states);
   if (adds || !back->to_zeros)
@@ -388,6 +394,7 @@ mblm_cuda_ssd_scan_backward (MblmQueue *queue, const MblmSsdScanBackward *a)
   if (!mblm_cuda_begin (queue) || !mblm_cuda_scratch (&self.scratch))
     return;
   find_parts (&self);
+  self.ssd.start = self.ssd.all_chunks == 1 ? start : NULL;
   for (size_t u = 0; u < self.ssd.all_units; u += carry.count) {
     mblm_cuda_carry_piece (&carry, &from, start, u, self.ssd.all_units);
     carry.count = min_size (carry.count, self.plan.units);

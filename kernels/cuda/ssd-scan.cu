@@ -252,9 +252,8 @@ __launch_bounds__ (SSD_THREADS, 3) chunks_kernel (Ssd a, float *y)
     cbl[i * SSD_LINE + j] = decay.times (products[i * SSD_CHUNK + j]);
   });
   if (ssd_has_state (a, tile / a.heads))
-    read_state (a, tiles, piece,
-        a.states + (tile * a.head_dim + first_p) * a.state, channels, steps.pre,
-        sum);
+    read_state (a, tiles, piece, ssd_state (a, tile) + first_p * a.state,
+        channels, steps.pre, sum);
   ssd_multiply<true, false> (
       tiles, piece.count,
       [&] (unsigned j, unsigned i) { return cbl[i * SSD_LINE + j]; },
@@ -292,7 +291,7 @@ run_group (MblmQueue *queue, const Ssd *a, const MblmCudaCarry *carry,
   mblm_cuda_ssd_products (queue, a);
   if (adds)
     mblm_cuda_ssd_states (queue, a);
-  if (adds || !a->from_zeros)
+  if (adds || (!a->from_zeros && !a->start))
     mblm_cuda_ssd_pass (queue, a, carry, a->first_chunk > 0 ? running : NULL,
         is_last ? NULL : running, adds);
   mblm_cuda_launch (queue, chunks_kernel, grid, SSD_THREADS, 0, *a, y);
@@ -342,6 +341,7 @@ mblm_cuda_ssd_scan (MblmQueue *queue, const MblmSsdScan *a)
     return;
   start = mblm_cuda_carry_start (
       &scratch, parts.start, &a->carry, a->batch, size);
+  ssd.start = ssd.all_chunks == 1 && !a->carry.to ? start : NULL;
   ssd.steps = mblm_cuda_at<SsdSteps> (&scratch, parts.steps);
   ssd.products = mblm_cuda_at<float> (&scratch, parts.products);
   ssd.states = mblm_cuda_at<float> (&scratch, parts.states);

@@ -96,9 +96,11 @@ struct Ssd {
   bool from_zeros;                 /* so do all sequences begin */
   size_t first_unit, units;        /* of the group */
   size_t first_chunk, chunks;
-  SsdSteps *steps; /* [tiles] */
-  float *products; /* [pieces, SSD_CHUNK, SSD_CHUNK]: C_i . B_j */
-  float *states;   /* [tiles, head_dim, state]: before the chunks */
+  SsdSteps *steps;    /* [tiles] */
+  float *products;    /* [pieces, SSD_CHUNK, SSD_CHUNK]: C_i . B_j */
+  float *states;      /* [tiles, head_dim, state]: before the chunks */
+  const float *start; /* [heads, head_dim, state]: before every chunk, where all
+                       * begin with a sequence and these alike; else NULL */
 };
 
 /* How a batch is cut. */
@@ -163,6 +165,15 @@ ssd_piece (const Ssd &a, size_t piece)
   size_t end = min_size ((unit + 1) * a.rows, a.all_rows);
 
   return {row, (unsigned) min_size (SSD_CHUNK, end - row)};
+}
+
+/* That of a tile, if there is one. */
+__device__ static inline const float *
+ssd_state (const Ssd &a, size_t tile)
+{
+  size_t matrix = a.head_dim * a.state;
+
+  return a.start ? a.start + tile % a.heads * matrix : a.states + tile * matrix;
 }
 
 /* Whether there is a state before that isn't zero. */
