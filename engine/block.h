@@ -90,6 +90,8 @@ typedef struct {
   guint n_parts;
   float **part;    /* [n_parts] of device memory */
   gsize *capacity; /* [n_parts], in floats */
+  float *fixed;    /* the parts that don't grow, one behind the other */
+  gsize n_fixed;   /* floats of that */
 } MblmState;
 
 MblmState *mblm_state_new (MblmBlock *block, MblmRun *run, GError **error);
@@ -99,6 +101,9 @@ gboolean mblm_state_reserve (
     MblmState *self, MblmRun *run, gsize rows, GError **error);
 gboolean mblm_state_copy (
     MblmState *to, MblmRun *run, const MblmState *from, GError **error);
+/* Back to `start`, a copy of which `self` has gone on from. */
+gboolean mblm_state_restart (
+    MblmState *self, MblmRun *run, const MblmState *start, GError **error);
 /* Bytes held, and bytes that a state of `rows` rows needs. */
 guint64 mblm_state_get_bytes (const MblmState *self);
 guint64 mblm_block_get_state_bytes (MblmBlock *block, guint64 rows);
@@ -113,6 +118,28 @@ typedef struct {
   const MblmState *shared;
   MblmState *const *states;
 } MblmAdvance;
+
+/* One row of each of a few sequences, with what a stage does before and behind its
+ * block:
+ *
+ *   x[b] = tokens[b] + table[ids[b]] + positions[position[b]] + addend[b]
+ *   out[b] = what the block gives;  logits[b] = to_logits out[b] + logits_bias
+ *
+ * where what is NULL (of a matrix, its data) is left out. */
+typedef struct {
+  gsize batch;
+  MblmState *const *states;   /* [batch], as in MblmAdvance */
+  const float *tokens;        /* [batch, dim] */
+  MblmMatrix table;           /* [vocabulary, dim] */
+  const gint32 *ids;          /* host [batch] */
+  MblmMatrix positions;       /* [period, dim] */
+  const gsize *position;      /* host [batch], below the period */
+  const float *const *addend; /* host [batch] of [dim] */
+  float *out;                 /* [batch, dim] */
+  MblmMatrix to_logits;       /* [vocabulary, dim] */
+  const float *logits_bias;   /* [vocabulary] */
+  float *logits;              /* [batch, vocabulary] */
+} MblmStep;
 
 /* ---- Training ----------------------------------------------------------- */
 
@@ -148,7 +175,7 @@ MblmCarryGradient mblm_layer_carry_gradient (
 
 /* Goes up with every change of this file or of run.h that a module would notice.
  * Blocks call the kernels, so the version of their table is a part of it. */
-#define MBLM_BLOCK_ABI (100 * 3 + MBLM_KERNELS_ABI)
+#define MBLM_BLOCK_ABI (100 * 4 + MBLM_KERNELS_ABI)
 
 typedef struct {
   guint abi;        /* MBLM_BLOCK_ABI */
@@ -170,6 +197,11 @@ typedef struct {
   gsize (*part_size) (MblmBlock *block, guint part, gsize rows);
   gboolean (*advance) (
       MblmBlock *block, MblmRun *run, const MblmAdvance *args, GError **error);
+  /* May be NULL: a row of each sequence, with what is around the block, in one
+   * piece of work. FALSE: it did nothing, and the caller composes it. */
+  gboolean (*step) (MblmBlock *block, MblmRun *run, const MblmStep *args);
+  /* What a row has left in a part that grows stays as it is. */
+  gboolean appends;
 
   /* Classes that are not causal: x [batch, rows, dim] to out; `mask`
    * [batch, rows] of device memory, 0 hides a row from the others; or NULL. */

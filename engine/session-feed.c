@@ -33,85 +33,6 @@ tokens_due (gsize n_ids, gsize patch)
   return n_ids > 0 ? (n_ids - 1) / patch : 0;
 }
 
-gboolean
-mblm_session_restart_stages (
-    MblmSession *self, MblmRun *run, guint first, GError **error)
-{
-  MblmModel *model = self->model;
-
-  for (guint k = first; k < model->n_stages; k++) {
-    if (!mblm_state_copy (
-            self->state[k], run, model->stage[k].start_state, error))
-      return FALSE;
-    self->projection[k] = model->stage[k].start_projection;
-  }
-  return TRUE;
-}
-
-/* Advances stage k of n sessions by `rows` tokens each; ids [n, rows, patch].
- * The hidden states, [n, rows, dim], are in `run`'s working memory. */
-static float *
-advance_stage (MblmSession **sessions, guint n, MblmRun *run, guint k,
-    gsize rows, const gint32 *ids, GError **error)
-{
-  MblmModel *model = sessions[0]->model;
-  const MblmStage *stage = &model->stage[k];
-  gsize width = rows * stage->dim;
-  float *out = mblm_run_floats (run, n * width);
-  MblmRunMark mark = mblm_run_mark (run);
-  float *x = mblm_run_floats (run, n * width);
-  g_autofree MblmState **states = g_new (MblmState *, n);
-  gboolean ok = TRUE;
-
-  mblm_stage_embed (model, run, k, ids, n * rows, x);
-  for (guint b = 0; ok && b < n && !run->failed; b++) {
-    gsize first = sessions[b]->state[k]->rows - 1;
-    states[b] = sessions[b]->state[k];
-    ok = mblm_state_reserve (states[b], run, states[b]->rows + rows, error);
-    mblm_stage_add_positions (model, run, k, 1, rows, first, x + b * width);
-    if (k > 0)
-      run->k->add (run->q,
-          &(MblmAdd){.batch = 1,
-              .width = width,
-              .x = x + b * width,
-              .y = sessions[b]->projection[k - 1] + first * stage->dim});
-  }
-  ok = ok && mblm_run_check (run, error) &&
-      stage->block->klass->advance (stage->block, run,
-          &(MblmAdvance){
-              .batch = n, .rows = rows, .x = x, .out = out, .states = states},
-          error);
-  for (guint b = 0; ok && b < n; b++)
-    states[b]->rows += rows;
-  mblm_run_release (run, mark);
-  return ok ? out : NULL;
-}
-
-/* The projections of one row for each of n sessions; the stages below begin
- * anew. `row` [n, dim], `stride` apart. */
-static gboolean
-open_sequences (MblmSession **sessions, guint n, MblmRun *run, guint k,
-    const float *row, gsize stride, GError **error)
-{
-  MblmModel *model = sessions[0]->model;
-  gsize width = mblm_stage_projection_width (model, k);
-  MblmRunMark mark = mblm_run_mark (run);
-  float *out = n == 1 ? sessions[0]->projected[k]
-                      : mblm_run_floats (run, n * width);
-
-  mblm_stage_project (model, run, k, n, row, stride, out);
-  for (guint b = 0; b < n && !run->failed; b++) {
-    if (n > 1)
-      run->k->copy (run->q, sessions[b]->projected[k], out + b * width,
-          width * sizeof (float));
-    sessions[b]->projection[k] = sessions[b]->projected[k];
-    if (!mblm_session_restart_stages (sessions[b], run, k + 1, error))
-      return FALSE;
-  }
-  mblm_run_release (run, mark);
-  return mblm_run_check (run, error);
-}
-
 /* Rows of a prompt that are worked on at a time. */
 static gsize
 chunk_rows (const MblmStage *stage, const MblmRun *run)
@@ -130,14 +51,14 @@ advance_due (MblmSession *self, guint k, Cursor *c, GError **error)
   for (gsize i = done; i < due;) {
     gsize rows = MIN (due - i, chunk_rows (stage, &self->run));
     MblmRunMark mark = mblm_run_mark (&self->run);
-    float *out = advance_stage (
-        &self, 1, &self->run, k, rows, c->ids + i * stage->patch, error);
+    float *out = mblm_session_advance_stage (
+        &self, 1, &self->run, k, rows, c->ids + i * stage->patch, NULL, error);
     if (out == NULL)
       return FALSE;
     i += rows;
     if (i == due &&
-        !open_sequences (&self, 1, &self->run, k, out + (rows - 1) * stage->dim,
-            stage->dim, error))
+        !mblm_session_open_sequences (
+            &self, 1, &self->run, k, out + (rows - 1) * stage->dim, error))
       return FALSE;
     mblm_run_release (&self->run, mark);
   }
@@ -146,6 +67,22 @@ advance_due (MblmSession *self, guint k, Cursor *c, GError **error)
   c->now -= due * stage->patch;
   c->ids += due * stage->patch;
   return TRUE;
+}
+
+/* What the sessions predict, out of device memory [n, vocabulary]. */
+static void
+take_logits (MblmSession **sessions, guint n, MblmRun *run, const float *logits)
+{
+  gsize width = sessions[0]->model->vocabulary;
+  g_autofree float *all = n > 1 ? g_new (float, n *width) : NULL;
+
+  run->k->download (run->q, n > 1 ? all : sessions[0]->logits, logits,
+      n * width * sizeof (float));
+  for (guint b = 0; b < n; b++) {
+    if (n > 1)
+      memcpy (sessions[b]->logits, all + b * width, width * sizeof (float));
+    sessions[b]->has_logits = TRUE;
+  }
 }
 
 /* The innermost stage: ids [n] that follow on those it has seen. */
@@ -160,12 +97,16 @@ advance_innermost (MblmSession *self, const gint32 *ids, gsize n,
   for (gsize i = 0; i < n;) {
     gsize rows = MIN (n - i, chunk_rows (stage, run));
     MblmRunMark mark = mblm_run_mark (run);
-    float *out = advance_stage (
-        &self, 1, run, model->last, rows, ids + i, error);
+    float *logits = NULL;
+    float *out = mblm_session_advance_stage (&self, 1, run, model->last, rows,
+        ids + i, output == NULL ? &logits : NULL, error);
     if (out == NULL)
       return FALSE;
     i += rows;
-    if (i == n)
+    self->has_logits = FALSE;
+    if (i == n && logits != NULL)
+      take_logits (&self, 1, run, logits);
+    else if (i == n)
       run->k->copy (run->q, self->last_row, out + (rows - 1) * stage->dim,
           stage->dim * sizeof (float));
     if (output != NULL &&
@@ -366,8 +307,8 @@ feed_tokens (MblmSession *self, guint k, const gint32 *ids, gsize m,
     run->k->copy (
         run->q, projection, self->projection[k], width * sizeof (float));
   if (rows > 0) {
-    float *out = advance_stage (
-        &self, 1, run, k, rows, c.ids + done * stage->patch, error);
+    float *out = mblm_session_advance_stage (
+        &self, 1, run, k, rows, c.ids + done * stage->patch, NULL, error);
     if (out == NULL)
       return FALSE;
     mblm_stage_project (model, run, k, rows, out, stage->dim,
@@ -459,35 +400,34 @@ advance_due_many (
     return TRUE;
 
   MblmRunMark mark = mblm_run_mark (run);
-  float *out = advance_stage (group, size, run, k, 1, ids, error);
+  float *out = mblm_session_advance_stage (
+      group, size, run, k, 1, ids, NULL, error);
   gboolean ok = out != NULL &&
-      open_sequences (group, size, run, k, out, stage->dim, error);
+      mblm_session_open_sequences (group, size, run, k, out, error);
   mblm_run_release (run, mark);
   return ok;
 }
 
-/* The rows of all sessions to their predictions. */
+/* One id more for the innermost stage of each session; all predict at once. */
 static gboolean
-predict_many (
-    MblmSession **sessions, guint n, const float *rows, GError **error)
+advance_innermost_many (
+    MblmSession **sessions, const gint32 *ids, guint n, GError **error)
 {
   MblmModel *model = sessions[0]->model;
   MblmRun *run = &sessions[0]->run;
-  gsize dim = model->stage[model->last].dim;
-  g_autofree float *logits = g_new (float, (gsize) n * model->vocabulary);
-  MblmOutput output = {.logits = logits};
+  float *logits = NULL;
+  float *out = mblm_session_advance_stage (
+      sessions, n, run, model->last, 1, ids, &logits, error);
 
-  for (guint b = 0; b < n; b++)
-    run->k->copy (
-        run->q, sessions[b]->last_row, rows + b * dim, dim * sizeof (float));
-  if (!mblm_output_write (&output, model, run, n, rows, error))
+  if (out == NULL)
     return FALSE;
-  for (guint b = 0; b < n; b++) {
-    memcpy (sessions[b]->logits, logits + (gsize) b * model->vocabulary,
-        model->vocabulary * sizeof (float));
-    sessions[b]->has_logits = TRUE;
+  if (logits == NULL) {
+    logits = mblm_run_floats (run, (gsize) n * model->vocabulary);
+    mblm_stage_logits (model, run, n, out, logits);
   }
-  return TRUE;
+  if (!run->failed)
+    take_logits (sessions, n, run, logits);
+  return mblm_run_check (run, error) && mblm_run_wait (run, error);
 }
 
 gboolean
@@ -510,8 +450,7 @@ mblm_session_run_many (
       return FALSE;
 
   MblmRunMark mark = mblm_run_mark (run);
-  float *out = advance_stage (sessions, n, run, model->last, 1, ids, error);
-  gboolean ok = out != NULL && predict_many (sessions, n, out, error);
+  gboolean ok = advance_innermost_many (sessions, ids, n, error);
   mblm_run_release (run, mark);
   for (guint b = 0; ok && b < n; b++)
     count_ids (sessions[b], 1);

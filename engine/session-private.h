@@ -37,9 +37,10 @@ struct _MblmSession {
   MblmState *state[MBLM_MAX_STAGES];
   float *projected[MBLM_MAX_STAGES];        /* own memory for projections */
   const float *projection[MBLM_MAX_STAGES]; /* own, or the model's constant */
-  float *last_row;     /* [innermost dim] of device memory */
+  float *last_row;     /* [innermost dim] of device memory: what predicts */
   float *logits;       /* host [vocabulary] */
-  gboolean has_logits; /* `logits` belongs to `last_row` */
+  gboolean has_logits; /* `logits` is what it predicts, and `last_row` may be of
+                        * an earlier id */
   gboolean broken;     /* failed halfway: reset or restore first */
 };
 
@@ -64,8 +65,23 @@ gboolean mblm_session_run (MblmSession *self, const gint32 *ids, gsize n,
 /* Feeds ids[b] into session b; all fit, all are of one model. */
 gboolean mblm_session_run_many (
     MblmSession **sessions, const gint32 *ids, guint n, GError **error);
-/* Stages first .. last back to behind their start tokens. */
+
+/* ---- session-stage.c ----------------------------------------------------- */
+
+/* Advances stage k of n sessions by `rows` tokens each; ids [n, rows, patch].
+ * The hidden states, [n, rows, dim], are in `run`'s working memory; NULL: an
+ * error. Where `logits` is wanted of the innermost stage, [n, vocabulary] of device
+ * memory as well, it is NULL where they are still to be computed. */
+float *mblm_session_advance_stage (MblmSession **sessions, guint n,
+    MblmRun *run, guint k, gsize rows, const gint32 *ids, float **logits,
+    GError **error);
+/* Stages first .. last back to behind their start tokens. Unless `first` is 0 they
+ * have gone on from there. */
 gboolean mblm_session_restart_stages (
     MblmSession *self, MblmRun *run, guint first, GError **error);
+/* The projections of a row of stage k for each of n sessions, `row` [n, dim]; the
+ * stages below begin anew. */
+gboolean mblm_session_open_sequences (MblmSession **sessions, guint n,
+    MblmRun *run, guint k, const float *row, GError **error);
 
 G_END_DECLS

@@ -12,6 +12,46 @@
 
 #define FIRST_ROWS 64
 
+/* ------------------------------------------------------------------------- */
+/* Memory                                                                    */
+/* ------------------------------------------------------------------------- */
+
+static gboolean
+grows (MblmBlock *block, guint part)
+{
+  return block->klass->part_size (block, part, 0) !=
+      block->klass->part_size (block, part, G_MAXUINT32);
+}
+
+/* Parts that don't grow lie together, each aligned as an allocation, so that they
+ * are copied at once. */
+static gboolean
+allocate_fixed (MblmState *self, MblmRun *run, GError **error)
+{
+  const gsize step = MBLM_ALIGNMENT / sizeof (float);
+  MblmBlock *block = self->block;
+  g_autofree gsize *at = g_new (gsize, self->n_parts);
+
+  for (guint i = 0; i < self->n_parts; i++)
+    if (!grows (block, i)) {
+      self->capacity[i] = MAX (block->klass->part_size (block, i, 0), 1);
+      at[i] = self->n_fixed;
+      self->n_fixed += (self->capacity[i] + step - 1) / step * step;
+    }
+  if (self->n_fixed == 0)
+    return TRUE;
+  self->fixed = run->k->alloc (run->memory, self->n_fixed * sizeof (float));
+  if (self->fixed == NULL) {
+    run->failed = TRUE;
+    return mblm_run_check (run, error);
+  }
+  run->k->zero (run->q, self->fixed, self->n_fixed * sizeof (float));
+  for (guint i = 0; i < self->n_parts; i++)
+    if (!grows (block, i))
+      self->part[i] = self->fixed + at[i];
+  return TRUE;
+}
+
 MblmState *
 mblm_state_new (MblmBlock *block, MblmRun *run, GError **error)
 {
@@ -21,7 +61,8 @@ mblm_state_new (MblmBlock *block, MblmRun *run, GError **error)
   self->n_parts = block->klass->n_parts (block);
   self->part = g_new0 (float *, self->n_parts);
   self->capacity = g_new0 (gsize, self->n_parts);
-  if (!mblm_state_reserve (self, run, 0, error)) {
+  if (!allocate_fixed (self, run, error) ||
+      !mblm_state_reserve (self, run, 0, error)) {
     mblm_state_free (self, run);
     return NULL;
   }
@@ -34,8 +75,10 @@ mblm_state_free (MblmState *self, MblmRun *run)
   if (self == NULL)
     return;
   for (guint i = 0; i < self->n_parts; i++)
-    if (self->part[i] != NULL)
+    if (self->part[i] != NULL && grows (self->block, i))
       run->k->free (run->memory, self->part[i]);
+  if (self->fixed != NULL)
+    run->k->free (run->memory, self->fixed);
   g_free (self->part);
   g_free (self->capacity);
   g_free (self);
@@ -81,21 +124,52 @@ mblm_state_reserve (MblmState *self, MblmRun *run, gsize rows, GError **error)
   return TRUE;
 }
 
+/* ------------------------------------------------------------------------- */
+/* Copies                                                                    */
+/* ------------------------------------------------------------------------- */
+
+static void
+copy_fixed (MblmState *to, MblmRun *run, const MblmState *from)
+{
+  if (from->n_fixed > 0)
+    run->k->copy (
+        run->q, to->fixed, from->fixed, from->n_fixed * sizeof (float));
+}
+
 gboolean
 mblm_state_copy (
     MblmState *to, MblmRun *run, const MblmState *from, GError **error)
 {
+  MblmBlock *block = from->block;
+
   /* Nothing of `to` needs to survive a growth. */
   to->rows = 0;
   if (!mblm_state_reserve (to, run, from->rows, error))
     return FALSE;
-  for (guint i = 0; i < from->n_parts; i++) {
-    gsize used = from->block->klass->part_size (from->block, i, from->rows);
-    run->k->copy (run->q, to->part[i], from->part[i], used * sizeof (float));
-  }
+  copy_fixed (to, run, from);
+  for (guint i = 0; i < from->n_parts; i++)
+    if (grows (block, i))
+      run->k->copy (run->q, to->part[i], from->part[i],
+          block->klass->part_size (block, i, from->rows) * sizeof (float));
   to->rows = from->rows;
   return TRUE;
 }
+
+gboolean
+mblm_state_restart (
+    MblmState *self, MblmRun *run, const MblmState *start, GError **error)
+{
+  /* What the rows of `start` left is still there where later ones only append. */
+  if (!self->block->klass->appends)
+    return mblm_state_copy (self, run, start, error);
+  copy_fixed (self, run, start);
+  self->rows = start->rows;
+  return TRUE;
+}
+
+/* ------------------------------------------------------------------------- */
+/* Sizes, and parts for operations                                           */
+/* ------------------------------------------------------------------------- */
 
 guint64
 mblm_state_get_bytes (const MblmState *self)

@@ -10,8 +10,6 @@
 
 #include "transformer-pass.h"
 
-#define EPSILON 1e-8f
-
 typedef TransformerPass Pass;
 
 /* ------------------------------------------------------------------------- */
@@ -30,7 +28,7 @@ norm (Pass *p, const float *gain, const float *x, void *out, guint shift_part)
           ? mblm_layer_carry (p->args, shift_part, p->hosts.from, p->hosts.to)
           : (MblmCarry){0},
       .gain = gain,
-      .epsilon = EPSILON,
+      .epsilon = TRANSFORMER_EPSILON,
       .out = out,
       .out_type = p->normed_type};
 }
@@ -248,7 +246,7 @@ last_norm (const Transformer *t, MblmRun *run, gsize batch, gsize rows,
           .width = t->parent.dim,
           .x = x,
           .gain = t->gain,
-          .epsilon = EPSILON,
+          .epsilon = TRANSFORMER_EPSILON,
           .out = out});
 }
 
@@ -447,7 +445,7 @@ last_norm_backward (Pass *p, float *d_gain, const float *x, float *d)
                                      .width = p->t->parent.dim,
                                      .x = x,
                                      .gain = p->t->gain,
-                                     .epsilon = EPSILON},
+                                     .epsilon = TRANSFORMER_EPSILON},
             .d_out = d,
             .d_x = d_x,
             .d_gain = d_gain});

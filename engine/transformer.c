@@ -180,6 +180,8 @@ const MblmBlockClass mblm_transformer_class = {
     .n_parts = transformer_n_parts,
     .part_size = transformer_part_size,
     .advance = mblm_transformer_advance,
+    .step = mblm_transformer_step,
+    .appends = TRUE,
     TRAINING,
 };
 

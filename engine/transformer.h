@@ -10,6 +10,8 @@
 
 G_BEGIN_DECLS
 
+#define TRANSFORMER_EPSILON 1e-8f /* of all norms */
+
 typedef struct {
   float *attention_gain; /* [dim] */
   MblmMatrix qkv;        /* [3 * inner, dim]: to_q above to_kv */
@@ -59,5 +61,9 @@ void mblm_transformer_layer_forward (MblmBlock *block, MblmRun *run,
 void mblm_transformer_layer_backward (MblmBlock *block, MblmBlock *gradient,
     MblmRun *run, const MblmLayerPass *args, gsize layer, float *d,
     float *kept);
+
+/* transformer-step.c */
+gboolean mblm_transformer_step (
+    MblmBlock *block, MblmRun *run, const MblmStep *args);
 
 G_END_DECLS

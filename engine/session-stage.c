@@ -1,0 +1,237 @@
+/* session-stage.c: one stage of some sessions, on by some tokens.
+ *
+ * Copyright (C) 2026 The gst-mblm authors
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * Tokens are made of ids, go through the block and make way for new sequences in
+ * the stages below. Where there is one token of each session, the block may take
+ * the whole of it as one piece of work (MblmBlockClass, step).
+ */
+
+#include "session-private.h"
+
+/* ------------------------------------------------------------------------- */
+/* Tokens                                                                    */
+/* ------------------------------------------------------------------------- */
+
+typedef struct {
+  MblmSession **sessions;
+  guint n;
+  MblmModel *model;
+  const MblmStage *stage;
+  guint k;
+  MblmRun *run;
+  gsize rows;
+  const gint32 *ids;  /* [n, rows, patch] */
+  MblmState **states; /* host [n] */
+  float *x, *out;     /* [n, rows, dim] */
+  float *logits;      /* [n, vocabulary], or NULL: not wanted */
+} Tokens;
+
+static gsize
+first_row (const Tokens *t, guint b)
+{
+  return t->states[b]->rows - 1;
+}
+
+static void
+add_positions (Tokens *t)
+{
+  for (guint b = 0; b < t->n; b++)
+    mblm_stage_add_positions (t->model, t->run, t->k, 1, t->rows,
+        first_row (t, b), t->x + b * t->rows * t->stage->dim);
+}
+
+/* What a step doesn't add: x is the embedding, and turned where positions turn. */
+static void
+embed (Tokens *t)
+{
+  mblm_stage_embed (t->model, t->run, t->k, t->ids, t->n * t->rows, t->x);
+  if (t->stage->position == MBLM_POSITION_ROPE)
+    add_positions (t);
+}
+
+static const float *
+projection (const Tokens *t, guint b)
+{
+  return t->sessions[b]->projection[t->k - 1] +
+      first_row (t, b) * t->stage->dim;
+}
+
+static void
+add_others (Tokens *t)
+{
+  gsize width = t->rows * t->stage->dim;
+
+  if (t->stage->position == MBLM_POSITION_FIXED)
+    add_positions (t);
+  for (guint b = 0; t->k > 0 && b < t->n && !t->run->failed; b++)
+    t->run->k->add (t->run->q,
+        &(MblmAdd){.batch = 1,
+            .width = width,
+            .x = t->x + b * width,
+            .y = projection (t, b)});
+}
+
+/* ------------------------------------------------------------------------- */
+/* Through the block                                                         */
+/* ------------------------------------------------------------------------- */
+
+/* Whether a step is taken from ids on; else from what `embed` makes of them. */
+static gboolean
+begins_with_ids (const Tokens *t)
+{
+  return t->rows == 1 && t->k == t->model->last &&
+      t->stage->position != MBLM_POSITION_ROPE &&
+      t->stage->block->klass->step != NULL;
+}
+
+static gboolean
+step (Tokens *t)
+{
+  const MblmBlockClass *klass = t->stage->block->klass;
+  g_autofree gsize *position = g_new (gsize, t->n);
+  g_autofree const float **addend = g_new (const float *, t->n);
+  MblmStep args = {.batch = t->n, .states = t->states, .out = t->out};
+
+  if (t->rows != 1 || klass->step == NULL || t->run->failed)
+    return FALSE;
+  if (begins_with_ids (t)) {
+    args.table = t->stage->table;
+    args.ids = t->ids;
+  } else {
+    args.tokens = t->x;
+  }
+  if (t->stage->position == MBLM_POSITION_FIXED) {
+    for (guint b = 0; b < t->n; b++)
+      position[b] = first_row (t, b) % t->stage->positions.rows;
+    args.positions = t->stage->positions;
+    args.position = position;
+  }
+  if (t->k > 0) {
+    for (guint b = 0; b < t->n; b++)
+      addend[b] = projection (t, b);
+    args.addend = addend;
+  }
+  if (t->logits != NULL) {
+    args.to_logits = t->model->to_logits;
+    args.logits_bias = t->model->to_logits_bias;
+    args.logits = t->logits;
+  }
+  return klass->step (t->stage->block, t->run, &args);
+}
+
+/* As a step, or operation by operation. */
+static gboolean
+go_on (Tokens *t, gboolean *stepped, GError **error)
+{
+  gboolean has_embedded = !begins_with_ids (t);
+
+  if (has_embedded)
+    embed (t);
+  *stepped = step (t);
+  if (*stepped)
+    return mblm_run_check (t->run, error);
+  if (!has_embedded)
+    embed (t);
+  add_others (t);
+  return mblm_run_check (t->run, error) &&
+      t->stage->block->klass->advance (t->stage->block, t->run,
+          &(MblmAdvance){.batch = t->n,
+              .rows = t->rows,
+              .x = t->x,
+              .out = t->out,
+              .states = t->states},
+          error);
+}
+
+static gboolean
+reserve (Tokens *t, GError **error)
+{
+  for (guint b = 0; b < t->n; b++) {
+    t->states[b] = t->sessions[b]->state[t->k];
+    if (!mblm_state_reserve (
+            t->states[b], t->run, t->states[b]->rows + t->rows, error))
+      return FALSE;
+  }
+  return TRUE;
+}
+
+float *
+mblm_session_advance_stage (MblmSession **sessions, guint n, MblmRun *run,
+    guint k, gsize rows, const gint32 *ids, float **logits, GError **error)
+{
+  MblmModel *model = sessions[0]->model;
+  const MblmStage *stage = &model->stage[k];
+  gsize floats = n * rows * stage->dim;
+  gboolean wants_logits = logits != NULL && rows == 1, stepped = FALSE;
+  g_autofree MblmState **states = g_new (MblmState *, n);
+  Tokens t = {.sessions = sessions,
+      .n = n,
+      .model = model,
+      .stage = stage,
+      .k = k,
+      .run = run,
+      .rows = rows,
+      .ids = ids,
+      .states = states,
+      .out = mblm_run_floats (run, floats),
+      .logits = wants_logits
+          ? mblm_run_floats (run, (gsize) n * model->vocabulary)
+          : NULL};
+  MblmRunMark mark = mblm_run_mark (run);
+
+  t.x = mblm_run_floats (run, floats);
+  gboolean ok = reserve (&t, error) && go_on (&t, &stepped, error);
+  for (guint b = 0; ok && b < n; b++)
+    states[b]->rows += rows;
+  if (logits != NULL)
+    *logits = stepped ? t.logits : NULL;
+  mblm_run_release (run, mark);
+  return ok ? t.out : NULL;
+}
+
+/* ------------------------------------------------------------------------- */
+/* Sequences below                                                           */
+/* ------------------------------------------------------------------------- */
+
+gboolean
+mblm_session_restart_stages (
+    MblmSession *self, MblmRun *run, guint first, GError **error)
+{
+  MblmModel *model = self->model;
+
+  for (guint k = first; k < model->n_stages; k++) {
+    MblmState *start = model->stage[k].start_state;
+
+    /* From the outermost on nothing is known of what there was. */
+    if (!(first == 0 ? mblm_state_copy (self->state[k], run, start, error)
+                     : mblm_state_restart (self->state[k], run, start, error)))
+      return FALSE;
+    self->projection[k] = model->stage[k].start_projection;
+  }
+  return TRUE;
+}
+
+gboolean
+mblm_session_open_sequences (MblmSession **sessions, guint n, MblmRun *run,
+    guint k, const float *row, GError **error)
+{
+  MblmModel *model = sessions[0]->model;
+  gsize width = mblm_stage_projection_width (model, k);
+  MblmRunMark mark = mblm_run_mark (run);
+  float *out = n == 1 ? sessions[0]->projected[k]
+                      : mblm_run_floats (run, n * width);
+
+  mblm_stage_project (model, run, k, n, row, model->stage[k].dim, out);
+  for (guint b = 0; b < n && !run->failed; b++) {
+    if (n > 1)
+      run->k->copy (run->q, sessions[b]->projected[k], out + b * width,
+          width * sizeof (float));
+    sessions[b]->projection[k] = sessions[b]->projected[k];
+    if (!mblm_session_restart_stages (sessions[b], run, k + 1, error))
+      return FALSE;
+  }
+  mblm_run_release (run, mark);
+  return mblm_run_check (run, error);
+}
