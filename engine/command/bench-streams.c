@@ -13,6 +13,8 @@
 #define DEFAULT_LENGTH 8192
 /* Bytes of one measurement of decoding, at least. */
 #define MIN_SEGMENT 64
+/* Bytes that precede many streams, at most. */
+#define MANY_CONTEXT 1024
 
 /* ------------------------------------------------------------------------- */
 /* Decode                                                                    */
@@ -131,6 +133,64 @@ decode_contexts (Decode *self, guint64 context, double *first, double *per_byte,
   return TRUE;
 }
 
+/* `batch` streams behind the beginning of the same bytes, each a byte further than
+ * the one before, take their bytes together: seconds of one byte of all. */
+static gboolean
+decode_many (Decode *self, guint64 context, double *each, GError **error)
+{
+  Bench *bench = self->bench;
+  GCancellable *cancellable = bench->command->cancellable;
+  g_autoptr (GPtrArray)
+      streams = g_ptr_array_new_with_free_func (g_object_unref);
+  g_autofree gint32 *ids = g_new (gint32, bench->batch);
+  guint64 behind = MIN (context / 2, MANY_CONTEXT);
+
+  for (guint64 i = 0; i < bench->batch; i++) {
+    MblmSession *stream = mblm_session_new (bench->model, error);
+
+    if (!stream)
+      return FALSE;
+    g_ptr_array_add (streams, stream);
+    if (!mblm_session_feed (
+            stream, self->ids, behind + i % self->segment, cancellable, error))
+      return FALSE;
+  }
+  for (guint run = 0; run < bench->runs; run++) {
+    gint64 begin = g_get_monotonic_time ();
+
+    for (guint64 n = 0; n < self->segment; n++) {
+      for (guint64 i = 0; i < bench->batch; i++)
+        if ((ids[i] = mblm_sampler_draw (
+                 self->sampler, g_ptr_array_index (streams, i), error)) < 0)
+          return FALSE;
+      if (!mblm_session_step_many ((MblmSession **) streams->pdata, ids,
+              bench->batch, cancellable, error))
+        return FALSE;
+    }
+    self->seconds[run] = bench_since (begin) / self->segment;
+  }
+  *each = machine_median (self->seconds, bench->runs);
+  return TRUE;
+}
+
+static gboolean
+report_many (Decode *self, guint64 context, GError **error)
+{
+  Bench *bench = self->bench;
+  double each;
+
+  if (bench->batch < 2)
+    return TRUE;
+  if (!decode_many (self, context, &each, error))
+    return FALSE;
+  bench_add_count (bench, "streams", _ ("streams together"), bench->batch);
+  bench_add_seconds (
+      bench, "streams_seconds_per_byte", _ ("a byte of each"), each);
+  bench_add_rate (bench, "streams_bytes_per_second", _ ("speed of all"),
+      bench->batch / each, "B/s");
+  return TRUE;
+}
+
 static void
 report_decode (
     Decode *self, guint64 context, guint64 resident, double first, double each)
@@ -184,7 +244,7 @@ bench_decode (Bench *bench, GError **error)
   if (!self.ids || !decode_contexts (&self, context, &first, &each, error))
     return FALSE;
   report_decode (&self, context, resident, first, each);
-  return TRUE;
+  return report_many (&self, context, error);
 }
 
 /* ------------------------------------------------------------------------- */

@@ -266,7 +266,9 @@ command_bench (Command *command, char **argv)
               "context; prompt and score: at most 8192)"),
           N_ ("N")},
       {"batch", 0, 0, G_OPTION_ARG_STRING, &batch,
-          N_ ("Sequences of a training step (default: 1)"), N_ ("B")},
+          N_ ("Sequences of a training step, or streams that decode together "
+              "(default: 1)"),
+          N_ ("B")},
       {"memory", 0, 0, G_OPTION_ARG_STRING, &memory,
           N_ ("Bytes that training may take for activations"), N_ ("BYTES")},
       {"runs", 0, 0, G_OPTION_ARG_STRING, &runs_text,
