@@ -65,6 +65,17 @@ rope (Pass *p, void *qkv)
       .angle_stride = p->angle_stride};
 }
 
+/* Whether attention itself turns queries and keys: it can't where states keep keys,
+ * turned ones, and then others have turned them. */
+static gboolean
+turns (const Pass *p, const MblmAttention *args)
+{
+  const MblmKernels *k = p->run->k;
+
+  return p->t->rotary && p->args->states == NULL && p->args->left == NULL &&
+      k->attention_turns != NULL && k->attention_turns (args);
+}
+
 static MblmAttention
 attention (Pass *p, guint parts)
 {
@@ -78,7 +89,7 @@ attention (Pass *p, guint parts)
     p->hosts.from[b] = part[parts + TRANSFORMER_KEY];
     p->past_value[b] = part[parts + TRANSFORMER_VALUE];
   }
-  return (MblmAttention){.batch = a->batch,
+  MblmAttention args = {.batch = a->batch,
       .rows = a->rows,
       .heads = t->heads,
       .head_dim = t->head_dim,
@@ -97,7 +108,14 @@ attention (Pass *p, guint parts)
       .masked_is_zero = t->masked_is_zero,
       .out = p->attended,
       .product = p->run->product,
-      .log_sum = p->log_sum};
+      .log_sum = p->log_sum,
+      .cosine = p->cosine,
+      .sine = p->sine,
+      .angle_stride = p->angle_stride};
+
+  if (!turns (p, &args))
+    args.cosine = args.sine = NULL;
+  return args;
 }
 
 /* The residual stream between the halves of a layer. */
@@ -207,11 +225,11 @@ attention_forward (Pass *p, const TransformerLayer *l, guint parts)
   keep (p, p->input);
   k->shift_norm (q, &normed);
   k->linear (q, &product);
-  if (p->t->rotary) {
+  MblmAttention attend = attention (p, parts);
+  if (p->t->rotary && attend.cosine == NULL) {
     MblmRope turn = rope (p, p->qkv);
     k->rope (q, &turn);
   }
-  MblmAttention attend = attention (p, parts);
   k->attention (q, &attend);
   remember (p, parts);
   product = linear_out (p, l);
@@ -369,7 +387,7 @@ feed_forward_backward (Pass *p, const TransformerLayer *l,
   mblm_run_release (p->run, mark);
 }
 
-/* From `d_attended` [n, inner] to `d_qkv` [n, 3 * inner], before the rotation. */
+/* From `d_attended` [n, inner] to `d_qkv` [n, 3 * inner]. */
 static void
 attend_backward (Pass *p, guint parts, const void *d_attended, void *d_qkv)
 {
@@ -397,6 +415,10 @@ attend_backward (Pass *p, guint parts, const void *d_attended, void *d_qkv)
             .x_stride = 3 * t->inner,
             .y = a->d_left->part[parts + TRANSFORMER_KEY + i],
             .y_stride = t->inner});
+  if (t->rotary && args.forward.cosine == NULL) {
+    MblmRope turn = rope (p, d_qkv);
+    p->run->k->rope_backward (p->run->q, &turn);
+  }
 }
 
 static void
@@ -420,10 +442,6 @@ attention_backward (Pass *p, const TransformerLayer *l,
   if (!p->run->failed) {
     p->run->k->linear_backward (p->run->q, &out);
     attend_backward (p, parts, d_attended, d_qkv);
-    if (t->rotary) {
-      MblmRope turn = rope (p, d_qkv);
-      p->run->k->rope_backward (p->run->q, &turn);
-    }
     p->run->k->linear_backward (p->run->q, &in);
     norm_backward (p, l->attention_gain, g->attention_gain, p->input,
         parts + TRANSFORMER_ATTENTION_SHIFT, d_normed, d);

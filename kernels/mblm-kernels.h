@@ -131,6 +131,10 @@ struct _MblmKernels {
   void (*rope_angles) (MblmQueue *queue, const MblmRopeAngles *a);
   void (*rope) (MblmQueue *queue, const MblmRope *a);
   void (*rope_backward) (MblmQueue *queue, const MblmRope *a);
+  /* Optional. Whether attention and its gradient would turn these queries and keys,
+   * with less work than `rope`; all that the gradient reads and writes is to begin
+   * at multiples of 16 bytes then. */
+  bool (*attention_turns) (const MblmAttention *a);
   void (*attention) (MblmQueue *queue, const MblmAttention *a);
   void (*attention_backward) (MblmQueue *queue, const MblmAttentionBackward *a);
   /* Optional. False: not a step of this shape, and nothing was done. */

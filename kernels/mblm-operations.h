@@ -331,6 +331,10 @@ typedef struct {
   float *log_sum;   /* [batch * rows, heads] or NULL: gets
                      * log (sum exp (score)) over the keys that are seen; any
                      * number where every key is masked */
+  /* Where `attention_turns` says so: own queries and keys are turned first, in
+   * halves as by MblmRope; gradients are those before. NULL: they aren't. */
+  const float *cosine, *sine; /* [.., head_dim / 2] */
+  size_t angle_stride;        /* in rows of the angle tables */
 } MblmAttention;
 
 /* A row with every key masked passes no gradient to queries and keys; to the

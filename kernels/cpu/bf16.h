@@ -9,18 +9,33 @@
 #include "mblm-kernels.h"
 #include "vec.h"
 
-/* The nearest bfloat16 as a float, of two the even one. */
-V_INLINE vf
-v_round_bf16 (vf x)
+typedef uint32_t vu __attribute__ ((vector_size (4 * VW)));
+
+/* The bits of the nearest bfloat16, of two the even one, in the upper halves; the
+ * lower halves are of no use. */
+V_INLINE vu
+v_round_bits (vf x)
 {
-  typedef uint32_t vu __attribute__ ((vector_size (4 * VW)));
   vu bits = (vu) x;
   vu rounded = bits + 0x7fff + ((bits >> 16) & 1);
   /* Counting up would make another number of some not-a-numbers. */
+#ifdef __AVX512F__
+  __mmask16 nan = _mm512_cmp_ps_mask (x, x, _CMP_UNORD_Q);
+
+  return (vu) _mm512_mask_or_epi32 (
+      (__m512i) rounded, nan, (__m512i) bits, _mm512_set1_epi32 (0x00400000));
+#else
   vu nan = (vu) ((vi) (bits & 0x7fffffff) > 0x7f800000);
 
-  rounded = (rounded & ~nan) | ((bits | 0x00400000) & nan);
-  return (vf) (rounded & 0xffff0000);
+  return (rounded & ~nan) | ((bits | 0x00400000) & nan);
+#endif
+}
+
+/* The nearest bfloat16 as a float. */
+V_INLINE vf
+v_round_bf16 (vf x)
+{
+  return (vf) (v_round_bits (x) & 0xffff0000);
 }
 
 /* For loops over [0, n) in steps of VW, as v_load_n: elements from `at` on of
@@ -39,18 +54,23 @@ v_load_as (MblmType type, const void *data, size_t at, size_t n)
 V_INLINE void
 v_store_as (MblmType type, void *data, size_t at, size_t n, vf x)
 {
-  typedef uint32_t vu __attribute__ ((vector_size (4 * VW)));
   typedef uint16_t vh __attribute__ ((vector_size (2 * VW)));
-  uint16_t *p = (uint16_t *) data + at;
+  uint16_t *p = (uint16_t *) data + at, part[VW];
   vh half;
 
   if (type == MBLM_TYPE_F32) {
     v_store_n ((float *) data + at, n, x);
     return;
   }
-  half = __builtin_convertvector((vu) v_round_bf16 (x) >> 16, vh);
-  if (n >= VW)
+#ifdef __AVX512F__
+  half = (vh) _mm512_cvtepi32_epi16 ((__m512i) (v_round_bits (x) >> 16));
+#else
+  half = __builtin_convertvector(v_round_bits (x) >> 16, vh);
+#endif
+  if (n >= VW) {
     memcpy (p, &half, sizeof (half));
-  else
-    memcpy (p, &half, n * sizeof (*p));
+    return;
+  }
+  memcpy (part, &half, sizeof (half));
+  memcpy (p, part, n * sizeof (*p));
 }

@@ -10,18 +10,8 @@
 static void
 round_row (uint16_t *to, const float *from, size_t n)
 {
-  typedef uint32_t vu __attribute__ ((vector_size (4 * VW)));
-  typedef uint16_t vh __attribute__ ((vector_size (2 * VW)));
-
-  for (size_t i = 0; i < n; i += VW) {
-    vu bits = (vu) v_round_bf16 (v_load_n (from + i, n - i));
-    vh half = __builtin_convertvector(bits >> 16, vh);
-
-    if (n - i >= VW)
-      memcpy (to + i, &half, sizeof (half));
-    else
-      memcpy (to + i, &half, (n - i) * sizeof (*to));
-  }
+  for (size_t i = 0; i < n; i += VW)
+    v_store_as (MBLM_TYPE_BF16, to, i, n - i, v_load_n (from + i, n - i));
 }
 
 void

@@ -14,7 +14,7 @@
  * of that time.
  */
 
-#include "attention.h"
+#include "attention-short.h"
 
 #include <cfloat>
 
@@ -25,7 +25,6 @@
 #define THREADS (MOST_WARPS * MBLM_CUDA_WARP)
 #define MOST_FLOATS 24576       /* of a warp: the least that a block may have */
 #define PLAIN_FLOATS (48 * 256) /* of a block of several warps */
-#define PARTS 1024              /* of a batch that shares a past */
 
 /* Rows in the shared memory of a warp. Those of heads are four floats longer than
  * they must be, so that eight of them lie in different banks. */
@@ -476,15 +475,6 @@ warps_of (size_t floats)
   return (unsigned) max_size (min_size (PLAIN_FLOATS / floats, MOST_WARPS), 1);
 }
 
-/* Grids have one dimension here: so only lists limit a piece. */
-static void
-take_piece (AttentionPiece *piece, const MblmAttention *a, size_t first)
-{
-  attention_piece (piece, a, first);
-  if (!attention_has_pasts (a))
-    piece->count = a->batch;
-}
-
 bool
 attention_short_takes (const MblmAttention *a, bool backward)
 {
@@ -507,7 +497,7 @@ attention_short (
   unsigned warps = warps_of (floats);
 
   for (size_t b = 0; b < a->batch; b += piece->count) {
-    take_piece (piece, a, b);
+    attention_short_piece (piece, a, b);
     mblm_cuda_launch (queue, short_kernel,
         (unsigned) divide_up (piece->count * a->heads, warps),
         warps * MBLM_CUDA_WARP, warps * floats * sizeof (float), *piece,
@@ -520,37 +510,18 @@ attention_short_backward (
     MblmQueue *queue, AttentionPiece *piece, const MblmAttentionBackward *g)
 {
   const MblmAttention *a = &g->forward;
-  size_t size = attention_shared_size (g);
-  size_t each = size ? divide_up (a->batch, PARTS) : 1;
-  size_t parts = size ? divide_up (a->batch, each) : 0;
-  Layout layout = layout_of (a, size > 0);
+  Layout layout = layout_of (a, attention_shared_size (g) > 0);
   size_t floats = layout.backward_floats ();
   unsigned warps = warps_of (floats);
-  MblmCudaScratch scratch = {queue};
-  AttentionGradients gradients;
-  float *sums, *more;
-  size_t sum_part, part;
 
-  part = mblm_cuda_part (
-      &scratch, mblm_cuda_count (2 * parts, size), sizeof (float));
-  sum_part = mblm_cuda_sum_rows_part (&scratch, parts, size);
-  if (!mblm_cuda_scratch (&scratch))
-    return;
-  sums = mblm_cuda_at<float> (&scratch, part);
-  more = sums + parts * size;
-  for (size_t b = 0; b < a->batch; b += piece->count) {
-    take_piece (piece, a, b);
-    attention_gradients (&gradients, g, piece);
-    mblm_cuda_launch (queue, short_backward_kernel,
-        (unsigned) divide_up (divide_up (piece->count, each) * a->heads, warps),
-        warps * MBLM_CUDA_WARP, warps * floats * sizeof (float), *piece,
-        gradients, layout, each, g->d_past_key ? sums : NULL,
-        g->d_past_value ? more : NULL);
-  }
-  if (size && g->d_past_key)
-    mblm_cuda_sum_rows_to (
-        &scratch, sum_part, sums, parts, size, size, g->d_past_key[0]);
-  if (size && g->d_past_value)
-    mblm_cuda_sum_rows_to (
-        &scratch, sum_part, more, parts, size, size, g->d_past_value[0]);
+  attention_short_gradients (queue, piece, g,
+      [&] (const AttentionGradients &gradients, size_t each, float *past_key,
+          float *past_value) {
+        size_t units = divide_up (piece->count, each) * a->heads;
+
+        mblm_cuda_launch (queue, short_backward_kernel,
+            (unsigned) divide_up (units, warps), warps * MBLM_CUDA_WARP,
+            warps * floats * sizeof (float), *piece, gradients, layout, each,
+            past_key, past_value);
+      });
 }

@@ -24,6 +24,14 @@ in_fours (MblmType type, size_t stride, const P *...rows)
   return (mblm_cuda_in_fours (type, rows, stride) && ...);
 }
 
+/* Whether they allow loads of 16 bytes. */
+template <typename... P>
+static bool
+is_whole (const P *...rows)
+{
+  return (((uintptr_t) rows | ...) & 15) == 0;
+}
+
 static void
 begin_piece (AttentionPiece *piece, const MblmAttention *a)
 {
@@ -36,6 +44,15 @@ begin_piece (AttentionPiece *piece, const MblmAttention *a)
   piece->scale = (float) (1.0 / sqrt ((double) a->head_dim));
 }
 
+bool
+mblm_cuda_attention_turns (const MblmAttention *a)
+{
+  AttentionPiece piece;
+
+  begin_piece (&piece, a);
+  return attention_patches_takes (&piece, a);
+}
+
 void
 mblm_cuda_attention (MblmQueue *queue, const MblmAttention *a)
 {
@@ -44,7 +61,9 @@ mblm_cuda_attention (MblmQueue *queue, const MblmAttention *a)
   if (!mblm_cuda_begin (queue) || a->batch == 0 || a->rows == 0)
     return;
   begin_piece (&piece, a);
-  if (attention_short_takes (a, false))
+  if (attention_patches_takes (&piece, a))
+    attention_patches (queue, &piece, a);
+  else if (attention_short_takes (a, false))
     attention_short (queue, &piece, a);
   else if (attention_step_takes (a))
     attention_step (queue, &piece, a);
@@ -67,7 +86,10 @@ mblm_cuda_attention_backward (MblmQueue *queue, const MblmAttentionBackward *g)
   piece.is_aligned &= in_fours (a->type, 0, g->d_out, g->d_query, g->d_key,
                           g->d_value) &&
       is_aligned (g->d_past_key, pasts) && is_aligned (g->d_past_value, pasts);
-  if (attention_short_takes (a, true))
+  if (attention_patches_takes (&piece, a) &&
+      is_whole (g->d_out, g->d_query, g->d_key, g->d_value))
+    attention_patches_backward (queue, &piece, g);
+  else if (attention_short_takes (a, true))
     attention_short_backward (queue, &piece, g);
   else if (attention_mma_takes (a))
     attention_mma_backward (queue, &piece, g);

@@ -1,9 +1,10 @@
-/* attention.h: the four ways to attention, and what they share.
+/* attention.h: the five ways to attention, and what they share.
  *
  * Copyright (C) 2026 The gst-mblm authors
  * SPDX-License-Identifier: LGPL-2.1-or-later
  *
  *  - short: few keys, of many sequences (inner stages): attention-short.cu
+ *  - patches: the same on tensor cores, in memory of bfloat16: attention-patches.cu
  *  - step: few rows against a long past (decoding): attention-step.cu
  *  - long: tiles of rows and of keys, in float32: attention-long.cu and
  *    attention-long-backward.cu
@@ -252,6 +253,8 @@ attention_shared_size (const MblmAttentionBackward *g)
 
 /* Fits, and is worth it, where these are true. */
 bool attention_short_takes (const MblmAttention *a, bool backward);
+bool attention_patches_takes (
+    const AttentionPiece *piece, const MblmAttention *a);
 bool attention_step_takes (const MblmAttention *a);
 bool attention_mma_takes (const MblmAttention *a);
 
@@ -259,6 +262,10 @@ bool attention_mma_takes (const MblmAttention *a);
 void attention_short (
     MblmQueue *queue, AttentionPiece *piece, const MblmAttention *a);
 void attention_short_backward (
+    MblmQueue *queue, AttentionPiece *piece, const MblmAttentionBackward *g);
+void attention_patches (
+    MblmQueue *queue, AttentionPiece *piece, const MblmAttention *a);
+void attention_patches_backward (
     MblmQueue *queue, AttentionPiece *piece, const MblmAttentionBackward *g);
 void attention_step (
     MblmQueue *queue, AttentionPiece *piece, const MblmAttention *a);

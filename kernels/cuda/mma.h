@@ -34,6 +34,23 @@ mma_bf16 (float (&d)[4], const uint32_t (&a)[4], const uint32_t (&b)[2])
 #endif
 }
 
+/* The transpose of a matrix [8, 8] of bfloat16, of which this lane has (g, 2t .. 2t
+ * + 1): then it has (2t .. 2t + 1, g). */
+__device__ static inline uint32_t
+mma_across (uint32_t x)
+{
+#ifdef __CUDACC__
+  uint32_t y;
+
+  asm volatile("movmatrix.sync.aligned.m8n8.trans.b16 %0, %1;"
+               : "=r"(y)
+               : "r"(x));
+  return y;
+#else
+  return cuda_host_mma_across (x);
+#endif
+}
+
 /* Two neighbours of a row as one word; `x` has the alignment of a word. */
 __device__ static inline uint32_t
 mma_pair (const uint16_t *x)

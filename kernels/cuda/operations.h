@@ -55,6 +55,7 @@ void mblm_cuda_gated_norm_backward (
 void mblm_cuda_rope_angles (MblmQueue *queue, const MblmRopeAngles *a);
 void mblm_cuda_rope (MblmQueue *queue, const MblmRope *a);
 void mblm_cuda_rope_backward (MblmQueue *queue, const MblmRope *a);
+bool mblm_cuda_attention_turns (const MblmAttention *a);
 void mblm_cuda_attention (MblmQueue *queue, const MblmAttention *a);
 void mblm_cuda_attention_backward (
     MblmQueue *queue, const MblmAttentionBackward *g);

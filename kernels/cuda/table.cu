@@ -47,6 +47,7 @@ static const MblmKernels table = {
     .rope_angles = mblm_cuda_rope_angles,
     .rope = mblm_cuda_rope,
     .rope_backward = mblm_cuda_rope_backward,
+    .attention_turns = mblm_cuda_attention_turns,
     .attention = mblm_cuda_attention,
     .attention_backward = mblm_cuda_attention_backward,
     .transformer_step = mblm_cuda_transformer_step,

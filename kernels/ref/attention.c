@@ -14,6 +14,8 @@ typedef struct {
   MblmType type;
   const void *data;
   size_t at;
+  const float *cosine, *sine; /* [half], by which it is turned; or NULL */
+  size_t half;
 } Row;
 
 /* What one head of one sequence attends to: key or value j is row j of the past
@@ -22,7 +24,7 @@ typedef struct {
   size_t past;
   Row past_rows; /* [past, past_stride] */
   size_t past_stride;
-  Row own_rows; /* [rows, own_stride] */
+  Row own_rows; /* [rows, own_stride], turned by angles of each */
   size_t own_stride;
 } Rows;
 
@@ -34,13 +36,52 @@ row_at (const Rows *rows, size_t j)
 
   row.at += is_past ? j * rows->past_stride
                     : (j - rows->past) * rows->own_stride;
+  if (row.cosine) {
+    row.cosine += (j - rows->past) * row.half;
+    row.sine += (j - rows->past) * row.half;
+  }
   return row;
 }
 
 static double
 number (Row row, size_t d)
 {
-  return ref_get (row.type, row.data, row.at + d);
+  double x = ref_get (row.type, row.data, row.at + d), y;
+  size_t pair = d < row.half ? d : d - row.half;
+
+  if (!row.cosine)
+    return x;
+  y = ref_get (
+      row.type, row.data, d < row.half ? row.at + d + row.half : row.at + pair);
+  return x * row.cosine[pair] + (d < row.half ? -y : y) * row.sine[pair];
+}
+
+/* Row `row` of a sequence, to be turned by the angles of row i of sequence b. */
+static Row
+turned (const MblmAttention *a, Row row, size_t b, size_t i)
+{
+  size_t half = a->head_dim / 2, at = (b * a->angle_stride + i) * half;
+
+  if (!a->cosine)
+    return row;
+  row.cosine = a->cosine + at;
+  row.sine = a->sine + at;
+  row.half = half;
+  return row;
+}
+
+/* The gradient of such a row, in place. */
+static void
+turn_back (const MblmAttention *a, size_t b, size_t i, double *x)
+{
+  size_t half = a->head_dim / 2, at = (b * a->angle_stride + i) * half;
+
+  for (size_t j = 0; a->cosine && j < half; j++) {
+    double u = x[j], v = x[j + half];
+
+    x[j] = u * a->cosine[at + j] + v * a->sine[at + j];
+    x[j + half] = v * a->cosine[at + j] - u * a->sine[at + j];
+  }
 }
 
 static double
@@ -119,9 +160,29 @@ rows_of (const MblmAttention *a, size_t b, size_t h, const void *own,
   size_t from = a->past_shared ? 0 : b, at = h * a->head_dim;
   size_t count = a->past ? a->past[from] : 0;
 
-  return (Rows){count, {MBLM_TYPE_F32, count ? past[from] : NULL, at},
-      a->heads * a->head_dim, {a->type, own, b * a->rows * a->key_stride + at},
-      a->key_stride};
+  return (Rows){.past = count,
+      .past_rows = {MBLM_TYPE_F32, count ? past[from] : NULL, at},
+      .past_stride = a->heads * a->head_dim,
+      .own_rows = {a->type, own, b * a->rows * a->key_stride + at},
+      .own_stride = a->key_stride};
+}
+
+static Rows
+keys_of (const MblmAttention *a, size_t b, size_t h)
+{
+  Rows rows = rows_of (a, b, h, a->key, a->past_key);
+
+  rows.own_rows = turned (a, rows.own_rows, b, 0);
+  return rows;
+}
+
+/* The query of row i. */
+static Row
+query_of (const MblmAttention *a, size_t b, size_t h, size_t i)
+{
+  size_t at = (b * a->rows + i) * a->query_stride + h * a->head_dim;
+
+  return turned (a, (Row){a->type, a->query, at}, b, i);
 }
 
 static const uint8_t *
@@ -146,19 +207,25 @@ static void
 attend_sequence (const MblmAttention *a, size_t b, double *weight)
 {
   for (size_t h = 0; h < a->heads; h++) {
-    Rows keys = rows_of (a, b, h, a->key, a->past_key);
+    Rows keys = keys_of (a, b, h);
     Rows values = rows_of (a, b, h, a->value, a->past_value);
 
     for (size_t i = 0; i < a->rows; i++) {
       size_t row = b * a->rows + i, at = h * a->head_dim;
-      Row query = {a->type, a->query, row * a->query_stride + at};
-      double log_sum = weigh (a, i, query, &keys, mask_of (a, b), weight);
+      double log_sum = weigh (
+          a, i, query_of (a, b, h, i), &keys, mask_of (a, b), weight);
 
       mix (a, weight, &values, row * a->heads * a->head_dim + at);
       if (a->log_sum)
         a->log_sum[row * a->heads + h] = (float) log_sum;
     }
   }
+}
+
+bool
+ref_attention_turns (const MblmAttention *a)
+{
+  return a->type == MBLM_TYPE_BF16 && a->head_dim % 2 == 0;
 }
 
 void
@@ -245,17 +312,18 @@ sequence_backward (
 {
   const MblmAttention *a = &g->forward;
   size_t width = a->heads * a->head_dim, at = h * a->head_dim;
-  Rows keys = rows_of (a, b, h, a->key, a->past_key);
+  Rows keys = keys_of (a, b, h);
   Rows values = rows_of (a, b, h, a->value, a->past_value);
 
   for (size_t i = 0; i < a->rows; i++) {
     size_t row = b * a->rows + i;
-    Row query = {a->type, a->query, row * a->query_stride + at};
+    Row query = query_of (a, b, h, i);
     Row d_out = {a->type, g->d_out, row * width + at};
 
     weigh (a, i, query, &keys, mask_of (a, b), sums->weight);
     weigh_backward (a, i, mask_of (a, b), &values, d_out, sums);
     add_row (a, query, &keys, d_out, sums);
+    turn_back (a, b, i, sums->d_query);
     for (size_t d = 0; g->d_query && d < a->head_dim; d++)
       ref_set (a->type, g->d_query, query.at + d, sums->d_query[d]);
   }
@@ -304,6 +372,8 @@ head_backward (const MblmAttentionBackward *g, size_t h, const Sums *sums)
     memset (sums->d_key + kept, 0, bytes);
     memset (sums->d_value + kept, 0, bytes);
     sequence_backward (g, b, h, sums);
+    for (size_t i = 0; i < a->rows; i++)
+      turn_back (a, b, i, sums->d_key + past + i * a->head_dim);
     store_own (a, sums->d_key + past, g->d_key, own);
     store_own (a, sums->d_value + past, g->d_value, own);
     if (a->past_shared && b + 1 < a->batch)

@@ -200,6 +200,7 @@ void ref_gated_norm_backward (MblmQueue *queue, const MblmGatedNormBackward *a);
 void ref_rope_angles (MblmQueue *queue, const MblmRopeAngles *a);
 void ref_rope (MblmQueue *queue, const MblmRope *a);
 void ref_rope_backward (MblmQueue *queue, const MblmRope *a);
+bool ref_attention_turns (const MblmAttention *a);
 void ref_attention (MblmQueue *queue, const MblmAttention *a);
 void ref_attention_backward (MblmQueue *queue, const MblmAttentionBackward *g);
 void ref_conv (MblmQueue *queue, const MblmConv *a);

@@ -47,6 +47,7 @@ static const MblmKernels table = {
     .rope_angles = ref_rope_angles,
     .rope = ref_rope,
     .rope_backward = ref_rope_backward,
+    .attention_turns = ref_attention_turns,
     .attention = ref_attention,
     .attention_backward = ref_attention_backward,
     .conv = ref_conv,

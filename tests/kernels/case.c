@@ -47,6 +47,19 @@ case_free (Case *c)
   g_free (c);
 }
 
+void
+case_ask (Case *c,
+    bool (*takes) (const Target *target, char *memory, const void *data))
+{
+  c->takes = takes;
+}
+
+void
+case_align (Case *c)
+{
+  c->is_aligned = true;
+}
+
 size_t
 case_size (const Case *c)
 {

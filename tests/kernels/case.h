@@ -27,6 +27,7 @@ struct _Case {
   GArray *inputs;  /* of Input */
   GArray *outputs; /* of Output */
   CaseRun run;     /* while case_run () runs */
+  bool (*takes) (const Target *target, char *memory, const void *data);
 };
 
 /* Whether an entry, or one of two bytes, is what fills buffers at first. Of two

@@ -97,8 +97,7 @@ magnitude_key (const Case *c, const Attention *s, const Output *output,
   size_t own = j < past ? 0 : b * s->rows + j - past, d = s->head_dim;
   Numbers d_out = attention_numbers (c, s->d_out, s->type, row * width + at);
   Numbers out = attention_numbers (c, s->out, s->type, row * width + at);
-  Numbers query = attention_numbers (
-      c, s->query, s->type, row * s->query_stride + at);
+  Numbers query = attention_query (c, s, row / s->rows, row % s->rows, h);
   Numbers key, value;
   double score;
 
@@ -118,6 +117,26 @@ magnitude_key (const Case *c, const Attention *s, const Output *output,
     add_absolute (magnitude + j * width + at, score, query, d);
   if (j < past && output->offset == s->d_past_value[b])
     add_absolute (magnitude + j * width + at, weight, d_out, d);
+}
+
+/* Of rows that are turned back. */
+static void
+turn_magnitude (const Case *c, const Attention *s, double *magnitude)
+{
+  size_t half = s->head_dim / 2;
+
+  for (size_t row = 0; row < s->batch * s->rows; row++)
+    for (size_t h = 0; h < s->heads; h++) {
+      Numbers x = attention_query (c, s, row / s->rows, row % s->rows, h);
+      double *m = magnitude + (row * s->heads + h) * s->head_dim;
+
+      for (size_t d = 0; d < half; d++) {
+        double u = m[d], v = m[d + half];
+
+        m[d] = u * fabs (x.cosine[d]) + v * fabs (x.sine[d]);
+        m[d + half] = v * fabs (x.cosine[d]) + u * fabs (x.sine[d]);
+      }
+    }
 }
 
 static void
@@ -144,17 +163,17 @@ magnitude_backward (const Case *c, const Output *output, const void *data,
       for (size_t j = 0; j < attention_keys (s, b); j++)
         magnitude_key (c, s, output, row, h, j, weight[j], magnitude);
     }
+  if (s->turns && (output->offset == s->d_query || output->offset == s->d_key))
+    turn_magnitude (c, s, magnitude);
   attention_allow_rounding (s, output, magnitude);
 }
 
 static void
 check_backward_shape (Check *check, Fill fill, Attention s)
 {
-  size_t width = s.heads * s.head_dim;
   Case *c;
 
-  s.query_stride = width + check_size (check, 0, 40);
-  s.key_stride = width + check_size (check, 0, 40);
+  attention_strides (check, &s);
   c = backward_case (check, fill, &s, check_size (check, 0, 3) > 0);
   case_run (c, run_backward, &s, magnitude_backward);
   case_free (c);
@@ -166,6 +185,7 @@ check_attention_backward (Check *check)
   for (int i = 0; i < ATTENTION_ROUNDS; i++)
     attention_check_random (check, i, check_backward_shape);
   attention_check_named (check, check_backward_shape);
+  attention_check_patches (check, check_backward_shape);
 }
 
 /* ------------------------------------------------------------------------- */

@@ -51,7 +51,21 @@ attention_at (char *memory, const Attention *s, Pointers *pointers)
       .product = s->product,
       .out = memory + s->out,
       .log_sum = s->has_log_sum ? AT (memory, s->log_sum) : NULL,
+      .cosine = s->turns ? AT (memory, s->cosine) : NULL,
+      .sine = s->turns ? AT (memory, s->sine) : NULL,
+      .angle_stride = s->angle_stride,
   };
+}
+
+bool
+attention_takes (const Target *t, char *memory, const void *data)
+{
+  const Attention *s = data;
+  Pointers pointers;
+  MblmAttention a = attention_at (memory, data, &pointers);
+
+  return !s->turns ||
+      (t->table->attention_turns && t->table->attention_turns (&a));
 }
 
 void
@@ -82,13 +96,23 @@ attention_inputs (Check *check, Fill fill, Attention *s)
   Case *c;
 
   c = case_new (check, fill,
-      "batch %zu, rows %zu, heads %zu of %zu, past %zu%s%s%s%s%s%s", s->batch,
+      "batch %zu, rows %zu, heads %zu of %zu, past %zu%s%s%s%s%s%s%s", s->batch,
       s->rows, s->heads, s->head_dim, attention_longest_past (s),
       s->past_shared ? " shared" : "", s->causal ? ", causal" : "",
       s->has_mask ? ", masked" : "", s->masked_is_zero ? " to zero" : "",
       s->product == MBLM_TYPE_BF16 ? ", in bf16" : "",
-      s->type == MBLM_TYPE_BF16 ? ", of bf16" : "");
+      s->type == MBLM_TYPE_BF16 ? ", of bf16" : "", s->turns ? ", turned" : "");
+  case_ask (c, attention_takes);
+  if (s->turns || s->is_aligned)
+    case_align (c);
+  if (s->turns) {
+    size_t angles = (s->batch - 1) * s->angle_stride + s->rows;
 
+    s->cosine = case_input (
+        c, angles, s->head_dim / 2, s->head_dim / 2, -1.f, 1.f);
+    s->sine = case_input (
+        c, angles, s->head_dim / 2, s->head_dim / 2, -1.f, 1.f);
+  }
   s->query = case_typed_input (
       c, s->type, rows, width, s->query_stride, -8.f, 8.f);
   s->key = case_typed_input (c, s->type, rows, width, s->key_stride, -8.f, 8.f);
@@ -120,13 +144,45 @@ attention_case (Check *check, Fill fill, Attention *s)
 Numbers
 attention_numbers (const Case *c, size_t offset, MblmType type, size_t first)
 {
-  return (Numbers){ENTRY_AT (case_image (c), offset, type, first), type};
+  return (Numbers){
+      .data = ENTRY_AT (case_image (c), offset, type, first), .type = type};
 }
 
 double
 attention_number (Numbers x, size_t i)
 {
-  return case_number (x.data, x.type, i);
+  double number = case_number (x.data, x.type, i);
+  size_t pair = i < x.half ? i : i - x.half;
+
+  if (!x.cosine)
+    return number;
+  number *= x.cosine[pair];
+  if (i < x.half)
+    return number - case_number (x.data, x.type, i + x.half) * x.sine[pair];
+  return number + case_number (x.data, x.type, pair) * x.sine[pair];
+}
+
+/* Turned, where that is asked for, by the angles of row i of sequence b. */
+static Numbers
+turn (const Case *c, const Attention *s, size_t b, size_t i, Numbers x)
+{
+  x.half = s->head_dim / 2;
+  if (s->turns) {
+    size_t at = (b * s->angle_stride + i) * x.half;
+
+    x.cosine = AT (case_image (c), s->cosine) + at;
+    x.sine = AT (case_image (c), s->sine) + at;
+  }
+  return x;
+}
+
+Numbers
+attention_query (
+    const Case *c, const Attention *s, size_t b, size_t i, size_t h)
+{
+  size_t at = (b * s->rows + i) * s->query_stride + h * s->head_dim;
+
+  return turn (c, s, b, i, attention_numbers (c, s->query, s->type, at));
 }
 
 /* Whether row i of a sequence sees key j of it, and the key and the value of head
@@ -146,7 +202,7 @@ attention_key_and_value (const Case *c, const Attention *s, size_t b, size_t i,
   }
   j -= past;
   at += (b * s->rows + j) * s->key_stride;
-  *key = attention_numbers (c, s->key, s->type, at);
+  *key = turn (c, s, b, j, attention_numbers (c, s->key, s->type, at));
   *value = attention_numbers (c, s->value, s->type, at);
   if (s->causal)
     return j <= i;
@@ -165,8 +221,7 @@ double
 attention_weigh (const Case *c, const Attention *s, size_t b, size_t i,
     size_t h, double *weight)
 {
-  Numbers query = attention_numbers (c, s->query, s->type,
-      (b * s->rows + i) * s->query_stride + h * s->head_dim);
+  Numbers query = attention_query (c, s, b, i, h);
   double max = -INFINITY, most = 0.0, sum = 0.0;
   Numbers key, value;
 
@@ -234,14 +289,25 @@ magnitude_attention (const Case *c, const Output *output, const void *data,
   attention_allow_rounding (s, output, magnitude);
 }
 
+void
+attention_strides (Check *check, Attention *s)
+{
+  size_t width = s->heads * s->head_dim;
+
+  s->query_stride = width + check_width (check, 0, 40);
+  s->key_stride = width + check_width (check, 0, 40);
+  if (s->turns) {
+    s->query_stride += -s->query_stride % 8;
+    s->key_stride += -s->key_stride % 8;
+  }
+}
+
 static void
 check_shape (Check *check, Fill fill, Attention s)
 {
-  size_t width = s.heads * s.head_dim;
   Case *c;
 
-  s.query_stride = width + check_size (check, 0, 40);
-  s.key_stride = width + check_size (check, 0, 40);
+  attention_strides (check, &s);
   c = attention_case (check, fill, &s);
   case_run (c, attention_run, &s, magnitude_attention);
   case_free (c);
@@ -361,6 +427,33 @@ check_products (Check *check, CheckShape check_shape)
   }
 }
 
+/* Few rows of many sequences, as inner stages have them in training. */
+void
+attention_check_patches (Check *check, CheckShape check_shape)
+{
+  static const size_t dims[] = {32, 64, 128};
+
+  for (int i = 0; i < PATCH_ROUNDS; i++) {
+    Attention s = {
+        .batch = check_size (check, 1, i % 8 ? 6 : CARRY_MOST),
+        .rows = check_size (check, 1, 17),
+        .heads = check_size (check, 1, 5),
+        .head_dim = dims[i % G_N_ELEMENTS (dims)],
+        .type = MBLM_TYPE_BF16,
+        .product = MBLM_TYPE_BF16,
+        .causal = i % 4 > 0,
+        .has_log_sum = check_coin (check),
+        .turns = check_coin (check),
+    };
+
+    if (i % 3 < 2)
+      add_past (check, &s, i % 6 ? 3 : 9);
+    if (s.turns && check_coin (check))
+      s.angle_stride = s.rows;
+    check_shape (check, FILL_RANDOM, s);
+  }
+}
+
 void
 attention_check_named (Check *check, CheckShape check_shape)
 {
@@ -381,6 +474,7 @@ check_attention (Check *check)
   for (int i = 0; i < ATTENTION_ROUNDS; i++)
     attention_check_random (check, i, check_shape);
   attention_check_named (check, check_shape);
+  attention_check_patches (check, check_shape);
   check_steps (check);
 }
 
@@ -402,7 +496,8 @@ attention_shape (HeadsShape h)
       .causal = true,
       .has_past = h.past > 0,
       .past_shared = h.batch > 1,
-      .past = {h.past}};
+      .past = {h.past},
+      .is_aligned = true};
 }
 
 double

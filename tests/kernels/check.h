@@ -141,6 +141,11 @@ MblmMatrix matrix_at (
  * that is enough in any order of addition, for sums of one sign in an order with
  * a few partial sums. */
 void case_run (Case *c, CaseRun run, const void *data, CaseMagnitude magnitude);
+/* Leaves out targets that say no (an optional part of an operation). */
+void case_ask (Case *c,
+    bool (*takes) (const Target *target, char *memory, const void *data));
+/* Aligns the buffers that are added from here on as an allocation is. */
+void case_align (Case *c);
 /* The magnitude of sums: the result for the absolute values of all inputs. */
 void magnitude_absolute (const Case *c, const Output *output, const void *data,
     char *after, double *magnitude);

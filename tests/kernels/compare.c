@@ -272,6 +272,8 @@ case_run (Case *c, CaseRun run, const void *data, CaseMagnitude magnitude)
     Target *target = g_ptr_array_index (check->targets, i);
     char *found;
 
+    if (c->takes && !c->takes (target, case_image (c), data))
+      continue;
     if (target->is_slow && c->image->len > SLOW_BYTES) {
       check->left_out++;
       continue;

@@ -104,6 +104,7 @@ test_rope (void)
 typedef struct {
   Both in, out, d_out, d_in;
   float *past, *d_past[2]; /* of float32, and of bfloat16 */
+  const float *angles;     /* cosines and sines, [2, ROWS, DIM / 2], or NULL */
   float log_sum[2][BATCH * ROWS * HEADS];
 } Attention;
 
@@ -135,7 +136,9 @@ attend (Attention *s, MblmType type)
           .past_shared = true,
           .out = half ? (void *) s->out.half : s->out.wide,
           .product = type,
-          .log_sum = s->log_sum[half]},
+          .log_sum = s->log_sum[half],
+          .cosine = s->angles,
+          .sine = s->angles ? s->angles + ROWS * DIM / 2 : NULL},
       .d_out = half ? (void *) s->d_out.half : s->d_out.wide,
       .d_query = d_in,
       .d_key = d_in + WIDTH * size,
@@ -147,8 +150,8 @@ attend (Attention *s, MblmType type)
   ref->attention_backward (queue, &g);
 }
 
-static void
-test_attention (void)
+static Attention
+random_attention (void)
 {
   Attention s = {.in = random_both (2.0f),
       .out = random_both (1.0f),
@@ -158,21 +161,79 @@ test_attention (void)
 
   for (int i = 0; i < 2; i++)
     s.d_past[i] = g_new0 (float, 2 * PAST * WIDTH);
+  return s;
+}
+
+static void
+attention_clear (Attention *s)
+{
+  clear (&s->in);
+  clear (&s->out);
+  clear (&s->d_out);
+  clear (&s->d_in);
+  g_free (s->past);
+  g_free (s->d_past[0]);
+  g_free (s->d_past[1]);
+}
+
+static void
+assert_alike (const Attention *s)
+{
+  assert_rounded (&s->out, BATCH * ROWS * WIDTH);
+  assert_rounded (&s->d_in, COUNT);
+  g_assert_cmpmem (s->log_sum[0], sizeof (s->log_sum[0]), s->log_sum[1],
+      sizeof (s->log_sum[1]));
+  g_assert_cmpmem (s->d_past[0], 2 * PAST * WIDTH * sizeof (float),
+      s->d_past[1], 2 * PAST * WIDTH * sizeof (float));
+}
+
+static void
+test_attention (void)
+{
+  Attention s = random_attention ();
+
   attend (&s, MBLM_TYPE_F32);
   attend (&s, MBLM_TYPE_BF16);
-  assert_rounded (&s.out, BATCH * ROWS * WIDTH);
-  assert_rounded (&s.d_in, COUNT);
-  g_assert_cmpmem (
-      s.log_sum[0], sizeof (s.log_sum[0]), s.log_sum[1], sizeof (s.log_sum[1]));
-  g_assert_cmpmem (s.d_past[0], 2 * PAST * WIDTH * sizeof (float), s.d_past[1],
-      2 * PAST * WIDTH * sizeof (float));
-  clear (&s.in);
-  clear (&s.out);
-  clear (&s.d_out);
-  clear (&s.d_in);
-  g_free (s.past);
-  g_free (s.d_past[0]);
-  g_free (s.d_past[1]);
+  assert_alike (&s);
+  attention_clear (&s);
+}
+
+/* What attention turns itself is what was turned before, and its gradients are those
+ * turned back. */
+static void
+test_turned (void)
+{
+  Attention s = random_attention ();
+  float *angles = random_floats (ROWS * DIM, 1.0f);
+  float *out, *d_in;
+  MblmRope rope = {.form = MBLM_ROPE_HALVES,
+      .batch = BATCH,
+      .rows = ROWS,
+      .heads = 2 * HEADS, /* queries and keys */
+      .half = DIM / 2,
+      .x_stride = STRIDE,
+      .cosine = angles,
+      .sine = angles + ROWS * DIM / 2};
+
+  s.angles = angles;
+  attend (&s, MBLM_TYPE_F32);
+  attend (&s, MBLM_TYPE_BF16);
+  assert_alike (&s);
+  out = g_memdup2 (s.out.wide, COUNT * sizeof (float));
+  d_in = g_memdup2 (s.d_in.wide, COUNT * sizeof (float));
+
+  s.angles = NULL;
+  rope.x = s.in.wide;
+  ref->rope (queue, &rope);
+  attend (&s, MBLM_TYPE_F32);
+  rope.x = s.d_in.wide;
+  ref->rope_backward (queue, &rope);
+  assert_all_close (out, s.out.wide, BATCH * ROWS * WIDTH, 8.0);
+  assert_all_close (d_in, s.d_in.wide, COUNT, 32.0);
+  g_free (out);
+  g_free (d_in);
+  g_free (angles);
+  attention_clear (&s);
 }
 
 void
@@ -180,4 +241,5 @@ add_typed_tests (void)
 {
   g_test_add_func ("/typed/rope", test_rope);
   g_test_add_func ("/typed/attention", test_attention);
+  g_test_add_func ("/typed/turned", test_turned);
 }

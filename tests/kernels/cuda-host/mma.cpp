@@ -48,3 +48,19 @@ cuda_host_mma_bf16 (
     for (unsigned k = 0; k < 16; k++)
       d[i] += rows[i / 2][k] * columns[i % 2][k];
 }
+
+uint32_t
+cuda_host_mma_across (uint32_t x)
+{
+  unsigned group = cuda_host_lane () / 4, lane = cuda_host_lane () % 4;
+  uint32_t mine = x, word[2];
+
+  cuda_host_meet (0xffffffffu, "mma_across", &mine, sizeof (mine));
+  for (unsigned i = 0; i < 2; i++) {
+    unsigned from = 4 * (2 * lane + i) + group / 2;
+    uint32_t pair = *(const uint32_t *) cuda_host_given (from);
+
+    word[i] = pair >> 16 * (group % 2) & 0xffff;
+  }
+  return word[0] | word[1] << 16;
+}

@@ -191,5 +191,6 @@ void cuda_host_copies_begun (void);
 void cuda_host_copies_wait (unsigned pending);
 
 /* kernels/cuda/mma.h. */
+uint32_t cuda_host_mma_across (uint32_t x);
 void cuda_host_mma_bf16 (
     float (&d)[4], const uint32_t (&a)[4], const uint32_t (&b)[2]);
