@@ -371,7 +371,7 @@ __launch_bounds__ (SSD_THREADS, 2) common_back_kernel (Ssd a, SsdBack back)
 
     if (is_there) {
       multiply_state (a, tiles, left + h * a.head_dim, stride, piece.count,
-          (is_c ? ssd_state (a, tile)
+          (is_c ? ssd_state (a, tile, h)
                 : back.d_states + tile * a.head_dim * a.state) +
               first_n,
           numbers, sum);

@@ -88,10 +88,11 @@ __launch_bounds__ (SSD_THREADS, 3) common_kernel (Ssd a, SsdBack back)
 
 /* pre[last] <S, G>, for all threads. */
 __device__ static float
-sum_through (const Ssd &a, const SsdBack &back, size_t tile, float *shared)
+sum_through (const Ssd &a, const SsdBack &back, size_t tile, size_t piece,
+    size_t h, float *shared)
 {
-  size_t matrix = a.head_dim * a.state, piece = tile / a.heads;
-  const float *s = ssd_state (a, tile);
+  size_t matrix = a.head_dim * a.state;
+  const float *s = ssd_state (a, tile, h);
   const float *d = back.d_states + tile * matrix;
   float sum = 0.0f;
 
@@ -134,14 +135,15 @@ u_of (const Ssd &a, const SsdBack &back, size_t tile, unsigned i)
 
 /* A block has a tile, a thread a step; the others help with <S, G>. */
 __global__ static void
-__launch_bounds__ (SSD_THREADS) steps_back_kernel (Ssd a, SsdBack back)
+__launch_bounds__ (SSD_THREADS, 12) steps_back_kernel (Ssd a, SsdBack back)
 {
   __shared__ float shared[SSD_THREADS / MBLM_CUDA_WARP];
   __shared__ float u[SSD_CHUNK], v[SSD_CHUNK];
   size_t tile = blockIdx.x, tiles = gridDim.x, h = tile % a.heads;
-  SsdPiece piece = ssd_piece (a, tile / a.heads);
+  size_t index = tile / a.heads;
+  SsdPiece piece = ssd_piece (a, index);
   const SsdRows *rows = &back.rows[tile];
-  float through = sum_through (a, back, tile, shared), rate;
+  float through = sum_through (a, back, tile, index, h, shared);
   float d_delta = 0.0f, d_a_log = 0.0f, d_skip = 0.0f;
   unsigned t = threadIdx.x;
 
@@ -151,10 +153,10 @@ __launch_bounds__ (SSD_THREADS) steps_back_kernel (Ssd a, SsdBack back)
   }
   __syncthreads ();
   if (t < piece.count) {
+    float rate = -expf (a.a_log[h]);
     float raw = a.delta[(piece.row + t) * a.delta_stride + h] + a.delta_bias[h];
     float slope = raw > 20.0f ? 1.0f : 1.0f / (1.0f + expf (-raw)), d_log;
 
-    rate = -expf (a.a_log[h]);
     d_log = rate * d_log_of (a, piece, t, u, v, through, rows->inside[t]);
     d_delta = (rows->xw[t] + d_log) * slope;
     d_a_log = d_log * a.steps[tile].dt[t];

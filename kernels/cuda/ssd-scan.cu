@@ -252,7 +252,7 @@ __launch_bounds__ (SSD_THREADS, 3) chunks_kernel (Ssd a, float *y)
     cbl[i * SSD_LINE + j] = decay.times (products[i * SSD_CHUNK + j]);
   });
   if (ssd_has_state (a, tile / a.heads))
-    read_state (a, tiles, piece, ssd_state (a, tile) + first_p * a.state,
+    read_state (a, tiles, piece, ssd_state (a, tile, h) + first_p * a.state,
         channels, steps.pre, sum);
   ssd_multiply<true, false> (
       tiles, piece.count,

@@ -167,13 +167,13 @@ ssd_piece (const Ssd &a, size_t piece)
   return {row, (unsigned) min_size (SSD_CHUNK, end - row)};
 }
 
-/* That of a tile, if there is one. */
+/* That of a tile, of head h, if there is one. */
 __device__ static inline const float *
-ssd_state (const Ssd &a, size_t tile)
+ssd_state (const Ssd &a, size_t tile, size_t h)
 {
   size_t matrix = a.head_dim * a.state;
 
-  return a.start ? a.start + tile % a.heads * matrix : a.states + tile * matrix;
+  return a.start ? a.start + h * matrix : a.states + tile * matrix;
 }
 
 /* Whether there is a state before that isn't zero. */
