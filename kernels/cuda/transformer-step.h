@@ -18,13 +18,8 @@
 #define STEP_MOST_KEYS 2048
 #define STEP_MOST_WIDTH 256 /* of a head */
 
-/* Fibers of the host change places all the time: there are fewer. */
 #ifndef STEP_WARPS
-#ifdef __CUDACC__
 #define STEP_WARPS 8
-#else
-#define STEP_WARPS 4
-#endif
 #endif
 #define STEP_THREADS (STEP_WARPS * MBLM_CUDA_WARP)
 
