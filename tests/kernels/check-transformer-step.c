@@ -35,7 +35,8 @@ typedef struct {
   size_t batch, layers, dim, heads, head_dim, wide, vocabulary;
   MblmType type;
   bool rotates, has_input, has_ids, has_positions, has_addend, has_biases;
-  bool must; /* a device that has the operation takes this shape */
+  bool must; /* a device that has the operation takes this shape, also one of a
+              * few multiprocessors */
   size_t past[MOST_BATCH], position[MOST_BATCH];
   int32_t ids[MOST_BATCH];
   Layer layer[MOST_LAYERS];
@@ -347,11 +348,19 @@ add_layer (Case *c, const Step *s, Layer *l)
   l->down_bias = case_input (c, 1, s->dim, s->dim, -1.f, 1.f);
 }
 
+/* Of a sum that all of a layer before it went into: sixteen times as many as in
+ * one. */
+static size_t
+terms_of (const Step *s)
+{
+  return 16 * (s->dim + s->wide + inner (s));
+}
+
 /* The new row, like the others, has numbers of another step before. */
 static void
 add_state (Case *c, const Step *s, size_t past, State *to)
 {
-  size_t width = inner (s), half = s->dim / 2, terms = s->dim + s->wide;
+  size_t width = inner (s), half = s->dim / 2, terms = terms_of (s);
 
   to->key = case_input (c, past + 1, width, width, -3.f, 3.f);
   to->value = case_input (c, past + 1, width, width, -3.f, 3.f);
@@ -390,10 +399,9 @@ step_case (Check *check, Fill fill, Step *s)
   s->to_logits = weight (c, s, v, s->dim);
   s->logits_bias = case_input (c, 1, v, v, -1.f, 1.f);
   s->must = c->is_aligned && s->dim % 16 == 0 && inner (s) % 8 == 0 &&
-      s->wide % 8 == 0 && s->batch <= 2;
-  s->output = case_output (
-      c, "out", s->batch, s->dim, s->dim, s->dim + s->wide);
-  s->logits = case_output (c, "logits", s->batch, v, v, s->dim + s->wide);
+      s->wide % 8 == 0 && s->batch <= 2 && s->batch * inner (s) <= 2600;
+  s->output = case_output (c, "out", s->batch, s->dim, s->dim, terms_of (s));
+  s->logits = case_output (c, "logits", s->batch, v, v, terms_of (s));
   return c;
 }
 
