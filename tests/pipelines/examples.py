@@ -31,6 +31,8 @@ ELSEWHERE = {
     "sudo meson install -C build": "the test `installed`",
     "meson test -C build --benchmark --verbose elements":
         "a minute of measuring, which nothing passes or fails",
+    "build/tests/kernels/check --bench --op attention_backward":
+        "minutes of measuring; the same for another operation is run",
 }
 
 
