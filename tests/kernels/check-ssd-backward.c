@@ -261,6 +261,8 @@ check_ssd_scan_backward (Check *check)
       /* more chunks than a device keeps states of */
       s.rows = 8192 + check_size (check, 1, 1000);
       s.batch = s.heads = s.head_dim = 2;
+      s.delta_stride += s.heads;
+      s.d_delta_stride += s.heads;
       s.state = 5;
     }
     for (size_t j = 0; j < G_N_ELEMENTS (s.wanted); j++)
