@@ -102,8 +102,9 @@ add_outputs (Case *c, Selective *s)
     s->d_z = case_output (c, "d_z", rows, width, s->d_z_stride, terms);
   if (s->wanted[5])
     s->d_a_log = case_added_to (c, "d_a_log", width, s->state, terms + rows);
+  /* One after the other: of equal numbers all may be rounded to the same side. */
   if (s->wanted[6])
-    s->d_skip = case_added_to (c, "d_skip", 1, width, rows);
+    s->d_skip = case_added_to (c, "d_skip", 1, width, 16 * rows);
 }
 
 static Case *
