@@ -12,7 +12,7 @@
 
 #include "cuda.h"
 
-/* What the second level cache gives up first, and what last. */
+/* What the second level cache gives up first. */
 typedef uint64_t MblmCudaPolicy;
 
 __device__ static inline MblmCudaPolicy
@@ -22,17 +22,6 @@ mblm_cuda_policy_first (void)
 
 #ifdef __CUDACC__
   asm("createpolicy.fractional.L2::evict_first.b64 %0, 1.0;" : "=l"(policy));
-#endif
-  return policy;
-}
-
-__device__ static inline MblmCudaPolicy
-mblm_cuda_policy_last (void)
-{
-  MblmCudaPolicy policy = 0;
-
-#ifdef __CUDACC__
-  asm("createpolicy.fractional.L2::evict_last.b64 %0, 1.0;" : "=l"(policy));
 #endif
   return policy;
 }

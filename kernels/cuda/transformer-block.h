@@ -62,8 +62,8 @@ template <typename T> struct StepBlock {
   /* The ring: units that were begun and used, and what comes next. */
   unsigned begun, used;
   unsigned product, pass, group;
-  unsigned turn; /* two sets of sums */
-  MblmCudaPolicy passing, staying;
+  unsigned turn;          /* two sets of sums */
+  MblmCudaPolicy passing; /* of weights, which the cache needn't keep */
 
   __device__ unsigned
   kind_of (unsigned number) const
@@ -112,7 +112,7 @@ template <typename T> struct StepBlock {
       for (int i = 0; i < STEP_PIECES; i++)
         mblm_cuda_async_copy (to + i * STEP_THREADS, from + i * 4 * entries,
             row < share.rows && column + i * 4 * entries < share.columns,
-            (int) product < STEP_KEPT_LAYERS * STEP_LOGITS ? staying : passing);
+            passing);
       step_next (pass, group, share);
       if (pass == share.passes) {
         pass = 0;

@@ -78,7 +78,6 @@ __launch_bounds__ (STEP_THREADS, 1) step_kernel (const Step a)
   unsigned half = a.frequency ? a.head_dim / 2 : 0;
 
   block.passing = mblm_cuda_policy_first ();
-  block.staying = mblm_cuda_policy_last ();
   if (threadIdx.x < STEP_PRODUCTS)
     block.shares[threadIdx.x] = step_share (
         a, threadIdx.x, blockIdx.x, gridDim.x, StepBlock<T>::slice);

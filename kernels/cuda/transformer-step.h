@@ -28,12 +28,6 @@
 #define STEP_PIECES 4
 #endif
 
-/* Layers, from the first, whose weights the second level cache shall keep from step
- * to step; all others pass through it. */
-#ifndef STEP_KEPT_LAYERS
-#define STEP_KEPT_LAYERS 0
-#endif
-
 /* Units of a ring: pieces of eight rows for each warp. */
 #ifndef STEP_MOST_UNITS
 #define STEP_MOST_UNITS 12
