@@ -143,7 +143,9 @@ decode_many (Decode *self, guint64 context, double *each, GError **error)
   g_autoptr (GPtrArray)
       streams = g_ptr_array_new_with_free_func (g_object_unref);
   g_autofree gint32 *ids = g_new (gint32, bench->batch);
-  guint64 behind = MIN (context / 2, MANY_CONTEXT);
+  /* all that a stream takes has to fit behind it */
+  guint64 behind = MIN (
+      context - (bench->runs + 1) * self->segment, MANY_CONTEXT);
 
   for (guint64 i = 0; i < bench->batch; i++) {
     MblmSession *stream = mblm_session_new (bench->model, error);
