@@ -132,6 +132,7 @@ typedef struct {
   const float *tokens;        /* [batch, dim] */
   MblmMatrix table;           /* [vocabulary, dim] */
   const gint32 *ids;          /* host [batch] */
+  const gint32 *drawn;        /* device [batch], in place of ids; or NULL */
   MblmMatrix positions;       /* [period, dim] */
   const gsize *position;      /* host [batch], below the period */
   const float *const *addend; /* host [batch] of [dim] */
@@ -175,7 +176,7 @@ MblmCarryGradient mblm_layer_carry_gradient (
 
 /* Goes up with every change of this file or of run.h that a module would notice.
  * Blocks call the kernels, so the version of their table is a part of it. */
-#define MBLM_BLOCK_ABI (100 * 4 + MBLM_KERNELS_ABI)
+#define MBLM_BLOCK_ABI (100 * 5 + MBLM_KERNELS_ABI)
 
 typedef struct {
   guint abi;        /* MBLM_BLOCK_ABI */

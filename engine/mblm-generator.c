@@ -239,6 +239,31 @@ draw (MblmGenerator *self, GError **error)
   return id;
 }
 
+/* Feeds what is pending. Where more draws are wanted, a device may go on with its
+ * own, which will be the same. */
+static gboolean
+feed_pending (MblmGenerator *self, guint64 wanted, GCancellable *cancellable,
+    GError **error)
+{
+  gint32 id = self->pending;
+  MblmDraws draws;
+
+  if (id < 0)
+    return TRUE;
+  guint64 n = mblm_session_get_ahead (self->session, id);
+  n = MIN (n, wanted);
+  gboolean goes_ahead = n > 0 &&
+      mblm_sampler_look_ahead (
+          self->sampler, self->allowed, self->vocabulary, (guint) n, &draws);
+  if (!(goes_ahead
+              ? mblm_session_feed_ahead (
+                    self->session, id, &draws, cancellable, error)
+              : mblm_session_feed (self->session, &id, 1, cancellable, error)))
+    return FALSE;
+  self->pending = -1;
+  return TRUE;
+}
+
 gboolean
 mblm_generator_next (MblmGenerator *self, GByteArray *out,
     GCancellable *cancellable, GError **error)
@@ -250,7 +275,7 @@ mblm_generator_next (MblmGenerator *self, GByteArray *out,
   if (self->n_drawn >= self->max)
     return finish (self, MBLM_FINISH_LENGTH, out);
   if (g_cancellable_set_error_if_cancelled (cancellable, error) ||
-      !mblm_generator_settle (self, cancellable, error))
+      !feed_pending (self, self->max - self->n_drawn, cancellable, error))
     return FALSE;
 
   gint id = draw (self, error);
@@ -283,13 +308,7 @@ mblm_generator_settle (
 {
   g_return_val_if_fail (MBLM_IS_GENERATOR (self), FALSE);
 
-  gint32 id = self->pending;
-  if (id < 0)
-    return TRUE;
-  if (!mblm_session_feed (self->session, &id, 1, cancellable, error))
-    return FALSE;
-  self->pending = -1;
-  return TRUE;
+  return feed_pending (self, 0, cancellable, error);
 }
 
 MblmFinish

@@ -152,11 +152,11 @@ philox (guint64 seed, guint64 counter)
   return x[0];
 }
 
-/* 0 <= u < 1, a multiple of 2^-24: the same in float32 and in double. */
+/* Of a draw: 0 <= u < 1, a multiple of 2^-24, the same in float32 and in double. */
 static double
-next_uniform (MblmSampler *self)
+uniform_of (const MblmSampler *self, guint64 n_draws)
 {
-  return (philox (self->seed, self->n_draws++) >> 8) * 0x1p-24;
+  return (philox (self->seed, n_draws) >> 8) * 0x1p-24;
 }
 
 /* Larger logits first, lower ids first among equals. */
@@ -255,11 +255,32 @@ mblm_sampler_draw_from (MblmSampler *self, const float *logits,
         "no id of the vocabulary of %u may be drawn", vocabulary);
     return -1;
   }
-  double uniform = next_uniform (self);
+  double uniform = uniform_of (self, self->n_draws++);
   if (self->temperature <= 0.0f)
     return take_largest (self->candidates, n);
   qsort (self->candidates, n, sizeof (Candidate), compare_candidates);
   return draw_sorted (self, self->candidates, n, uniform);
+}
+
+gboolean
+mblm_sampler_look_ahead (MblmSampler *self, const guint8 *allowed,
+    guint vocabulary, guint n, MblmDraws *draws)
+{
+  gboolean is_any = FALSE;
+
+  draws->n = n;
+  draws->temperature = self->temperature;
+  draws->top_p = self->top_p;
+  draws->min_p = self->min_p;
+  draws->top_k = self->top_k;
+  for (guint i = 0; i < n; i++)
+    draws->uniform[i] = (float) uniform_of (self, self->n_draws + i);
+  draws->is_bounded = allowed || self->allowed;
+  for (guint id = 0; id < vocabulary; id++) {
+    draws->allowed[id] = is_allowed (self, allowed, id);
+    is_any = is_any || draws->allowed[id];
+  }
+  return is_any;
 }
 
 /**

@@ -18,6 +18,7 @@ mblm_session_finalize (GObject *object)
 {
   MblmSession *self = MBLM_SESSION (object);
 
+  mblm_ahead_clear (&self->ahead, &self->run);
   for (guint k = 0; k < MBLM_MAX_STAGES; k++) {
     mblm_state_free (self->state[k], &self->run);
     if (self->projected[k] != NULL)
@@ -44,6 +45,7 @@ mblm_session_init (MblmSession *self)
 {
   self->open = g_array_new (FALSE, FALSE, sizeof (gint32));
   self->history = g_array_new (FALSE, FALSE, sizeof (gint32));
+  mblm_ahead_init (&self->ahead);
 }
 
 /* Device memory of n floats that the session keeps. */
@@ -114,6 +116,7 @@ mblm_session_new (MblmModel *model, GError **error)
 void
 mblm_session_reset (MblmSession *self)
 {
+  mblm_session_forget_ahead (self);
   self->position = 0;
   self->context_fill = 0;
   self->fill = 0;
@@ -282,6 +285,19 @@ feed_fitting (MblmSession *self, const gint32 *ids, gsize n, MblmOutput *output,
   return TRUE;
 }
 
+void
+mblm_session_count (MblmSession *self, gint32 id)
+{
+  if (self->model->last > 0) {
+    g_array_append_val (self->open, id);
+    self->fill++;
+  }
+  if (!mblm_session_is_endless (self))
+    g_array_append_val (self->history, id);
+  self->context_fill++;
+  self->position++;
+}
+
 /* Primes the session with the last half of its full context. */
 static gboolean
 restart_context (MblmSession *self, GError **error)
@@ -365,7 +381,9 @@ finish (MblmSession *self, gboolean ok, GError **error)
 {
   let_go (self);
   /* Not while an error is set already. */
-  ok = ok && mblm_run_wait (&self->run, error);
+  ok = ok &&
+      (self->ahead.is_owed ? mblm_session_receive (self, error)
+                           : mblm_run_wait (&self->run, error));
   self->broken = !ok;
   return ok;
 }
@@ -380,9 +398,12 @@ feed (MblmSession *self, const gint32 *ids, gsize n, MblmOutput *output,
   if (n == 0)
     return TRUE;
   begin (self, cancellable);
-  gboolean ok = output == NULL && n > mblm_session_get_room (self)
-      ? feed_overflowing (self, ids, n, error)
-      : feed_contexts (self, ids, n, output, error);
+  if (output == NULL && mblm_session_is_next (self, ids, n))
+    return finish (self, mblm_session_take (self, error), error);
+  gboolean ok = mblm_session_go_back (self, error) &&
+      (output == NULL && n > mblm_session_get_room (self)
+              ? feed_overflowing (self, ids, n, error)
+              : feed_contexts (self, ids, n, output, error));
   return finish (self, ok, error);
 }
 
@@ -532,6 +553,8 @@ mblm_session_step_many (MblmSession **sessions, const gint32 *ids, guint n,
     return FALSE;
   for (guint b = 0; b < n; b++)
     begin (sessions[b], cancellable);
+  for (guint b = 0; ok && b < n; b++)
+    ok = mblm_session_go_back (sessions[b], error);
   for (guint b = 0; ok && b < n; b++)
     if (mblm_session_get_room (sessions[b]) == 0)
       ok = restart_context (sessions[b], error) &&

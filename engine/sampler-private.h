@@ -7,6 +7,7 @@
 #pragma once
 
 #include "mblm-sampler.h"
+#include "session-ahead.h"
 
 G_BEGIN_DECLS
 
@@ -15,6 +16,12 @@ G_BEGIN_DECLS
  * that are not finite, INPUT where no id is allowed. */
 gint mblm_sampler_draw_from (MblmSampler *self, const float *logits,
     guint vocabulary, const guint8 *allowed, GError **error);
+
+/* How the sampler would make its next n draws, of which there are at most
+ * MBLM_MOST_TOLD, from as many ids, at most MBLM_AHEAD_VOCABULARY. FALSE: no id is
+ * allowed. */
+gboolean mblm_sampler_look_ahead (MblmSampler *self, const guint8 *allowed,
+    guint vocabulary, guint n, MblmDraws *draws);
 
 /* ln sum exp over logits [vocabulary], in double; NaN where one isn't finite.
  * */

@@ -104,7 +104,10 @@ advance_innermost (MblmSession *self, const gint32 *ids, gsize n,
       return FALSE;
     i += rows;
     self->has_logits = FALSE;
-    if (i == n && logits != NULL)
+    if (i == n && logits != NULL && self->ahead.draws != NULL) {
+      if (!mblm_session_go_ahead (self, logits, error))
+        return FALSE;
+    } else if (i == n && logits != NULL)
       take_logits (&self, 1, run, logits);
     else if (i == n)
       run->k->copy (run->q, self->last_row, out + (rows - 1) * stage->dim,

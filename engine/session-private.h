@@ -15,8 +15,25 @@
 
 #include "mblm-session.h"
 #include "model-private.h"
+#include "session-ahead.h"
 
 G_BEGIN_DECLS
+
+/* How far the device has gone by itself (session-ahead.c). */
+typedef struct {
+  const MblmDraws *draws; /* while an id is fed with which it may */
+  guint n;     /* ids that it drew and goes on with; 0: it is nowhere */
+  guint taken; /* of them, those that were fed */
+  gint32 ids[MBLM_MOST_TOLD]; /* as far as they are known: taken + 1 */
+  gboolean is_owed; /* what the last id predicts is still to be received */
+  gsize rows;       /* of the innermost state, before */
+  float *fixed;     /* and what doesn't grow of it; device memory, or NULL */
+  gint64 pace;      /* microseconds of a step, at most; 0: not known yet */
+  gint64 most_time; /* microseconds ahead, at most */
+} MblmAhead;
+
+void mblm_ahead_init (MblmAhead *self);
+void mblm_ahead_clear (MblmAhead *self, MblmRun *run);
 
 struct _MblmSession {
   GObject parent;
@@ -42,6 +59,7 @@ struct _MblmSession {
   gboolean has_logits; /* `logits` is what it predicts, and `last_row` may be of
                         * an earlier id */
   gboolean broken;     /* failed halfway: reset or restore first */
+  MblmAhead ahead;
 };
 
 struct _MblmSnapshot {
@@ -56,6 +74,27 @@ struct _MblmSnapshot {
   float *logits;
   gboolean has_logits;
 };
+
+/* ---- mblm-session.c ------------------------------------------------------ */
+
+/* Counts an id of the open innermost sequence. */
+void mblm_session_count (MblmSession *self, gint32 id);
+
+/* ---- session-ahead.c ----------------------------------------------------- */
+
+/* From what an id predicts, `logits` of the device, on with draws of the device. */
+gboolean mblm_session_go_ahead (
+    MblmSession *self, const float *logits, GError **error);
+/* Whether the device went on with what is fed now; then it is to be taken. */
+gboolean mblm_session_is_next (
+    const MblmSession *self, const gint32 *ids, gsize n);
+gboolean mblm_session_take (MblmSession *self, GError **error);
+/* Waits for what the last id predicts. */
+gboolean mblm_session_receive (MblmSession *self, GError **error);
+/* To the state of what was fed; `broken` where that fails. */
+gboolean mblm_session_go_back (MblmSession *self, GError **error);
+/* Where the states begin anew anyway. */
+void mblm_session_forget_ahead (MblmSession *self);
 
 /* ---- session-feed.c ------------------------------------------------------ */
 
@@ -75,6 +114,9 @@ gboolean mblm_session_run_many (
 float *mblm_session_advance_stage (MblmSession **sessions, guint n,
     MblmRun *run, guint k, gsize rows, const gint32 *ids, float **logits,
     GError **error);
+/* The innermost stage of a session, by the id at `drawn`, device memory. */
+float *mblm_session_advance_drawn (
+    MblmSession *self, const gint32 *drawn, float **logits, GError **error);
 /* Stages first .. last back to behind their start tokens. Unless `first` is 0 they
  * have gone on from there. */
 gboolean mblm_session_restart_stages (

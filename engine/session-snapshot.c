@@ -87,6 +87,8 @@ mblm_session_snapshot (MblmSession *self, GError **error)
         "to copy");
     return NULL;
   }
+  if (!mblm_session_go_back (self, error))
+    return NULL;
   g_autoptr (MblmSnapshot) copy = g_new0 (MblmSnapshot, 1);
   copy->ref_count = 1;
   copy->model = g_object_ref (model);
@@ -125,6 +127,7 @@ mblm_session_restore (MblmSession *self, MblmSnapshot *snapshot, GError **error)
         "the snapshot was taken of another model; take one of this model");
     return FALSE;
   }
+  mblm_session_forget_ahead (self);
   self->broken = TRUE;
   self->position = snapshot->position;
   self->context_fill = snapshot->context_fill;

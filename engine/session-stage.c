@@ -22,10 +22,11 @@ typedef struct {
   guint k;
   MblmRun *run;
   gsize rows;
-  const gint32 *ids;  /* [n, rows, patch] */
-  MblmState **states; /* host [n] */
-  float *x, *out;     /* [n, rows, dim] */
-  float *logits;      /* [n, vocabulary], or NULL: not wanted */
+  const gint32 *ids;   /* [n, rows, patch] */
+  const gint32 *drawn; /* device: the only id, in place of ids; or NULL */
+  MblmState **states;  /* host [n] */
+  float *x, *out;      /* [n, rows, dim] */
+  float *logits;       /* [n, vocabulary], or NULL: not wanted */
 } Tokens;
 
 static gsize
@@ -46,7 +47,12 @@ add_positions (Tokens *t)
 static void
 embed (Tokens *t)
 {
-  mblm_stage_embed (t->model, t->run, t->k, t->ids, t->n * t->rows, t->x);
+  if (t->drawn == NULL)
+    mblm_stage_embed (t->model, t->run, t->k, t->ids, t->n * t->rows, t->x);
+  else if (t->x != NULL)
+    t->run->k->embed (t->run->q,
+        &(MblmEmbed){
+            .table = t->stage->table, .ids = t->drawn, .rows = 1, .out = t->x});
   if (t->stage->position == MBLM_POSITION_ROPE)
     add_positions (t);
 }
@@ -99,6 +105,7 @@ step (Tokens *t)
   if (begins_with_ids (t)) {
     args.table = t->stage->table;
     args.ids = t->ids;
+    args.drawn = t->drawn;
   } else {
     args.tokens = t->x;
   }
@@ -157,9 +164,9 @@ reserve (Tokens *t, GError **error)
   return TRUE;
 }
 
-float *
-mblm_session_advance_stage (MblmSession **sessions, guint n, MblmRun *run,
-    guint k, gsize rows, const gint32 *ids, float **logits, GError **error)
+static float *
+advance (MblmSession **sessions, guint n, MblmRun *run, guint k, gsize rows,
+    const gint32 *ids, const gint32 *drawn, float **logits, GError **error)
 {
   MblmModel *model = sessions[0]->model;
   const MblmStage *stage = &model->stage[k];
@@ -174,6 +181,7 @@ mblm_session_advance_stage (MblmSession **sessions, guint n, MblmRun *run,
       .run = run,
       .rows = rows,
       .ids = ids,
+      .drawn = drawn,
       .states = states,
       .out = mblm_run_floats (run, floats),
       .logits = wants_logits
@@ -189,6 +197,21 @@ mblm_session_advance_stage (MblmSession **sessions, guint n, MblmRun *run,
     *logits = stepped ? t.logits : NULL;
   mblm_run_release (run, mark);
   return ok ? t.out : NULL;
+}
+
+float *
+mblm_session_advance_stage (MblmSession **sessions, guint n, MblmRun *run,
+    guint k, gsize rows, const gint32 *ids, float **logits, GError **error)
+{
+  return advance (sessions, n, run, k, rows, ids, NULL, logits, error);
+}
+
+float *
+mblm_session_advance_drawn (
+    MblmSession *self, const gint32 *drawn, float **logits, GError **error)
+{
+  return advance (
+      &self, 1, &self->run, self->model->last, 1, NULL, drawn, logits, error);
 }
 
 /* ------------------------------------------------------------------------- */

@@ -74,6 +74,7 @@ mblm_transformer_step (MblmBlock *block, MblmRun *run, const MblmStep *args)
           .input = args->tokens,
           .table = args->table,
           .ids = args->ids,
+          .drawn = args->drawn,
           .positions = args->positions,
           .position = args->position,
           .addend = args->addend,

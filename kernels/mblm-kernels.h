@@ -44,7 +44,7 @@
 extern "C" {
 #endif
 
-#define MBLM_KERNELS_ABI 5
+#define MBLM_KERNELS_ABI 6
 
 /* Devices align every allocation, and every row of a weight they pack, to this. */
 #define MBLM_ALIGNMENT 64
@@ -150,6 +150,11 @@ struct _MblmKernels {
   void (*cross_entropy_backward) (
       MblmQueue *queue, const MblmCrossEntropyBackward *a);
   void (*sample) (MblmQueue *queue, const MblmSample *a);
+  /* Optional. What the next sample that tells has told, in the order in which they
+   * were enqueued: copies of its logits [rows, vocabulary] and of the ids [rows] that
+   * it drew. It waits for that sample alone, not for what was enqueued behind it.
+   * Without logits and ids all samples until now are forgotten. */
+  MblmStatus (*sample_told) (MblmQueue *queue, float *logits, int32_t *ids);
   void (*sum_squares) (MblmQueue *queue, const MblmSumSquares *a);
   void (*add_scaled) (MblmQueue *queue, const MblmAddScaled *a);
   void (*round) (MblmQueue *queue, const MblmRound *a);

@@ -393,6 +393,7 @@ typedef struct {
   const float *input;                /* [batch, dim] or NULL */
   MblmMatrix table;                  /* [vocabulary, dim] */
   const int32_t *ids;                /* host [batch] */
+  const int32_t *drawn;              /* [batch], in place of ids; or NULL */
   MblmMatrix positions;              /* [period, dim] */
   const size_t *position;            /* host [batch], below the period */
   const float *const *addend;        /* host [batch] of [dim], or NULL */
@@ -541,7 +542,13 @@ typedef struct {
   uint32_t top_k;
   const float *uniform; /* [rows], 0 <= u < 1 */
   int32_t *ids;         /* [rows] */
+  /* The host is told, too, where the table has `sample_told`. Then ids may be NULL:
+   * nothing is drawn, and the host gets the logits only. */
+  bool tells;
 } MblmSample;
+
+/* Samples of one shape that the host has been told and hasn't asked for, at most. */
+#define MBLM_MOST_TOLD 64
 
 /* ------------------------------------------------------------------------- */
 /* Steps                                                                     */

@@ -75,6 +75,11 @@ struct _MblmQueue {
   uint64_t *letters; /* zeros at first */
   size_t letters_count;
   uint32_t stamp; /* of the last launch that used them */
+  /* What samples tell the host (sample.cu). */
+  uint32_t *told;   /* MBLM_MOST_TOLD slots in memory that both see */
+  size_t told_size; /* words of all that */
+  size_t told_rows, told_vocabulary; /* of the samples that are outstanding */
+  uint32_t told_sent, told_taken;    /* samples so far */
 };
 
 /* ------------------------------------------------------------------------- */

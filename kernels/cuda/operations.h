@@ -73,6 +73,8 @@ void mblm_cuda_cross_entropy (MblmQueue *queue, const MblmCrossEntropy *a);
 void mblm_cuda_cross_entropy_backward (
     MblmQueue *queue, const MblmCrossEntropyBackward *a);
 void mblm_cuda_sample (MblmQueue *queue, const MblmSample *a);
+MblmStatus mblm_cuda_sample_told (
+    MblmQueue *queue, float *logits, int32_t *ids);
 void mblm_cuda_sum_squares (MblmQueue *queue, const MblmSumSquares *a);
 void mblm_cuda_add_scaled (MblmQueue *queue, const MblmAddScaled *a);
 void mblm_cuda_round (MblmQueue *queue, const MblmRound *a);

@@ -39,6 +39,7 @@ mblm_cuda_queue_free (MblmQueue *queue)
   cudaFree (queue->scratch);
   cudaFree (queue->letters);
   cudaFreeHost (queue->staging);
+  cudaFreeHost (queue->told);
   for (cudaEvent_t event : queue->staging_read)
     if (event)
       cudaEventDestroy (event);

@@ -12,11 +12,16 @@
  *
  * A row of decoding is all latency: 45 steps of the sort for 257 ids, and two
  * scans. The largest logit alone needs no sort.
+ *
+ * What the host is told lies in its own memory, page-locked, where a device can
+ * write it: a ring of slots. Each row of a slot has a stamp, written behind all else,
+ * and the host looks at the stamps while the device goes on.
  */
 
 #include "reduce.h"
 
 #include <math.h>
+#include <string.h>
 
 #define MOST_WARPS (MBLM_CUDA_MOST_THREADS / MBLM_CUDA_WARP)
 #define SHARED_VOCABULARY 2048 /* up to this all is in shared memory */
@@ -206,11 +211,124 @@ sample_row (const MblmSample &a, size_t row, uint64_t *list, double *weight,
   return draw (a, list, count, weight, a.uniform[row], shared);
 }
 
+/* ------------------------------------------------------------------------- */
+/* What the host is told                                                     */
+/* ------------------------------------------------------------------------- */
+
+/* At a stamp, between two questions whether the device still works. */
+#define LOOKS 4096
+
+struct Told {
+  uint32_t *stamps; /* [rows]; NULL: nothing is told */
+  int32_t *ids;     /* [rows] */
+  float *logits;    /* [rows, vocabulary] */
+  uint32_t number;  /* what the stamps become */
+};
+
+/* Of sample `number`; its slot is in use until it was asked for. */
+static Told
+slot_of (const MblmQueue *queue, uint32_t number)
+{
+  size_t rows = queue->told_rows;
+  uint32_t *slot = queue->told +
+      number % MBLM_MOST_TOLD * (queue->told_size / MBLM_MOST_TOLD);
+
+  return {slot, (int32_t *) slot + rows, (float *) slot + 2 * rows, number};
+}
+
+/* Room for samples of this shape; of another there are none then. */
+static bool
+make_room (MblmQueue *queue, size_t rows, size_t vocabulary)
+{
+  size_t slot = mblm_cuda_count (rows, max_size (vocabulary, 1) + 2);
+  size_t size = mblm_cuda_count (slot, MBLM_MOST_TOLD);
+  size_t bytes = mblm_cuda_count (size, sizeof (uint32_t));
+
+  if (queue->told_rows == rows && queue->told_vocabulary == vocabulary)
+    return true;
+  if (!mblm_cuda_check (queue, cudaStreamSynchronize (queue->stream)))
+    return false;
+  cudaFreeHost (queue->told);
+  queue->told = NULL;
+  queue->told_rows = queue->told_vocabulary = 0;
+  queue->told_sent = queue->told_taken = 0;
+  if (!mblm_cuda_check (queue, cudaMallocHost ((void **) &queue->told, bytes)))
+    return false;
+  memset (queue->told, 0, bytes); /* sample 0 is nobody's */
+  queue->told_size = size;
+  queue->told_rows = rows;
+  queue->told_vocabulary = vocabulary;
+  return true;
+}
+
+/* The whole block calls it for a row. */
+__device__ static void
+tell (const MblmSample &a, const Told &told, size_t row, int32_t id)
+{
+  for (size_t v = threadIdx.x; v < a.vocabulary; v += blockDim.x)
+    told.logits[row * a.vocabulary + v] = a.logits[row * a.vocabulary + v];
+  if (threadIdx.x == 0)
+    told.ids[row] = id;
+  __threadfence_system ();
+  __syncthreads ();
+  if (threadIdx.x == 0)
+    *(volatile uint32_t *) &told.stamps[row] = told.number;
+}
+
+/* False: the device has done all that it was asked to, and this isn't there. */
+static bool
+wait_for_stamp (MblmQueue *queue, const uint32_t *stamp, uint32_t number)
+{
+  for (;;) {
+    cudaError_t error;
+
+    for (int i = 0; i < LOOKS; i++)
+      if (__atomic_load_n (stamp, __ATOMIC_ACQUIRE) == number)
+        return true;
+    error = cudaStreamQuery (queue->stream);
+    if (error == cudaSuccess)
+      return __atomic_load_n (stamp, __ATOMIC_ACQUIRE) == number;
+    if (error != cudaErrorNotReady)
+      return mblm_cuda_check (queue, error);
+    cudaGetLastError ();
+  }
+}
+
+MblmStatus
+mblm_cuda_sample_told (MblmQueue *queue, float *logits, int32_t *ids)
+{
+  size_t rows = queue->told_rows, count = rows * queue->told_vocabulary;
+  bool is_here = mblm_cuda_begin (queue);
+  MblmStatus status;
+
+  if (!logits && !ids) {
+    queue->told_taken = queue->told_sent;
+    return MBLM_STATUS_OK;
+  }
+  Told told = slot_of (queue, queue->told_taken + 1);
+
+  for (size_t i = 0; is_here && i < rows; i++)
+    is_here = wait_for_stamp (queue, &told.stamps[i], told.number);
+  if (is_here) {
+    queue->told_taken++;
+    memcpy (logits, told.logits, count * sizeof (float));
+    memcpy (ids, told.ids, rows * sizeof (int32_t));
+    return MBLM_STATUS_OK;
+  }
+  status = queue->status;
+  queue->status = MBLM_STATUS_OK;
+  return status == MBLM_STATUS_OK ? MBLM_STATUS_DEVICE_LOST : status;
+}
+
+/* ------------------------------------------------------------------------- */
+/* The operation                                                             */
+/* ------------------------------------------------------------------------- */
+
 /* `scratch` [blocks, vocabulary] for a list and for weights, or NULL where there
  * is shared memory for them. */
 __global__ static void
 __launch_bounds__ (MBLM_CUDA_MOST_THREADS)
-    sample_kernel (MblmSample a, uint64_t *lists, double *weights)
+    sample_kernel (MblmSample a, uint64_t *lists, double *weights, Told told)
 {
   MBLM_CUDA_DYNAMIC (uint64_t, dynamic);
   __shared__ Shared shared;
@@ -219,12 +337,15 @@ __launch_bounds__ (MBLM_CUDA_MOST_THREADS)
                          : (double *) (dynamic + a.vocabulary);
 
   for (size_t row = blockIdx.x; row < a.rows; row += gridDim.x) {
-    int32_t id = a.temperature > 0.0f
-        ? sample_row (a, row, list, weight, &shared)
-        : largest (a, row, &shared);
+    int32_t id = -1;
 
-    if (threadIdx.x == 0)
+    if (a.ids)
+      id = a.temperature > 0.0f ? sample_row (a, row, list, weight, &shared)
+                                : largest (a, row, &shared);
+    if (a.ids && threadIdx.x == 0)
       a.ids[row] = id;
+    if (told.stamps)
+      tell (a, told, row, id);
     __syncthreads ();
   }
 }
@@ -233,7 +354,8 @@ void
 mblm_cuda_sample (MblmQueue *queue, const MblmSample *a)
 {
   MblmCudaScratch scratch = {queue};
-  bool sorts = a->temperature > 0.0f;
+  Told told = {};
+  bool sorts = a->ids && a->temperature > 0.0f;
   bool is_large = sorts && a->vocabulary > SHARED_VOCABULARY;
   size_t blocks = min_size (a->rows, is_large ? SCRATCH_BLOCKS : INT32_MAX);
   size_t count = is_large ? mblm_cuda_count (blocks, a->vocabulary) : 0;
@@ -245,9 +367,12 @@ mblm_cuda_sample (MblmQueue *queue, const MblmSample *a)
       ? a->vocabulary * (sizeof (uint64_t) + sizeof (double))
       : 0;
 
-  if (!mblm_cuda_begin (queue) || !mblm_cuda_scratch (&scratch))
+  if (!mblm_cuda_begin (queue) || !mblm_cuda_scratch (&scratch) ||
+      (a->tells && !make_room (queue, a->rows, a->vocabulary)))
     return;
+  if (a->tells)
+    told = slot_of (queue, ++queue->told_sent);
   mblm_cuda_launch (queue, sample_kernel, (unsigned) blocks, threads, shared,
       *a, is_large ? mblm_cuda_at<uint64_t> (&scratch, lists) : NULL,
-      is_large ? mblm_cuda_at<double> (&scratch, weights) : NULL);
+      is_large ? mblm_cuda_at<double> (&scratch, weights) : NULL, told);
 }

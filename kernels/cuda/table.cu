@@ -60,6 +60,7 @@ static const MblmKernels table = {
     .cross_entropy = mblm_cuda_cross_entropy,
     .cross_entropy_backward = mblm_cuda_cross_entropy_backward,
     .sample = mblm_cuda_sample,
+    .sample_told = mblm_cuda_sample_told,
     .sum_squares = mblm_cuda_sum_squares,
     .add_scaled = mblm_cuda_add_scaled,
     .round = mblm_cuda_round,

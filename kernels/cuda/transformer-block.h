@@ -160,7 +160,8 @@ template <typename T> struct StepBlock {
     if (a.input)
       add (MBLM_TYPE_F32, a.input, (size_t) b * a.dim + column, to);
     if (a.table)
-      add (a.table_type, a.table, (size_t) a.ids[b] * a.dim + column, to);
+      add (a.table_type, a.table,
+          (size_t) (a.drawn ? a.drawn[b] : a.ids[b]) * a.dim + column, to);
     if (a.positions)
       add (a.positions_type, a.positions,
           (size_t) a.position[b] * a.dim + column, to);

@@ -165,7 +165,7 @@ put_layers (Step *step, const MblmTransformerStep *a)
   for (size_t b = 0; b < a->batch; b++) {
     step->past[b] = (unsigned) a->past[b];
     step->position[b] = a->positions.data ? (unsigned) a->position[b] : 0;
-    step->ids[b] = a->table.data ? a->ids[b] : 0;
+    step->ids[b] = a->table.data && !a->drawn ? a->ids[b] : 0;
     step->addend[b] = a->addend ? a->addend[b] : NULL;
   }
 }
@@ -184,6 +184,7 @@ put_rest (Step *step, const MblmTransformerStep *a)
   step->frequency = a->frequency;
   step->gain = a->gain;
   step->input = a->input;
+  step->drawn = a->drawn;
   step->table = a->table.data;
   step->positions = a->positions.data;
   step->table_type = a->table.type;

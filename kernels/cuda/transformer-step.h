@@ -69,6 +69,7 @@ struct Step {
   const float *addend[STEP_MOST_BATCH];
   unsigned past[STEP_MOST_BATCH], position[STEP_MOST_BATCH];
   int32_t ids[STEP_MOST_BATCH];
+  const int32_t *drawn;
   unsigned batch, layers, dim, heads, head_dim, inner, wide, vocabulary;
   const float *frequency, *gain, *input;
   const void *table, *positions;

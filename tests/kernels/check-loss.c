@@ -8,6 +8,7 @@
 #include "shapes.h"
 
 #include <math.h>
+#include <string.h>
 
 #define ROUNDS 60 /* random shapes of each */
 
@@ -337,6 +338,104 @@ check_sample (Check *check)
     case_run (c, run_sample, &s, NULL);
     case_free (c);
   }
+}
+
+/* ------------------------------------------------------------------------- */
+/* What the host is told                                                     */
+/* ------------------------------------------------------------------------- */
+
+/* Draws from row `first` and the following ones, and tells. */
+static void
+tell_rows (const Target *t, char *memory, const Sample *s, size_t first,
+    size_t rows, bool draws)
+{
+  t->table->sample (t->queue,
+      &(MblmSample){
+          .rows = rows,
+          .vocabulary = s->vocabulary,
+          .logits = AT (memory, s->logits) + first * s->vocabulary,
+          .temperature = s->temperature,
+          .uniform = AT (memory, s->uniform) + first,
+          .ids = draws ? (int32_t *) (memory + s->ids) + first : NULL,
+          .tells = true,
+      });
+}
+
+/* The logits that the image has, and the ids that were drawn. */
+static bool
+is_told (const Target *t, const Case *c, const Sample *s, const int32_t *drawn,
+    size_t first, size_t rows, bool draws)
+{
+  g_autofree float *logits = g_new (float, rows * s->vocabulary);
+  g_autofree int32_t *ids = g_new (int32_t, rows);
+
+  return t->table->sample_told (t->queue, logits, ids) == MBLM_STATUS_OK &&
+      memcmp (logits, AT (case_image (c), s->logits) + first * s->vocabulary,
+          rows * s->vocabulary * sizeof (float)) == 0 &&
+      (!draws || memcmp (ids, drawn + first, rows * sizeof (int32_t)) == 0);
+}
+
+typedef struct {
+  Check *check;
+  const Case *c;
+  const Sample *s;
+  size_t each; /* rows of a sample */
+  size_t lost; /* samples that are forgotten */
+} Telling;
+
+/* More samples than are outstanding at once, so that slots are used again. The last
+ * one draws nothing. */
+static void
+run_telling (const Target *t, char *memory, const void *data)
+{
+  const Telling *self = data;
+  const Sample *s = self->s;
+  size_t n = s->rows / self->each;
+  g_autofree int32_t *drawn = g_new (int32_t, s->rows);
+
+  for (size_t i = 0; i < self->lost; i++)
+    tell_rows (t, memory, s, 0, self->each, true);
+  t->table->sample_told (t->queue, NULL, NULL);
+  for (size_t begin = 0; begin < n; begin += MBLM_MOST_TOLD) {
+    size_t end = MIN (n, begin + MBLM_MOST_TOLD);
+
+    for (size_t i = begin; i < end; i++)
+      tell_rows (t, memory, s, i * self->each, self->each, i + 1 < n);
+    t->table->download (
+        t->queue, drawn, memory + s->ids, s->rows * sizeof (int32_t));
+    for (size_t i = begin; i < end; i++)
+      if (!is_told (
+              t, self->c, s, drawn, i * self->each, self->each, i + 1 < n))
+        check_failed (self->check, t, case_title (self->c),
+            "sample %zu of %zu tells something else", i, n);
+  }
+}
+
+static void
+check_telling (Check *check, size_t n, size_t each, float temperature)
+{
+  Sample s = {.rows = n * each,
+      .vocabulary = check_size (check, 1, 300),
+      .temperature = temperature,
+      .top_p = 1.f};
+  Case *c = sample_case (check, FILL_RANDOM, 1.0, &s);
+  Telling telling = {check, c, &s, each, check_size (check, 0, MBLM_MOST_TOLD)};
+
+  for (guint i = 0; i < check->targets->len; i++) {
+    const Target *target = g_ptr_array_index (check->targets, i);
+
+    if (target->table->sample_told)
+      g_free (case_result (c, target, run_telling, &telling));
+  }
+  case_free (c);
+}
+
+void
+check_sample_told (Check *check)
+{
+  for (int i = 0; i < 8; i++)
+    check_telling (check, check_size (check, 1, 150), check_size (check, 1, 3),
+        i % 2 ? 1.f : 0.f);
 }
 
 void

@@ -35,13 +35,14 @@ typedef struct {
   size_t batch, layers, dim, heads, head_dim, wide, vocabulary;
   MblmType type;
   bool rotates, has_input, has_ids, has_positions, has_addend, has_biases;
+  bool has_drawn; /* the ids are in the memory of the device */
   bool must; /* a device that has the operation takes this shape, also one of a
               * few multiprocessors */
   size_t past[MOST_BATCH], position[MOST_BATCH];
   int32_t ids[MOST_BATCH];
   Layer layer[MOST_LAYERS];
   State state[MOST_BATCH * MOST_LAYERS];
-  size_t frequency, gain, input, table, positions, addend[MOST_BATCH];
+  size_t frequency, gain, input, table, drawn, positions, addend[MOST_BATCH];
   size_t output, to_logits, logits_bias, logits;
 } Step;
 
@@ -178,8 +179,11 @@ compose_input (Compose *c)
   else
     c->k->zero (c->q, c->x, a->batch * a->dim * sizeof (float));
   if (a->table.data) {
-    c->k->upload (c->q, c->ids, a->ids, a->batch * sizeof (int32_t));
-    c->k->embed (c->q, &(MblmEmbed){a->table, c->ids, a->batch, c->normed});
+    if (!a->drawn)
+      c->k->upload (c->q, c->ids, a->ids, a->batch * sizeof (int32_t));
+    c->k->embed (c->q,
+        &(MblmEmbed){
+            a->table, a->drawn ? a->drawn : c->ids, a->batch, c->normed});
     c->k->add (c->q,
         &(MblmAdd){
             .batch = 1, .width = a->batch * a->dim, .x = c->x, .y = c->normed});
@@ -298,7 +302,8 @@ step_at (char *memory, const Step *s, Pointers *p)
       .table = s->has_ids
           ? matrix_at (memory, s->table, s->type, VOCABULARY, s->dim)
           : none,
-      .ids = s->ids,
+      .ids = s->has_drawn ? NULL : s->ids,
+      .drawn = s->has_drawn ? (const int32_t *) (memory + s->drawn) : NULL,
       .positions = s->has_positions
           ? matrix_at (memory, s->positions, s->type, VOCABULARY, s->dim)
           : none,
@@ -393,6 +398,7 @@ step_case (Check *check, Fill fill, Step *s)
   s->gain = case_input (c, 1, s->dim, s->dim, 0.5f, 2.f);
   s->input = case_input (c, s->batch, s->dim, s->dim, -3.f, 3.f);
   s->table = case_matrix (c, s->type, VOCABULARY, s->dim, -3.f, 3.f);
+  s->drawn = case_ids (c, s->batch, 0, VOCABULARY - 1);
   s->positions = case_matrix (c, s->type, VOCABULARY, s->dim, -3.f, 3.f);
   for (size_t b = 0; b < s->batch; b++)
     s->addend[b] = case_input (c, 1, s->dim, s->dim, -3.f, 3.f);
@@ -466,6 +472,7 @@ random_shape (Check *check, int i)
       .rotates = check_coin (check),
       .has_input = check_coin (check),
       .has_ids = check_coin (check),
+      .has_drawn = check_coin (check),
       .has_positions = check_coin (check),
       .has_addend = check_coin (check),
       .has_biases = check_coin (check),

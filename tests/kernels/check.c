@@ -50,6 +50,7 @@ static const Operation operations[] = {
     {OPERATION (cross_entropy)},
     {OPERATION (cross_entropy_backward)},
     {OPERATION (sample)},
+    {"sample_told", check_sample_told, NULL},
     {OPERATION (sum_squares)},
     {OPERATION (add_scaled)},
     {OPERATION (round)},

@@ -234,6 +234,7 @@ void check_selective_scan_backward (Check *check);
 void check_cross_entropy (Check *check);
 void check_cross_entropy_backward (Check *check);
 void check_sample (Check *check);
+void check_sample_told (Check *check);
 void check_sum_squares (Check *check);
 void check_add_scaled (Check *check);
 void check_round (Check *check);

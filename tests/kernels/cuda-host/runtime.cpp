@@ -138,6 +138,12 @@ cudaStreamSynchronize (cudaStream_t stream)
 }
 
 cudaError_t
+cudaStreamQuery (cudaStream_t stream)
+{
+  return cudaStreamSynchronize (stream);
+}
+
+cudaError_t
 cudaStreamWaitEvent (cudaStream_t stream, cudaEvent_t event, unsigned flags)
 {
   return event && event->is_open ? cudaSuccess : fail (cudaErrorInvalidValue);
