@@ -7,10 +7,10 @@
  * with the id that was drawn, and so on to the end of the patch. The host is told
  * every prediction while the device is at the next, and draws from it itself: what
  * counts is what it feeds. Where that is the device's id, the step is done already.
- * Where it is another, or something else is asked of the session, the innermost stage
- * goes back to where it was and takes what was fed since, one id after the other, as
- * if nothing else had happened. What it appends to its state needs no going back:
- * later rows replace it.
+ * Where it is another, or something else is asked of the session, the innermost
+ * stage goes back to where it was and takes what was fed since, one id after the
+ * other, as if nothing else had happened. What it appends to its state needs no
+ * going back: later rows replace it.
  *
  * The outer stages see no id that wasn't fed.
  */

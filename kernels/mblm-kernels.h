@@ -150,10 +150,11 @@ struct _MblmKernels {
   void (*cross_entropy_backward) (
       MblmQueue *queue, const MblmCrossEntropyBackward *a);
   void (*sample) (MblmQueue *queue, const MblmSample *a);
-  /* Optional. What the next sample that tells has told, in the order in which they
-   * were enqueued: copies of its logits [rows, vocabulary] and of the ids [rows] that
-   * it drew. It waits for that sample alone, not for what was enqueued behind it.
-   * Without logits and ids all samples until now are forgotten. */
+  /* Optional. What the next of the samples that tell has told, in the order in
+   * which they were enqueued: copies of its logits [rows, vocabulary] and of the ids
+   * [rows] that it drew. It waits for that sample, not for what is behind it. With
+   * NULL for both, all samples until now are forgotten. The status is as that of
+   * `queue_wait`. */
   MblmStatus (*sample_told) (MblmQueue *queue, float *logits, int32_t *ids);
   void (*sum_squares) (MblmQueue *queue, const MblmSumSquares *a);
   void (*add_scaled) (MblmQueue *queue, const MblmAddScaled *a);

@@ -14,8 +14,8 @@
  * scans. The largest logit alone needs no sort.
  *
  * What the host is told lies in its own memory, page-locked, where a device can
- * write it: a ring of slots. Each row of a slot has a stamp, written behind all else,
- * and the host looks at the stamps while the device goes on.
+ * write it: a ring of slots. Each row of a slot has a stamp, written behind all
+ * else, and the host looks at the stamps while the device goes on.
  */
 
 #include "reduce.h"
@@ -216,7 +216,7 @@ sample_row (const MblmSample &a, size_t row, uint64_t *list, double *weight,
 /* ------------------------------------------------------------------------- */
 
 /* At a stamp, between two questions whether the device still works. */
-#define LOOKS 4096
+#define LOOKS 65536
 
 struct Told {
   uint32_t *stamps; /* [rows]; NULL: nothing is told */
