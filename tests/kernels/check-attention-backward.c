@@ -186,6 +186,7 @@ check_attention_backward (Check *check)
     attention_check_random (check, i, check_backward_shape);
   attention_check_named (check, check_backward_shape);
   attention_check_patches (check, check_backward_shape);
+  attention_check_long (check, check_backward_shape);
 }
 
 /* ------------------------------------------------------------------------- */
