@@ -3,14 +3,14 @@
  * Copyright (C) 2026 The gst-mblm authors
  * SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * Where the variable MBLM_CUDNN asks for it, the library is there, and the case is one
- * of those it is best at: causal, no past, memory of bfloat16. Everything else, and
- * what fails here, is computed by the other kernels: both leave the same log_sum, so
- * that one may be forward and the other backward.
+ * Where the variable MBLM_CUDNN asks for it, the library is there, and the case is
+ * one of those it is best at: causal, no past, memory of bfloat16. Everything else,
+ * and what fails here, is computed by the other kernels: both leave the same log_sum,
+ * so that one may be forward and the other backward.
  *
  * The workspace of the gradients grows with the square of the rows (cudnn-graph.cu):
- * a batch is cut into pieces, of sequences or of heads of one, that have room. cuDNN's
- * log_sum has rows running fastest, ours heads: it is turned on its way.
+ * a batch is cut into pieces, of sequences or of heads of one, that have room.
+ * cuDNN's log_sum has rows running fastest, ours heads: it is turned on its way.
  */
 
 #include "attention.h"
@@ -150,8 +150,8 @@ takes (const MblmAttention *a)
       attention_longest_past (a) == 0;
 }
 
-/* From compute capability 10 on, the gradients that are the same bits each time are a
- * matter of settings that cuDNN's own library of C++ knows, but not of this graph. */
+/* From compute capability 10 on, gradients that are the same bits each time are a
+ * matter of settings of a way, and not of this graph. */
 static bool
 takes_backward (const MblmQueue *queue, const MblmAttentionBackward *g)
 {

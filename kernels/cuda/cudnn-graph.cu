@@ -4,8 +4,8 @@
  * SPDX-License-Identifier: LGPL-2.1-or-later
  *
  * cuDNN knows attention by its pattern: these operations in this order become one
- * kernel, or three for the gradients; what lies between them is in no memory. A tensor
- * has four dimensions: sequence, head, row and column.
+ * kernel, or a few for the gradients; what lies between them is in no memory. A
+ * tensor has four dimensions: sequence, head, row and column.
  *
  * The gradient of the queries is a product of its own here, of gradients of scores
  * that are in memory (two bytes each: the workspace). Were it added up in float32
@@ -199,8 +199,8 @@ finish_operation (Graph *self, MblmCudnnDescriptor operation)
   self->operations[self->count++] = operation;
 }
 
-/* y = x, or x and b, of a mode; `t`: where b is taken, BINARY_SELECT takes x where it
- * is true. NULL: there is none. `axis`: of an index, or -1. */
+/* y = what a mode makes of x, and of b and t, where there are such; `axis`: of an
+ * index, or -1. */
 static Tensor
 point (Graph *self, int mode, int precision, int axis, Tensor x, Tensor b,
     Tensor t, Tensor y)

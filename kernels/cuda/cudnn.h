@@ -34,8 +34,8 @@ __attribute__ ((format (printf, 1, 2))) void mblm_cudnn_say (
 /* Plans                                                                     */
 /* ------------------------------------------------------------------------- */
 
-/* What a plan is made for: causal attention of bfloat16 in sequences of equal length,
- * laid out as in MblmAttention, or its gradients. */
+/* What a plan is made for: causal attention of bfloat16 in sequences of equal
+ * length, laid out as in MblmAttention, or its gradients. */
 struct MblmCudnnShape {
   uint64_t batch, heads, rows, head_dim;
   uint64_t query_stride, key_stride; /* from row to row */

@@ -216,7 +216,7 @@ run_plain (const Shape *s)
 
 static const Shape served = {2, 70, 3, 16, PLAIN};
 
-/* Memory for gradients of scores is limited to seven heads of up to 128 rows here. */
+/* Memory for gradients of scores is limited to seven heads of 128 rows here. */
 static const Shape shapes[] = {
     {1, 64, 1, 8, PLAIN, .runs = 1, .runs_back = 1},
     {2, 70, 3, 16, PLAIN, .runs = 1, .runs_back = 1},

@@ -9,8 +9,8 @@
 #include <math.h>
 #include <string.h>
 
-/* What a tensor's numbers are while a graph is computed: numbers that are in no memory
- * are in `held`, at the same offsets. */
+/* A tensor's numbers while a graph is computed; those that are in no memory are in
+ * `held`, at the same offsets. */
 struct Tensor {
   int type;
   int64_t size[4], stride[4];

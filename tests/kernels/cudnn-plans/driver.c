@@ -4,8 +4,8 @@
  * Copyright (C) 2026 The gst-mblm authors
  * SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * cuDNN looks for these functions when it compiles a kernel. It then loads the kernel,
- * which succeeds here, and runs none: everything else is an error.
+ * cuDNN looks for these functions when it compiles a kernel. It then loads the
+ * kernel, which succeeds here, and runs none: everything else is an error.
  */
 
 #define ERROR_STUB_LIBRARY 34 /* CUDA's number for what can't do anything */
