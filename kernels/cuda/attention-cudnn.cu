@@ -5,8 +5,8 @@
  *
  * Where the variable MBLM_CUDNN asks for it, the library is there, and the case is
  * one of those it is best at: causal, no past, memory of bfloat16. Everything else,
- * and what fails here, is computed by the other kernels: both leave the same log_sum,
- * so that one may be forward and the other backward.
+ * and what fails here, is computed by the other kernels: both leave the same
+ * log_sum, so that one may be forward and the other backward.
  *
  * The workspace of the gradients grows with the square of the rows (cudnn-graph.cu):
  * a batch is cut into pieces, of sequences or of heads of one, that have room.
@@ -277,7 +277,7 @@ memory_at (const MblmCudnnMemory *all, const MblmAttention *a,
       pitch.pitch;
   const size_t offsets[MBLM_CUDNN_PARTS] = {query * 2, key * 2, key * 2,
       out * 2, sums * 4, /* forward */
-      out * 2, query * 2, key * 2, key * 2, sums * 4};
+      out * 2, query * 2, key * 2, key * 2, 0};
   MblmCudnnMemory memory = *all;
 
   for (int i = 0; i < MBLM_CUDNN_PARTS; i++)
@@ -308,24 +308,27 @@ run (CudnnLibrary *self, MblmCudnnPlan *plan, const MblmAttention *a,
   return true;
 }
 
-/* Where a call keeps its own: log_sum, delta and the workspace. False: no memory. */
+/* Where a call keeps its own: log_sum of all pieces, delta of the one that is being
+ * computed, the workspace. False: no memory. */
 static bool
 place (MblmQueue *queue, CudnnLibrary *self, MblmCudnnPlan *plan,
     const Pitch *pitch, MblmCudnnMemory *memory)
 {
-  size_t part = pitch->all / pitch->count * pitch->pitch * sizeof (float);
+  size_t piece = pitch->pitch * sizeof (float);
+  size_t all = pitch->all / pitch->count * piece;
+  size_t size = all + piece + plan->workspace;
 
-  if (!reserve (queue, self, 2 * part + plan->workspace)) {
-    mblm_cudnn_say ("no attention by cuDNN: %zu bytes are too many",
-        2 * part + plan->workspace);
+  if (!reserve (queue, self, size)) {
+    mblm_cudnn_say (
+        "no attention by cuDNN: there are no %zu bytes for it", size);
     plan->is_refused = true;
     return false;
   }
   memory->at[MBLM_CUDNN_LOG_SUM] = self->memory;
-  memory->at[MBLM_CUDNN_DELTA] = self->memory + part;
-  memory->workspace = self->memory + 2 * part;
+  memory->at[MBLM_CUDNN_DELTA] = self->memory + all;
+  memory->workspace = self->memory + all + piece;
 #ifndef __CUDACC__
-  cuda_host_poison (self->memory, 2 * part + plan->workspace);
+  cuda_host_poison (self->memory, size);
 #endif
   return true;
 }

@@ -186,6 +186,11 @@ check_attention_backward (Check *check)
     attention_check_random (check, i, check_backward_shape);
   attention_check_named (check, check_backward_shape);
   attention_check_patches (check, check_backward_shape);
+}
+
+void
+check_long_attention_backward (Check *check)
+{
   attention_check_long (check, check_backward_shape);
 }
 

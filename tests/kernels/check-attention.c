@@ -507,8 +507,13 @@ check_attention (Check *check)
     attention_check_random (check, i, check_shape);
   attention_check_named (check, check_shape);
   attention_check_patches (check, check_shape);
-  attention_check_long (check, check_shape);
   check_steps (check);
+}
+
+void
+check_long_attention (Check *check)
+{
+  attention_check_long (check, check_shape);
 }
 
 /* ------------------------------------------------------------------------- */
