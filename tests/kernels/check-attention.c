@@ -486,8 +486,8 @@ void
 attention_check_long (Check *check, CheckShape check_shape)
 {
   static const HeadsShape shapes[] = {{2, 70, 3, 16, 0}, {1, 130, 2, 64, 0},
-      {1, 67, 12, 8, 0}, {3, 99, 2, 24, 0}, {1, 1030, 3, 64, 0},
-      {2, 1024, 1, 128, 0}, {1, 1100, 2, 72, 0}};
+      {1, 67, 12, 8, 0}, {3, 99, 2, 24, 0}, {1, 1030, 2, 64, 0},
+      {1, 1024, 1, 128, 0}, {2, 1100, 2, 24, 0}};
 
   for (size_t i = 0; i < G_N_ELEMENTS (shapes); i++) {
     Attention s = attention_shape (shapes[i]);
