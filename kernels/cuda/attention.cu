@@ -67,6 +67,8 @@ mblm_cuda_attention (MblmQueue *queue, const MblmAttention *a)
     attention_short (queue, &piece, a);
   else if (attention_step_takes (a))
     attention_step (queue, &piece, a);
+  else if (attention_cudnn (queue, a))
+    return;
   else if (attention_mma_takes (a))
     attention_mma (queue, &piece, a);
   else
@@ -91,6 +93,8 @@ mblm_cuda_attention_backward (MblmQueue *queue, const MblmAttentionBackward *g)
     attention_patches_backward (queue, &piece, g);
   else if (attention_short_takes (a, true))
     attention_short_backward (queue, &piece, g);
+  else if (attention_cudnn_backward (queue, g))
+    return;
   else if (attention_mma_takes (a))
     attention_mma_backward (queue, &piece, g);
   else

@@ -1,4 +1,4 @@
-/* attention.h: the five ways to attention, and what they share.
+/* attention.h: the six ways to attention, and what they share.
  *
  * Copyright (C) 2026 The gst-mblm authors
  * SPDX-License-Identifier: LGPL-2.1-or-later
@@ -9,6 +9,8 @@
  *  - long: tiles of rows and of keys, in float32: attention-long.cu and
  *    attention-long-backward.cu
  *  - mma: the same on tensor cores: attention-mma.cu, attention-mma-backward.cu
+ *  - cudnn: the same by NVIDIA's library, where that is asked for:
+ *    attention-cudnn.cu
  *
  * attention.cu chooses. All but the step have gradients.
  */
@@ -277,3 +279,7 @@ void attention_mma (
     MblmQueue *queue, AttentionPiece *piece, const MblmAttention *a);
 void attention_mma_backward (
     MblmQueue *queue, AttentionPiece *piece, const MblmAttentionBackward *g);
+/* These also find out whether they can: false, and the others must. */
+bool attention_cudnn (MblmQueue *queue, const MblmAttention *a);
+bool attention_cudnn_backward (
+    MblmQueue *queue, const MblmAttentionBackward *g);

@@ -188,6 +188,12 @@ check_attention_backward (Check *check)
   attention_check_patches (check, check_backward_shape);
 }
 
+void
+check_long_attention_backward (Check *check)
+{
+  attention_check_long (check, check_backward_shape);
+}
+
 /* ------------------------------------------------------------------------- */
 /* Time                                                                      */
 /* ------------------------------------------------------------------------- */

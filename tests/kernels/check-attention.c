@@ -296,7 +296,7 @@ attention_strides (Check *check, Attention *s)
 
   s->query_stride = width + check_width (check, 0, 40);
   s->key_stride = width + check_width (check, 0, 40);
-  if (s->turns) {
+  if (s->turns || s->is_aligned) {
     s->query_stride += -s->query_stride % 8;
     s->key_stride += -s->key_stride % 8;
   }
@@ -468,6 +468,38 @@ attention_check_named (Check *check, CheckShape check_shape)
   check_products (check, check_shape);
 }
 
+static bool
+has_gpu (const Check *check)
+{
+  bool found = false;
+
+  for (guint i = 0; i < check->targets->len; i++)
+    found |= strcmp (
+                 ((Target *) g_ptr_array_index (check->targets, i))->variant,
+                 "cuda") == 0;
+  return found;
+}
+
+/* Many rows of bfloat16, as outer stages have them in training: first as many as are
+ * many on the host, and then on a GPU. */
+void
+attention_check_long (Check *check, CheckShape check_shape)
+{
+  static const HeadsShape shapes[] = {{2, 70, 3, 16, 0}, {1, 130, 2, 64, 0},
+      {1, 67, 12, 8, 0}, {3, 99, 2, 24, 0}, {1, 1030, 2, 64, 0},
+      {1, 1024, 1, 128, 0}, {2, 1100, 2, 24, 0}};
+
+  for (size_t i = 0; i < G_N_ELEMENTS (shapes); i++) {
+    Attention s = attention_shape (shapes[i]);
+
+    if (s.rows >= 1000 && !has_gpu (check))
+      continue;
+    s.product = s.type = MBLM_TYPE_BF16;
+    s.has_log_sum = check_coin (check);
+    check_shape (check, i % 2 ? FILL_EXTREME : FILL_RANDOM, s);
+  }
+}
+
 void
 check_attention (Check *check)
 {
@@ -476,6 +508,12 @@ check_attention (Check *check)
   attention_check_named (check, check_shape);
   attention_check_patches (check, check_shape);
   check_steps (check);
+}
+
+void
+check_long_attention (Check *check)
+{
+  attention_check_long (check, check_shape);
 }
 
 /* ------------------------------------------------------------------------- */

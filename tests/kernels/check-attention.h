@@ -70,6 +70,7 @@ void attention_allow_rounding (
     const Attention *s, const Output *output, double *magnitude);
 void attention_check_random (Check *check, int i, CheckShape check_shape);
 void attention_check_patches (Check *check, CheckShape check_shape);
+void attention_check_long (Check *check, CheckShape check_shape);
 void attention_strides (Check *check, Attention *s);
 void attention_check_named (Check *check, CheckShape check_shape);
 Attention attention_shape (HeadsShape h);

@@ -40,6 +40,8 @@ static const Operation operations[] = {
     {OPERATION (rope_backward)},
     {OPERATION (attention)},
     {OPERATION (attention_backward)},
+    {"long_attention", check_long_attention, NULL},
+    {"long_attention_backward", check_long_attention_backward, NULL},
     {OPERATION (transformer_step)},
     {OPERATION (conv)},
     {OPERATION (conv_backward)},

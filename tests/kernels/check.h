@@ -224,6 +224,8 @@ void check_rope (Check *check);
 void check_rope_backward (Check *check);
 void check_attention (Check *check);
 void check_attention_backward (Check *check);
+void check_long_attention (Check *check);
+void check_long_attention_backward (Check *check);
 void check_transformer_step (Check *check);
 void check_conv (Check *check);
 void check_conv_backward (Check *check);
