@@ -75,10 +75,6 @@ gboolean mblm_session_run_many (
 float *mblm_session_advance_stage (MblmSession **sessions, guint n,
     MblmRun *run, guint k, gsize rows, const gint32 *ids, float **logits,
     GError **error);
-/* Stages first .. last back to behind their start tokens. Unless `first` is 0 they
- * have gone on from there. */
-gboolean mblm_session_restart_stages (
-    MblmSession *self, MblmRun *run, guint first, GError **error);
 /* The projections of a row of stage k for each of n sessions, `row` [n, dim]; the
  * stages below begin anew. */
 gboolean mblm_session_open_sequences (MblmSession **sessions, guint n,

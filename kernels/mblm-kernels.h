@@ -44,7 +44,7 @@
 extern "C" {
 #endif
 
-#define MBLM_KERNELS_ABI 5
+#define MBLM_KERNELS_ABI 6
 
 /* Devices align every allocation, and every row of a weight they pack, to this. */
 #define MBLM_ALIGNMENT 64
@@ -113,6 +113,7 @@ struct _MblmKernels {
       MblmQueue *queue, const MblmAddPositionBackward *a);
   void (*add) (MblmQueue *queue, const MblmAdd *a);
   void (*copy_rows) (MblmQueue *queue, const MblmCopyRows *a);
+  void (*scatter_rows) (MblmQueue *queue, const MblmScatterRows *a);
   void (*sum_rows) (MblmQueue *queue, const MblmSumRows *a);
   void (*dropout) (MblmQueue *queue, const MblmDropout *a);
   void (*linear) (MblmQueue *queue, const MblmLinear *a);
