@@ -19,7 +19,7 @@
 /* Of what is the same but for the order of sums; and of products that round one
  * operand to bfloat16 or don't, as the number of rows has it. */
 #define LIMIT 1e-5
-#define LIMIT_BF16 3e-2
+#define LIMIT_BF16 1e-2
 
 static const struct {
   const char *name, *block;
