@@ -101,9 +101,9 @@ gboolean mblm_state_reserve (
     MblmState *self, MblmRun *run, gsize rows, GError **error);
 gboolean mblm_state_copy (
     MblmState *to, MblmRun *run, const MblmState *from, GError **error);
-/* Back to `start`, a copy of which `self` has gone on from. */
-gboolean mblm_state_restart (
-    MblmState *self, MblmRun *run, const MblmState *start, GError **error);
+/* n of them back to `start`, copies of which they have gone on from. */
+void mblm_state_restart (
+    MblmState *const *states, gsize n, MblmRun *run, const MblmState *start);
 /* Bytes held, and bytes that a state of `rows` rows needs. */
 guint64 mblm_state_get_bytes (const MblmState *self);
 guint64 mblm_block_get_state_bytes (MblmBlock *block, guint64 rows);

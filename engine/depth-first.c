@@ -122,7 +122,7 @@ embed (Step *self, const Chunk *c, float *tokens)
   mblm_stage_embed (
       model, self->args.run, c->k, ids, c->n * c->form.tokens, tokens);
   mblm_stage_add_positions (
-      model, self->args.run, c->k, c->n, c->form.tokens, 0, tokens);
+      model, self->args.run, c->k, c->n, c->form.tokens, NULL, tokens);
 }
 
 /* Adds what the stage above has for each token. */

@@ -90,7 +90,7 @@ run_batch (FullPass *p, guint k, gsize first, gsize batch, const float *above,
 
   mblm_stage_embed (
       model, p->run, k, p->ids + first * tokens * stage->patch, n, embedded);
-  mblm_stage_add_positions (model, p->run, k, batch, tokens, 0, embedded);
+  mblm_stage_add_positions (model, p->run, k, batch, tokens, NULL, embedded);
   if (!mblm_run_check (p->run, error))
     return FALSE;
   if (above != NULL)

@@ -113,6 +113,21 @@ mblm_session_new (MblmModel *model, GError **error)
   return g_steal_pointer (&self);
 }
 
+/* Every stage to behind its start token, whatever its state held. */
+static gboolean
+begin_stages (MblmSession *self)
+{
+  MblmModel *model = self->model;
+
+  for (guint k = 0; k < model->n_stages; k++) {
+    if (!mblm_state_copy (
+            self->state[k], &self->run, model->stage[k].start_state, NULL))
+      return FALSE;
+    self->projection[k] = model->stage[k].start_projection;
+  }
+  return TRUE;
+}
+
 void
 mblm_session_reset (MblmSession *self)
 {
@@ -127,8 +142,7 @@ mblm_session_reset (MblmSession *self)
    * for want of memory only in a new session. */
   GCancellable *cancellable = g_steal_pointer (&self->run.cancellable);
   MblmProgress progress = g_steal_pointer (&self->run.progress);
-  self->broken = !mblm_session_restart_stages (self, &self->run, 0, NULL) ||
-      !mblm_run_wait (&self->run, NULL);
+  self->broken = !begin_stages (self) || !mblm_run_wait (&self->run, NULL);
   self->run.cancellable = cancellable;
   self->run.progress = progress;
 }

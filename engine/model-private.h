@@ -88,9 +88,10 @@ gboolean mblm_model_load_weights (
  * [n * patch] to x [n, dim]. */
 void mblm_stage_embed (MblmModel *model, MblmRun *run, guint k,
     const gint32 *ids, gsize n, float *x);
-/* x [batch, rows, dim] += positions first, first + 1, ... */
+/* x [batch, rows, dim] += positions first[b], first[b] + 1, ...; host [batch], or
+ * NULL: zeros. */
 void mblm_stage_add_positions (MblmModel *model, MblmRun *run, guint k,
-    gsize batch, gsize rows, gsize first, float *x);
+    gsize batch, gsize rows, const gsize *first, float *x);
 /* out[i] (rows of the child sequences, contiguous) of x[i * x_stride]. */
 void mblm_stage_project (MblmModel *model, MblmRun *run, guint k, gsize n,
     const float *x, gsize x_stride, float *out);

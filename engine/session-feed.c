@@ -205,7 +205,7 @@ run_middle (MblmSession *self, guint k, gsize batch, const gint32 *ids,
     memcpy (all_but_last + b * n_ids, ids + b * (n_ids + stage->patch),
         n_ids * sizeof (gint32));
   mblm_stage_embed (model, run, k, all_but_last, batch * tokens, x);
-  mblm_stage_add_positions (model, run, k, batch, tokens, 0, x);
+  mblm_stage_add_positions (model, run, k, batch, tokens, NULL, x);
   if (!mblm_run_check (run, error))
     return FALSE;
   run->k->copy_rows (run->q,
@@ -260,7 +260,7 @@ run_sequences (MblmSession *self, guint k, gsize batch, const gint32 *ids,
   float *x = mblm_run_floats (run, rows * stage->dim);
   float *out = mblm_run_floats (run, rows * stage->dim);
   mblm_stage_embed (model, run, k, ids, rows, x);
-  mblm_stage_add_positions (model, run, k, batch, stage->seq_len, 0, x);
+  mblm_stage_add_positions (model, run, k, batch, stage->seq_len, NULL, x);
   if (!mblm_run_check (run, error))
     return FALSE;
   run->k->add (run->q,

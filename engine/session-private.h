@@ -117,10 +117,6 @@ float *mblm_session_advance_stage (MblmSession **sessions, guint n,
 /* The innermost stage of a session, by the id at `drawn`, device memory. */
 float *mblm_session_advance_drawn (
     MblmSession *self, const gint32 *drawn, float **logits, GError **error);
-/* Stages first .. last back to behind their start tokens. Unless `first` is 0 they
- * have gone on from there. */
-gboolean mblm_session_restart_stages (
-    MblmSession *self, MblmRun *run, guint first, GError **error);
 /* The projections of a row of stage k for each of n sessions, `row` [n, dim]; the
  * stages below begin anew. */
 gboolean mblm_session_open_sequences (MblmSession **sessions, guint n,

@@ -25,22 +25,18 @@ typedef struct {
   const gint32 *ids;   /* [n, rows, patch] */
   const gint32 *drawn; /* device: the only id, in place of ids; or NULL */
   MblmState **states;  /* host [n] */
-  float *x, *out;      /* [n, rows, dim] */
-  float *logits;       /* [n, vocabulary], or NULL: not wanted */
+  gsize *first;        /* host [n]: the position of the first token */
+  const float *
+      *addend;    /* host [n] of what the stage above adds from there on */
+  float *x, *out; /* [n, rows, dim] */
+  float *logits;  /* [n, vocabulary], or NULL: not wanted */
 } Tokens;
-
-static gsize
-first_row (const Tokens *t, guint b)
-{
-  return t->states[b]->rows - 1;
-}
 
 static void
 add_positions (Tokens *t)
 {
-  for (guint b = 0; b < t->n; b++)
-    mblm_stage_add_positions (t->model, t->run, t->k, 1, t->rows,
-        first_row (t, b), t->x + b * t->rows * t->stage->dim);
+  mblm_stage_add_positions (
+      t->model, t->run, t->k, t->n, t->rows, t->first, t->x);
 }
 
 /* What a step doesn't add: x is the embedding, and turned where positions turn. */
@@ -57,13 +53,6 @@ embed (Tokens *t)
     add_positions (t);
 }
 
-static const float *
-projection (const Tokens *t, guint b)
-{
-  return t->sessions[b]->projection[t->k - 1] +
-      first_row (t, b) * t->stage->dim;
-}
-
 static void
 add_others (Tokens *t)
 {
@@ -71,12 +60,13 @@ add_others (Tokens *t)
 
   if (t->stage->position == MBLM_POSITION_FIXED)
     add_positions (t);
-  for (guint b = 0; t->k > 0 && b < t->n && !t->run->failed; b++)
+  if (t->k > 0 && !t->run->failed)
     t->run->k->add (t->run->q,
-        &(MblmAdd){.batch = 1,
+        &(MblmAdd){.batch = t->n,
             .width = width,
-            .x = t->x + b * width,
-            .y = projection (t, b)});
+            .x = t->x,
+            .x_stride = width,
+            .ys = t->addend});
 }
 
 /* ------------------------------------------------------------------------- */
@@ -97,7 +87,6 @@ step (Tokens *t)
 {
   const MblmBlockClass *klass = t->stage->block->klass;
   g_autofree gsize *position = g_new (gsize, t->n);
-  g_autofree const float **addend = g_new (const float *, t->n);
   MblmStep args = {.batch = t->n, .states = t->states, .out = t->out};
 
   if (t->rows != 1 || klass->step == NULL || t->run->failed)
@@ -111,15 +100,12 @@ step (Tokens *t)
   }
   if (t->stage->position == MBLM_POSITION_FIXED) {
     for (guint b = 0; b < t->n; b++)
-      position[b] = first_row (t, b) % t->stage->positions.rows;
+      position[b] = t->first[b] % t->stage->positions.rows;
     args.positions = t->stage->positions;
     args.position = position;
   }
-  if (t->k > 0) {
-    for (guint b = 0; b < t->n; b++)
-      addend[b] = projection (t, b);
-    args.addend = addend;
-  }
+  if (t->k > 0)
+    args.addend = t->addend;
   if (t->logits != NULL) {
     args.to_logits = t->model->to_logits;
     args.logits_bias = t->model->to_logits_bias;
@@ -152,13 +138,20 @@ go_on (Tokens *t, gboolean *stepped, GError **error)
           error);
 }
 
+/* Where the tokens of each session belong, and room for them. */
 static gboolean
 reserve (Tokens *t, GError **error)
 {
   for (guint b = 0; b < t->n; b++) {
-    t->states[b] = t->sessions[b]->state[t->k];
-    if (!mblm_state_reserve (
-            t->states[b], t->run, t->states[b]->rows + t->rows, error))
+    MblmSession *session = t->sessions[b];
+    MblmState *state = session->state[t->k];
+
+    t->states[b] = state;
+    t->first[b] = state->rows - 1;
+    if (t->k > 0)
+      t->addend[b] = session->projection[t->k - 1] +
+          t->first[b] * t->stage->dim;
+    if (!mblm_state_reserve (state, t->run, state->rows + t->rows, error))
       return FALSE;
   }
   return TRUE;
@@ -173,6 +166,8 @@ advance (MblmSession **sessions, guint n, MblmRun *run, guint k, gsize rows,
   gsize floats = n * rows * stage->dim;
   gboolean wants_logits = logits != NULL && rows == 1, stepped = FALSE;
   g_autofree MblmState **states = g_new (MblmState *, n);
+  g_autofree gsize *first = g_new (gsize, n);
+  g_autofree const float **addend = g_new (const float *, n);
   Tokens t = {.sessions = sessions,
       .n = n,
       .model = model,
@@ -183,6 +178,8 @@ advance (MblmSession **sessions, guint n, MblmRun *run, guint k, gsize rows,
       .ids = ids,
       .drawn = drawn,
       .states = states,
+      .first = first,
+      .addend = addend,
       .out = mblm_run_floats (run, floats),
       .logits = wants_logits
           ? mblm_run_floats (run, (gsize) n * model->vocabulary)
@@ -218,22 +215,41 @@ mblm_session_advance_drawn (
 /* Sequences below                                                           */
 /* ------------------------------------------------------------------------- */
 
-gboolean
-mblm_session_restart_stages (
-    MblmSession *self, MblmRun *run, guint first, GError **error)
+/* Stages first .. last of sessions that have gone on from behind their start tokens
+ * are back there. */
+static void
+restart_stages (MblmSession **sessions, guint n, MblmRun *run, guint first)
 {
-  MblmModel *model = self->model;
+  MblmModel *model = sessions[0]->model;
+  g_autofree MblmState **states = g_new (MblmState *, n);
 
   for (guint k = first; k < model->n_stages; k++) {
-    MblmState *start = model->stage[k].start_state;
-
-    /* From the outermost on nothing is known of what there was. */
-    if (!(first == 0 ? mblm_state_copy (self->state[k], run, start, error)
-                     : mblm_state_restart (self->state[k], run, start, error)))
-      return FALSE;
-    self->projection[k] = model->stage[k].start_projection;
+    for (guint b = 0; b < n; b++) {
+      states[b] = sessions[b]->state[k];
+      sessions[b]->projection[k] = model->stage[k].start_projection;
+    }
+    mblm_state_restart (states, n, run, model->stage[k].start_state);
   }
-  return TRUE;
+}
+
+/* Rows [n, width] to where each session keeps its own. */
+static void
+keep_projections (
+    MblmSession **sessions, guint n, MblmRun *run, guint k, const float *rows)
+{
+  gsize width = mblm_stage_projection_width (sessions[0]->model, k);
+  g_autofree float **to = g_new (float *, n);
+
+  for (guint b = 0; b < n; b++)
+    to[b] = sessions[b]->projected[k];
+  run->k->scatter_rows (run->q,
+      &(MblmScatterRows){.batch = n,
+          .rows = 1,
+          .parts = 1,
+          .width = width,
+          .x = rows,
+          .x_stride = width,
+          .to = to});
 }
 
 gboolean
@@ -247,14 +263,12 @@ mblm_session_open_sequences (MblmSession **sessions, guint n, MblmRun *run,
                       : mblm_run_floats (run, n * width);
 
   mblm_stage_project (model, run, k, n, row, model->stage[k].dim, out);
-  for (guint b = 0; b < n && !run->failed; b++) {
-    if (n > 1)
-      run->k->copy (run->q, sessions[b]->projected[k], out + b * width,
-          width * sizeof (float));
+  if (n > 1 && !run->failed)
+    keep_projections (sessions, n, run, k, out);
+  for (guint b = 0; b < n; b++)
     sessions[b]->projection[k] = sessions[b]->projected[k];
-    if (!mblm_session_restart_stages (sessions[b], run, k + 1, error))
-      return FALSE;
-  }
+  if (!run->failed)
+    restart_stages (sessions, n, run, k + 1);
   mblm_run_release (run, mark);
   return mblm_run_check (run, error);
 }

@@ -178,14 +178,15 @@ mblm_stage_embed_backward (MblmModel *model, MblmModel *gradient, MblmRun *run,
 /* Positions                                                                 */
 /* ------------------------------------------------------------------------- */
 
+/* Sequences that begin in the same place have the same angles. */
 static void
 rotate (const MblmStage *stage, MblmRun *run, gsize batch, gsize rows,
-    gsize first, gboolean back, float *x)
+    const gsize *first, gboolean back, float *x)
 {
-  gsize half = stage->dim / 2;
+  gsize half = stage->dim / 2, places = first != NULL ? batch : 1;
   MblmRunMark mark = mblm_run_mark (run);
-  float *cosine = mblm_run_floats (run, rows * half);
-  float *sine = mblm_run_floats (run, rows * half);
+  float *cosine = mblm_run_floats (run, places * rows * half);
+  float *sine = mblm_run_floats (run, places * rows * half);
   MblmRope args = {.form = MBLM_ROPE_PAIRS,
       .batch = batch,
       .rows = rows,
@@ -194,14 +195,16 @@ rotate (const MblmStage *stage, MblmRun *run, gsize batch, gsize rows,
       .x = x,
       .x_stride = stage->dim,
       .cosine = cosine,
-      .sine = sine};
+      .sine = sine,
+      .angle_stride = first != NULL ? rows : 0};
 
   if (!run->failed) {
     run->k->rope_angles (run->q,
         &(MblmRopeAngles){.frequency = stage->frequency,
             .half = half,
-            .first = first,
+            .batch = places,
             .rows = rows,
+            .first = first,
             .cosine = cosine,
             .sine = sine});
     (back ? run->k->rope_backward : run->k->rope) (run->q, &args);
@@ -211,7 +214,7 @@ rotate (const MblmStage *stage, MblmRun *run, gsize batch, gsize rows,
 
 void
 mblm_stage_add_positions (MblmModel *model, MblmRun *run, guint k, gsize batch,
-    gsize rows, gsize first, float *x)
+    gsize rows, const gsize *first, float *x)
 {
   const MblmStage *stage = &model->stage[k];
 
@@ -221,9 +224,9 @@ mblm_stage_add_positions (MblmModel *model, MblmRun *run, guint k, gsize batch,
     case MBLM_POSITION_FIXED:
       run->k->add_position (run->q,
           &(MblmAddPosition){.table = stage->positions,
-              .first = first,
               .batch = batch,
               .rows = rows,
+              .first = first,
               .x = x});
       break;
     case MBLM_POSITION_ROPE:
@@ -252,7 +255,7 @@ mblm_stage_add_positions_backward (MblmModel *model, MblmModel *gradient,
               .d_table = (float *) gradient->stage[k].positions.data});
       break;
     case MBLM_POSITION_ROPE:
-      rotate (stage, run, batch, rows, 0, TRUE, d);
+      rotate (stage, run, batch, rows, NULL, TRUE, d);
       break;
     case MBLM_POSITION_NONE:
       break;

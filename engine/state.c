@@ -129,42 +129,59 @@ mblm_state_reserve (MblmState *self, MblmRun *run, gsize rows, GError **error)
 /* ------------------------------------------------------------------------- */
 
 static void
-copy_fixed (MblmState *to, MblmRun *run, const MblmState *from)
+copy_to (
+    MblmRun *run, const float *from, gsize width, float *const *to, gsize n)
 {
-  if (from->n_fixed > 0)
-    run->k->copy (
-        run->q, to->fixed, from->fixed, from->n_fixed * sizeof (float));
+  if (width > 0)
+    run->k->scatter_rows (run->q,
+        &(MblmScatterRows){.batch = n,
+            .rows = 1,
+            .parts = 1,
+            .width = width,
+            .x = from,
+            .to = to});
+}
+
+/* To n states at once: the number of operations doesn't grow with them. */
+static void
+copy_parts (MblmState *const *to, gsize n, MblmRun *run, const MblmState *from,
+    gboolean fixed_only)
+{
+  MblmBlock *block = from->block;
+  g_autofree float **memory = g_new (float *, n);
+
+  for (gsize b = 0; b < n; b++)
+    memory[b] = to[b]->fixed;
+  copy_to (run, from->fixed, from->n_fixed, memory, n);
+  for (guint i = 0; i < from->n_parts && !fixed_only; i++)
+    if (grows (block, i)) {
+      for (gsize b = 0; b < n; b++)
+        memory[b] = to[b]->part[i];
+      copy_to (run, from->part[i],
+          block->klass->part_size (block, i, from->rows), memory, n);
+    }
+  for (gsize b = 0; b < n; b++)
+    to[b]->rows = from->rows;
 }
 
 gboolean
 mblm_state_copy (
     MblmState *to, MblmRun *run, const MblmState *from, GError **error)
 {
-  MblmBlock *block = from->block;
-
   /* Nothing of `to` needs to survive a growth. */
   to->rows = 0;
   if (!mblm_state_reserve (to, run, from->rows, error))
     return FALSE;
-  copy_fixed (to, run, from);
-  for (guint i = 0; i < from->n_parts; i++)
-    if (grows (block, i))
-      run->k->copy (run->q, to->part[i], from->part[i],
-          block->klass->part_size (block, i, from->rows) * sizeof (float));
-  to->rows = from->rows;
+  copy_parts (&to, 1, run, from, FALSE);
   return TRUE;
 }
 
-gboolean
+void
 mblm_state_restart (
-    MblmState *self, MblmRun *run, const MblmState *start, GError **error)
+    MblmState *const *states, gsize n, MblmRun *run, const MblmState *start)
 {
   /* What the rows of `start` left is still there where later ones only append. */
-  if (!self->block->klass->appends)
-    return mblm_state_copy (self, run, start, error);
-  copy_fixed (self, run, start);
-  self->rows = start->rows;
-  return TRUE;
+  copy_parts (states, n, run, start, start->block->klass->appends);
 }
 
 /* ------------------------------------------------------------------------- */

@@ -11,10 +11,12 @@ mblm_transformer_pass_allocate (TransformerPass *p)
 {
   const Transformer *t = p->t;
 
-  p->normed = mblm_run_floats (p->run, p->n * t->parent.dim);
+  p->normed_type = p->wide_type = p->run->product;
+  p->normed = mblm_transformer_pass_numbers (
+      p, p->n * t->parent.dim, p->normed_type);
   p->qkv = mblm_run_floats (p->run, p->n * 3 * t->inner);
   p->attended = mblm_run_floats (p->run, p->n * t->inner);
-  p->wide = mblm_run_floats (p->run, p->n * t->wide);
+  p->wide = mblm_transformer_pass_numbers (p, p->n * t->wide, p->wide_type);
   p->ff_normed = p->normed;
 }
 
@@ -120,28 +122,28 @@ mblm_transformer_pass_open (TransformerPass *p)
   const Transformer *t = p->t;
   const MblmLayerPass *a = p->args;
   gsize half = t->head_dim / 2;
-  gboolean own = a->states != NULL && a->batch > 1;
   gsize hosts = a->states != NULL ? a->batch : 1;
 
   p->past = g_new0 (gsize, hosts);
   mblm_layer_hosts_open (&p->hosts, a);
   p->past_value = g_new0 (const float *, hosts);
+  p->append_to = g_new (float *, 2 * hosts);
   for (gsize b = 0; b < hosts; b++)
     p->past[b] = a->states != NULL ? a->states[b]->rows
         : a->shared != NULL        ? a->shared->rows
                                    : 0;
-  p->angle_stride = own ? a->rows : 0;
-  p->cosine = mblm_run_floats (p->run, (own ? p->n : a->rows) * half);
-  p->sine = mblm_run_floats (p->run, (own ? p->n : a->rows) * half);
-  for (gsize b = 0; t->rotary && !p->run->failed && b < (own ? a->batch : 1);
-       b++)
+  p->angle_stride = hosts > 1 ? a->rows : 0;
+  p->cosine = mblm_run_floats (p->run, hosts * a->rows * half);
+  p->sine = mblm_run_floats (p->run, hosts * a->rows * half);
+  if (t->rotary && !p->run->failed)
     p->run->k->rope_angles (p->run->q,
         &(MblmRopeAngles){.frequency = t->frequency,
             .half = half,
-            .first = p->past[b],
+            .batch = hosts,
             .rows = a->rows,
-            .cosine = p->cosine + b * a->rows * half,
-            .sine = p->sine + b * a->rows * half});
+            .first = p->past,
+            .cosine = p->cosine,
+            .sine = p->sine});
 }
 
 void
@@ -150,4 +152,5 @@ mblm_transformer_pass_close (TransformerPass *p)
   g_free (p->past);
   mblm_layer_hosts_close (&p->hosts);
   g_free (p->past_value);
+  g_free (p->append_to);
 }

@@ -201,16 +201,20 @@ remember (Pass *p, guint parts)
   const MblmLayerPass *a = p->args;
   MblmState *const *states = a->left != NULL ? &a->left : a->states;
 
-  for (gsize b = 0; states != NULL && b < a->batch; b++)
+  if (states == NULL)
+    return;
+  for (gsize b = 0; b < a->batch; b++)
     for (guint i = 0; i < 2; i++)
-      p->run->k->copy_rows (p->run->q,
-          &(MblmCopyRows){.batch = a->rows,
-              .width = t->inner,
-              .x = qkv + b * a->rows * 3 * t->inner + (1 + i) * t->inner,
-              .x_stride = 3 * t->inner,
-              .out = states[b]->part[parts + TRANSFORMER_KEY + i] +
-                  p->past[b] * t->inner,
-              .out_stride = t->inner});
+      p->append_to[2 * b + i] = states[b]->part[parts + TRANSFORMER_KEY + i] +
+          p->past[b] * t->inner;
+  p->run->k->scatter_rows (p->run->q,
+      &(MblmScatterRows){.batch = a->batch,
+          .rows = a->rows,
+          .parts = 2,
+          .width = t->inner,
+          .x = qkv + t->inner, /* keys and values lie side by side */
+          .x_stride = 3 * t->inner,
+          .to = p->append_to});
 }
 
 static void

@@ -29,6 +29,7 @@ typedef struct {
   gsize *past; /* host [batch] */
   MblmLayerHosts hosts;
   const float **past_value;
+  float **append_to; /* host [batch, 2]: where states get keys and values */
   /* Kept while training, else NULL. */
   float *input, *middle; /* [n, dim]: x before and between the halves */
   float *log_sum;        /* [n, heads] */
@@ -40,7 +41,8 @@ typedef struct {
 
 /* transformer-memory.c */
 
-/* While playing: one set for all layers, of float32. */
+/* While playing: one set for all layers. Keys and values are float32, as states keep
+ * them. */
 void mblm_transformer_pass_allocate (TransformerPass *p);
 /* While training: the parts of what a layer keeps. */
 void mblm_transformer_pass_place (TransformerPass *p, float *kept);

@@ -113,6 +113,7 @@ struct _MblmKernels {
       MblmQueue *queue, const MblmAddPositionBackward *a);
   void (*add) (MblmQueue *queue, const MblmAdd *a);
   void (*copy_rows) (MblmQueue *queue, const MblmCopyRows *a);
+  void (*scatter_rows) (MblmQueue *queue, const MblmScatterRows *a);
   void (*sum_rows) (MblmQueue *queue, const MblmSumRows *a);
   void (*dropout) (MblmQueue *queue, const MblmDropout *a);
   void (*linear) (MblmQueue *queue, const MblmLinear *a);

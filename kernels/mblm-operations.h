@@ -79,18 +79,19 @@ typedef struct {
   float *d_table; /* +=, [vocabulary, width] */
 } MblmEmbedBackward;
 
-/* x[b, i, :] += table[(first + i) % table.rows, :] (fixed position embedding;
- * the engine has checked that first + rows <= table.rows where wrapping would
+/* x[b, i, :] += table[(first[b] + i) % table.rows, :] (fixed position embedding;
+ * the engine has checked that first[b] + rows <= table.rows where wrapping would
  * be wrong). */
 typedef struct {
   MblmMatrix table; /* [period, width] */
-  size_t first;
   size_t batch, rows;
-  float *x; /* [batch, rows, width], in place */
+  const size_t *first; /* host [batch]; NULL: zeros */
+  float *x;            /* [batch, rows, width], in place */
 } MblmAddPosition;
 
 typedef struct {
-  MblmAddPosition forward; /* its x is the gradient, and only read */
+  MblmAddPosition forward; /* its x is the gradient, and only read; `first` is
+                            * NULL */
   float *d_table;          /* +=, [period, width] */
 } MblmAddPositionBackward;
 
@@ -101,6 +102,8 @@ typedef struct {
   size_t x_stride;
   const float *y;
   size_t y_stride; /* 0: the same row for all */
+  const float *const
+      *ys; /* host [batch] of [width], in the place of y; or NULL */
 } MblmAdd;
 
 /* out[b, :] = x[b, :], any strides; x_stride 0 repeats one row. */
@@ -111,6 +114,15 @@ typedef struct {
   float *out;
   size_t out_stride;
 } MblmCopyRows;
+
+/* to[b, p][i, :] = x[b, i, p, :]: each part of a sequence's rows goes to memory of
+ * its own (the keys and values of some streams; a start for all of them). */
+typedef struct {
+  size_t batch, rows, parts, width; /* [width] is one part of a row */
+  const float *x;                   /* [batch * rows, parts * width] */
+  size_t x_stride;                  /* from row to row; 0 repeats one row */
+  float *const *to; /* host [batch, parts] of [rows, width] contiguous */
+} MblmScatterRows;
 
 /* out[:] += sum over b of x[b, :]: the gradient of a row that was repeated. */
 typedef struct {
@@ -267,13 +279,14 @@ typedef struct {
 /* Rotary embedding                                                          */
 /* ------------------------------------------------------------------------- */
 
-/* cosine[i, j], sine[i, j] of the angle float32 (first + i) * frequency[j],
+/* cosine[b, i, j], sine[b, i, j] of the angle float32 (first[b] + i) * frequency[j],
  * that product rounded to float32, with full range reduction. */
 typedef struct {
   const float *frequency; /* [half] */
   size_t half;
-  size_t first, rows;
-  float *cosine, *sine; /* [rows, half] */
+  size_t batch, rows;
+  const size_t *first;  /* host [batch]; NULL: zeros */
+  float *cosine, *sine; /* [batch, rows, half] */
 } MblmRopeAngles;
 
 typedef enum {

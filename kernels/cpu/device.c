@@ -311,7 +311,8 @@ static void
 rope_angles_tile (const void *data, size_t tile, unsigned worker)
 {
   const MblmRopeAngles *a = data;
-  float position = (float) (a->first + tile);
+  size_t first = a->first ? a->first[tile / a->rows] : 0;
+  float position = (float) (first + tile % a->rows);
   float *cosine = a->cosine + tile * a->half, *sine = a->sine + tile * a->half;
 
   for (size_t j = 0; j < a->half; j++)
@@ -322,7 +323,8 @@ static void
 cpu_rope_angles (MblmQueue *queue, const MblmRopeAngles *a)
 {
   if (queue->status == MBLM_STATUS_OK)
-    mblm_cpu_run (queue, a->rows, 20.0 * (double) a->rows * (double) a->half,
+    mblm_cpu_run (queue, a->batch * a->rows,
+        20.0 * (double) (a->batch * a->rows) * (double) a->half,
         rope_angles_tile, a);
 }
 
@@ -350,6 +352,7 @@ FORWARD (add_position, MblmAddPosition)
 FORWARD (add_position_backward, MblmAddPositionBackward)
 FORWARD (add, MblmAdd)
 FORWARD (copy_rows, MblmCopyRows)
+FORWARD (scatter_rows, MblmScatterRows)
 FORWARD (sum_rows, MblmSumRows)
 FORWARD (dropout, MblmDropout)
 FORWARD (linear, MblmLinear)
@@ -405,6 +408,7 @@ mblm_kernels_cpu (void)
       .add_position_backward = cpu_add_position_backward,
       .add = cpu_add,
       .copy_rows = cpu_copy_rows,
+      .scatter_rows = cpu_scatter_rows,
       .sum_rows = cpu_sum_rows,
       .dropout = cpu_dropout,
       .linear = cpu_linear,

@@ -26,6 +26,7 @@ FN (fill) (MblmCpuOps *ops)
       .add_position_backward = FN (add_position_backward),
       .add = FN (add),
       .copy_rows = FN (copy_rows),
+      .scatter_rows = FN (scatter_rows),
       .sum_rows = FN (sum_rows),
       .dropout = FN (dropout),
       .linear = FN (linear),

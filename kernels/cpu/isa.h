@@ -33,6 +33,7 @@ void FN (add_position_backward) (
     MblmQueue *queue, const MblmAddPositionBackward *a);
 void FN (add) (MblmQueue *queue, const MblmAdd *a);
 void FN (copy_rows) (MblmQueue *queue, const MblmCopyRows *a);
+void FN (scatter_rows) (MblmQueue *queue, const MblmScatterRows *a);
 void FN (sum_rows) (MblmQueue *queue, const MblmSumRows *a);
 void FN (dropout) (MblmQueue *queue, const MblmDropout *a);
 void FN (linear) (MblmQueue *queue, const MblmLinear *a);

@@ -83,9 +83,12 @@ add_position_tile (const void *data, size_t tile, unsigned worker)
   const MblmAddPosition *a = tiles->args;
   size_t end = row_tiles_end (tiles, tile);
 
-  for (size_t i = row_tiles_first (tiles, tile); i < end; i++)
-    table_row (&a->table, (a->first + i % a->rows) % a->table.rows,
+  for (size_t i = row_tiles_first (tiles, tile); i < end; i++) {
+    size_t first = a->first ? a->first[i / a->rows] : 0;
+
+    table_row (&a->table, (first + i % a->rows) % a->table.rows,
         a->x + i * a->table.cols, true);
+  }
 }
 
 void
@@ -104,7 +107,8 @@ add_tile (const void *data, size_t tile, unsigned worker)
   size_t end = row_tiles_end (tiles, tile);
 
   for (size_t i = row_tiles_first (tiles, tile); i < end; i++)
-    add_row (a->x + i * a->x_stride, a->y + i * a->y_stride, a->width);
+    add_row (a->x + i * a->x_stride, a->ys ? a->ys[i] : a->y + i * a->y_stride,
+        a->width);
 }
 
 void
@@ -134,6 +138,33 @@ FN (copy_rows) (MblmQueue *queue, const MblmCopyRows *a)
 
   if (a->width > 0)
     run_rows (queue, &tiles, a->width, copy_rows_tile);
+}
+
+/* One tile is some rows of all parts. */
+static void
+scatter_rows_tile (const void *data, size_t tile, unsigned worker)
+{
+  const RowTiles *tiles = data;
+  const MblmScatterRows *a = tiles->args;
+  size_t end = row_tiles_end (tiles, tile);
+
+  for (size_t i = row_tiles_first (tiles, tile); i < end; i++) {
+    float *const *to = a->to + i / a->rows * a->parts;
+
+    for (size_t p = 0; p < a->parts; p++)
+      memcpy (to[p] + i % a->rows * a->width,
+          a->x + i * a->x_stride + p * a->width, a->width * sizeof (*a->x));
+  }
+}
+
+void
+FN (scatter_rows) (MblmQueue *queue, const MblmScatterRows *a)
+{
+  size_t width = a->parts * a->width;
+  RowTiles tiles = row_tiles (a, a->batch * a->rows, width);
+
+  if (width > 0)
+    run_rows (queue, &tiles, width, scatter_rows_tile);
 }
 
 /* ------------------------------------------------------------------------- */
@@ -280,8 +311,7 @@ position_back_tile (const void *data, size_t tile, unsigned worker)
       for (size_t i = p; i < f->rows; i += period)
         add_columns (
             total, self->x + i * width + j, f->rows * width, self->blocks, n);
-      finish_columns (
-          total, n, self->a->d_table + (f->first + p) % period * width + j);
+      finish_columns (total, n, self->a->d_table + p * width + j);
     }
 }
 

@@ -36,6 +36,7 @@ void mblm_cuda_add_position_backward (
     MblmQueue *queue, const MblmAddPositionBackward *a);
 void mblm_cuda_add (MblmQueue *queue, const MblmAdd *a);
 void mblm_cuda_copy_rows (MblmQueue *queue, const MblmCopyRows *a);
+void mblm_cuda_scatter_rows (MblmQueue *queue, const MblmScatterRows *a);
 void mblm_cuda_sum_rows (MblmQueue *queue, const MblmSumRows *a);
 void mblm_cuda_dropout (MblmQueue *queue, const MblmDropout *a);
 void mblm_cuda_linear (MblmQueue *queue, const MblmLinear *a);

@@ -6,18 +6,26 @@
 
 #include "bf16.h"
 #include "plane.h"
+#include "sequences.h"
 #include "sums.h"
+
+/* The first positions of some sequences: all zeros, or a list. */
+struct Positions {
+  size_t period, all, rows; /* `all`: of these sequences together */
+  bool has_first;
+  MblmCudaList<size_t, MBLM_CUDA_POINTERS> first;
+};
 
 /* V is float or float4, which the width counts. */
 template <typename T, typename V>
 __global__ static void
-add_position_kernel (const T *table, size_t period, size_t first, size_t all,
-    size_t rows, size_t width, V *x)
+add_position_kernel (const T *table, size_t width, V *x, const Positions p)
 {
   constexpr size_t lanes = sizeof (V) / sizeof (float);
 
-  for (size_t r = mblm_cuda_row (); r < all; r += mblm_cuda_row_step ()) {
-    const T *row = table + (first + r % rows) % period * width * lanes;
+  for (size_t r = mblm_cuda_row (); r < p.all; r += mblm_cuda_row_step ()) {
+    size_t first = p.has_first ? p.first.at[r / p.rows] : 0;
+    const T *row = table + (first + r % p.rows) % p.period * width * lanes;
 
     for (size_t j = mblm_cuda_column (); j < width;
          j += mblm_cuda_column_step ())
@@ -29,12 +37,22 @@ template <typename T, typename V>
 static void
 run_add_position (MblmQueue *queue, const MblmAddPosition *a, size_t lanes)
 {
-  size_t all = a->batch * a->rows, width = a->table.cols / lanes;
-  MblmCudaPlane plane = mblm_cuda_plane (all, width);
+  size_t width = a->table.cols / lanes, count;
+  Positions p = {
+      .period = a->table.rows, .rows = a->rows, .has_first = a->first != NULL};
 
-  mblm_cuda_launch (queue, add_position_kernel<T, V>, plane.grid, plane.block,
-      0, (const T *) a->table.data, a->table.rows, a->first, all, a->rows,
-      width, (V *) a->x);
+  for (size_t b = 0; b < a->batch; b += count) {
+    MblmCudaPlane plane;
+
+    count = p.has_first ? min_size (a->batch - b, MBLM_CUDA_POINTERS)
+                        : a->batch;
+    p.all = count * a->rows;
+    mblm_cuda_list (&p.first, a->first, b, count);
+    plane = mblm_cuda_plane (p.all, width);
+    mblm_cuda_launch (queue, add_position_kernel<T, V>, plane.grid, plane.block,
+        0, (const T *) a->table.data, width, (V *) a->x + b * a->rows * width,
+        p);
+  }
 }
 
 template <typename T>
@@ -73,7 +91,6 @@ mblm_cuda_add_position_backward (
   if (!mblm_cuda_begin (queue) || !mblm_cuda_scratch (&scratch))
     return;
   for (size_t i = 0; i < f->rows; i += period)
-    mblm_cuda_sum_rows_around (&scratch, part, f->x + i * width, f->batch,
-        min_size (f->rows - i, period) * width, f->rows * width, a->d_table,
-        (f->first + i) % period * width, period * width);
+    mblm_cuda_sum_rows_to (&scratch, part, f->x + i * width, f->batch,
+        min_size (f->rows - i, period) * width, f->rows * width, a->d_table);
 }

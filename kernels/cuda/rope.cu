@@ -9,33 +9,51 @@
  */
 
 #include "plane.h"
+#include "sequences.h"
 #include "typed.h"
 
 #include <math.h>
 
 #define THREADS 256
 
+/* Of some sequences, which begin where a list says. */
+struct Angles {
+  const float *frequency;
+  size_t half, rows, count; /* `count`: angles of these sequences together */
+  float *cosine, *sine;
+  MblmCudaList<size_t, MBLM_CUDA_POINTERS> first;
+};
+
 /* The sine and cosine of the library reduce any angle in full. */
 __global__ static void
-rope_angles_kernel (const float *frequency, size_t half, size_t first,
-    size_t count, float *cosine, float *sine)
+rope_angles_kernel (const Angles a)
 {
-  for (size_t i = mblm_cuda_thread (); i < count; i += mblm_cuda_threads ()) {
-    float angle = (float) (first + i / half) * frequency[i % half];
+  for (size_t i = mblm_cuda_thread (); i < a.count; i += mblm_cuda_threads ()) {
+    size_t row = i / a.half;
+    size_t position = a.first.at[row / a.rows] + row % a.rows;
+    float angle = (float) position * a.frequency[i % a.half];
 
-    sincosf (angle, &sine[i], &cosine[i]);
+    sincosf (angle, &a.sine[i], &a.cosine[i]);
   }
 }
 
 void
 mblm_cuda_rope_angles (MblmQueue *queue, const MblmRopeAngles *a)
 {
-  size_t count = a->rows * a->half;
+  size_t each = a->rows * a->half, count;
+  Angles angles = {.frequency = a->frequency, .half = a->half, .rows = a->rows};
 
-  if (mblm_cuda_begin (queue))
+  if (!mblm_cuda_begin (queue))
+    return;
+  for (size_t b = 0; b < a->batch; b += count) {
+    count = min_size (a->batch - b, MBLM_CUDA_POINTERS);
+    angles.count = count * each;
+    angles.cosine = a->cosine + b * each;
+    angles.sine = a->sine + b * each;
+    mblm_cuda_list (&angles.first, a->first, b, count);
     mblm_cuda_launch (queue, rope_angles_kernel,
-        mblm_cuda_blocks (count, THREADS), THREADS, 0, a->frequency, a->half,
-        a->first, count, a->cosine, a->sine);
+        mblm_cuda_blocks (angles.count, THREADS), THREADS, 0, angles);
+  }
 }
 
 /* ------------------------------------------------------------------------- */

@@ -26,14 +26,15 @@
 
 #include "cuda.h"
 
-/* Of a piece, where there are arrays; and the most in one where there are none,
- * so that the count fits any dimension of a grid. */
+/* Of a piece, where there are arrays; where there is one array alone; and the most
+ * where there are none, so that the count fits any dimension of a grid. */
 #define MBLM_CUDA_SEQUENCES 64
+#define MBLM_CUDA_POINTERS 256
 #define MBLM_CUDA_MOST_SEQUENCES 65535
 
 /* One array's part in a piece. */
-template <typename T> struct MblmCudaList {
-  T at[MBLM_CUDA_SEQUENCES];
+template <typename T, size_t most = MBLM_CUDA_SEQUENCES> struct MblmCudaList {
+  T at[most];
 };
 
 /* The sequences from `first` on that a piece takes. */
@@ -45,12 +46,12 @@ mblm_cuda_piece_count (bool has_arrays, size_t first, size_t batch)
 }
 
 /* Entries `first` .. `first` + `count` - 1 of a host array; zeros for NULL. */
-template <typename T>
+template <typename T, size_t most>
 static inline void
 mblm_cuda_list (
-    MblmCudaList<T> *list, const T *array, size_t first, size_t count)
+    MblmCudaList<T, most> *list, const T *array, size_t first, size_t count)
 {
-  for (size_t i = 0; i < MBLM_CUDA_SEQUENCES; i++)
+  for (size_t i = 0; i < most; i++)
     list->at[i] = array && i < count ? array[first + i] : T ();
 }
 

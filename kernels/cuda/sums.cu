@@ -23,12 +23,6 @@ rows_of_part (size_t rows)
   return max_size (PART_ROWS, divide_up (rows, MOST_PARTS));
 }
 
-/* What the sums are added to: entry (first + j) % period. */
-struct Ring {
-  float *out;
-  size_t first, period;
-};
-
 /* Entries i .. i + lanes - 1. */
 template <int lanes>
 __device__ static void
@@ -78,11 +72,11 @@ sum_columns (double (&sum)[lanes], const T *x, size_t j, size_t first,
   __syncthreads ();
 }
 
-/* To `partial` [parts, width], or to the ring where there is one part. */
+/* To `partial` [parts, width], or added to `out` where there is one part. */
 template <typename T, int lanes>
 __global__ static void
 sum_kernel (const T *x, size_t rows, size_t width, size_t stride,
-    size_t part_rows, double *partial, Ring ring)
+    size_t part_rows, double *partial, float *out)
 {
   size_t first = blockIdx.y * part_rows;
 
@@ -100,9 +94,7 @@ sum_kernel (const T *x, size_t rows, size_t width, size_t stride,
       if (gridDim.y > 1) {
         partial[blockIdx.y * width + j + n] = sum[n];
       } else {
-        float *out = ring.out + (ring.first + j + n) % ring.period;
-
-        *out = (float) (*out + sum[n]);
+        out[j + n] = (float) (out[j + n] + sum[n]);
       }
   }
 }
@@ -110,20 +102,20 @@ sum_kernel (const T *x, size_t rows, size_t width, size_t stride,
 template <typename T, int lanes>
 static void
 launch_sums (MblmQueue *queue, const T *x, size_t rows, size_t width,
-    size_t stride, size_t part_rows, double *partial, const Ring *ring)
+    size_t stride, size_t part_rows, double *partial, float *out)
 {
   size_t tiles = divide_up (width, COLUMNS * lanes);
   dim3 grid ((unsigned) min_size (tiles, 1u << 20),
       (unsigned) divide_up (rows, part_rows));
 
   mblm_cuda_launch (queue, sum_kernel<T, lanes>, grid, dim3 (COLUMNS, LANES), 0,
-      x, rows, width, stride, part_rows, partial, *ring);
+      x, rows, width, stride, part_rows, partial, out);
 }
 
 template <typename T>
 static void
 run_sums (MblmQueue *queue, const T *x, size_t rows, size_t width,
-    size_t stride, size_t part_rows, double *partial, const Ring *ring)
+    size_t stride, size_t part_rows, double *partial, float *out)
 {
   if constexpr (sizeof (T) < sizeof (double)) {
     MblmType type = sizeof (T) == sizeof (float) ? MBLM_TYPE_F32
@@ -131,11 +123,11 @@ run_sums (MblmQueue *queue, const T *x, size_t rows, size_t width,
 
     if (width % 4 == 0 && mblm_cuda_in_fours (type, x, stride)) {
       launch_sums<T, 4> (
-          queue, x, rows, width, stride, part_rows, partial, ring);
+          queue, x, rows, width, stride, part_rows, partial, out);
       return;
     }
   }
-  launch_sums<T, 1> (queue, x, rows, width, stride, part_rows, partial, ring);
+  launch_sums<T, 1> (queue, x, rows, width, stride, part_rows, partial, out);
 }
 
 size_t
@@ -148,48 +140,35 @@ mblm_cuda_sum_rows_part (MblmCudaScratch *scratch, size_t rows, size_t width)
       scratch, parts > 1 ? mblm_cuda_count (parts, width) : 0, sizeof (double));
 }
 
-/* To the ring, in one launch or two. */
+/* In one launch or two. */
 template <typename T>
 static void
-sum_rows_to_ring (MblmCudaScratch *scratch, size_t part, const T *x,
-    size_t rows, size_t width, size_t stride, const Ring *ring)
+sum_rows_to (MblmCudaScratch *scratch, size_t part, const T *x, size_t rows,
+    size_t width, size_t stride, float *out)
 {
   size_t part_rows = rows_of_part (rows), parts = divide_up (rows, part_rows);
   double *partial = mblm_cuda_at<double> (scratch, part);
 
-  if (!ring->out || rows == 0 || width == 0)
+  if (!out || rows == 0 || width == 0)
     return;
-  run_sums (scratch->queue, x, rows, width, stride, part_rows, partial, ring);
+  run_sums (scratch->queue, x, rows, width, stride, part_rows, partial, out);
   if (parts > 1)
     run_sums<double> (
-        scratch->queue, partial, parts, width, width, parts, NULL, ring);
-}
-
-void
-mblm_cuda_sum_rows_around (MblmCudaScratch *scratch, size_t part,
-    const float *x, size_t rows, size_t width, size_t stride, float *out,
-    size_t first, size_t period)
-{
-  Ring ring = {out, first, period};
-
-  sum_rows_to_ring (scratch, part, x, rows, width, stride, &ring);
+        scratch->queue, partial, parts, width, width, parts, NULL, out);
 }
 
 void
 mblm_cuda_sum_rows_to (MblmCudaScratch *scratch, size_t part, const float *x,
     size_t rows, size_t width, size_t stride, float *out)
 {
-  mblm_cuda_sum_rows_around (
-      scratch, part, x, rows, width, stride, out, 0, width);
+  sum_rows_to (scratch, part, x, rows, width, stride, out);
 }
 
 void
 mblm_cuda_sum_rows_of_bf16_to (MblmCudaScratch *scratch, size_t part,
     const uint16_t *x, size_t rows, size_t width, size_t stride, float *out)
 {
-  Ring ring = {out, 0, width};
-
-  sum_rows_to_ring (scratch, part, x, rows, width, stride, &ring);
+  sum_rows_to (scratch, part, x, rows, width, stride, out);
 }
 
 void

@@ -23,8 +23,3 @@ void mblm_cuda_sum_rows_to (MblmCudaScratch *scratch, size_t part,
 /* The same, of bfloat16. */
 void mblm_cuda_sum_rows_of_bf16_to (MblmCudaScratch *scratch, size_t part,
     const uint16_t *x, size_t rows, size_t width, size_t stride, float *out);
-
-/* The same, into out[(first + j) % period]: width <= period. */
-void mblm_cuda_sum_rows_around (MblmCudaScratch *scratch, size_t part,
-    const float *x, size_t rows, size_t width, size_t stride, float *out,
-    size_t first, size_t period);

@@ -32,6 +32,7 @@ static const MblmKernels table = {
     .add_position_backward = mblm_cuda_add_position_backward,
     .add = mblm_cuda_add,
     .copy_rows = mblm_cuda_copy_rows,
+    .scatter_rows = mblm_cuda_scatter_rows,
     .sum_rows = mblm_cuda_sum_rows,
     .dropout = mblm_cuda_dropout,
     .linear = mblm_cuda_linear,

@@ -11,7 +11,11 @@
 #include "letters.h"
 #include "typed.h"
 
-/* Arguments of a kernel are at most 4096 bytes. */
+/* Arguments of a kernel are at most 4096 bytes. More sequences than these are
+ * composed of operations, some eleven launches a layer whatever their number:
+ * products of tensor cores then read the weights once for all, which every further
+ * group of eight here would read, and go through the whole chain, again. From where
+ * on that is faster was estimated (two groups take about as long), not measured. */
 #define STEP_MOST_BATCH 8
 #define STEP_MOST_LAYERS 16
 #define STEP_MOST_STATES 64 /* of all layers and sequences */

@@ -185,6 +185,7 @@ void ref_add_position_backward (
     MblmQueue *queue, const MblmAddPositionBackward *a);
 void ref_add (MblmQueue *queue, const MblmAdd *a);
 void ref_copy_rows (MblmQueue *queue, const MblmCopyRows *a);
+void ref_scatter_rows (MblmQueue *queue, const MblmScatterRows *a);
 void ref_sum_rows (MblmQueue *queue, const MblmSumRows *a);
 void ref_dropout (MblmQueue *queue, const MblmDropout *a);
 void ref_linear (MblmQueue *queue, const MblmLinear *a);

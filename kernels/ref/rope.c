@@ -13,12 +13,17 @@ ref_rope_angles (MblmQueue *queue, const MblmRopeAngles *a)
 {
   if (queue->status != MBLM_STATUS_OK)
     return;
-  for (size_t i = 0; i < a->rows; i++)
-    for (size_t j = 0; j < a->half; j++) {
-      float angle = (float) (a->first + i) * a->frequency[j];
+  for (size_t b = 0; b < a->batch; b++)
+    for (size_t i = 0; i < a->rows; i++) {
+      size_t at = (b * a->rows + i) * a->half;
+      size_t position = (a->first ? a->first[b] : 0) + i;
 
-      a->cosine[i * a->half + j] = (float) cos (angle);
-      a->sine[i * a->half + j] = (float) sin (angle);
+      for (size_t j = 0; j < a->half; j++) {
+        float angle = (float) position * a->frequency[j];
+
+        a->cosine[at + j] = (float) cos (angle);
+        a->sine[at + j] = (float) sin (angle);
+      }
     }
 }
 

@@ -28,7 +28,8 @@ ref_add_position (MblmQueue *queue, const MblmAddPosition *a)
   for (size_t b = 0; b < a->batch; b++)
     for (size_t i = 0; i < a->rows; i++) {
       float *x = a->x + (b * a->rows + i) * width; /* [width] */
-      size_t position = (a->first + i) % a->table.rows;
+      size_t first = a->first ? a->first[b] : 0;
+      size_t position = (first + i) % a->table.rows;
 
       for (size_t j = 0; j < width; j++)
         x[j] = (float) (x[j] + ref_matrix_at (&a->table, position, j));
@@ -40,9 +41,12 @@ ref_add (MblmQueue *queue, const MblmAdd *a)
 {
   if (queue->status != MBLM_STATUS_OK)
     return;
-  for (size_t b = 0; b < a->batch; b++)
+  for (size_t b = 0; b < a->batch; b++) {
+    const float *y = a->ys ? a->ys[b] : a->y + b * a->y_stride; /* [width] */
+
     for (size_t j = 0; j < a->width; j++)
-      a->x[b * a->x_stride + j] += a->y[b * a->y_stride + j];
+      a->x[b * a->x_stride + j] += y[j];
+  }
 }
 
 void
@@ -53,6 +57,21 @@ ref_copy_rows (MblmQueue *queue, const MblmCopyRows *a)
   for (size_t b = 0; b < a->batch; b++)
     for (size_t j = 0; j < a->width; j++)
       a->out[b * a->out_stride + j] = a->x[b * a->x_stride + j];
+}
+
+void
+ref_scatter_rows (MblmQueue *queue, const MblmScatterRows *a)
+{
+  if (queue->status != MBLM_STATUS_OK)
+    return;
+  for (size_t b = 0; b < a->batch; b++)
+    for (size_t i = 0; i < a->rows; i++) {
+      const float *x = a->x + (b * a->rows + i) * a->x_stride;
+
+      for (size_t p = 0; p < a->parts; p++)
+        for (size_t j = 0; j < a->width; j++)
+          a->to[b * a->parts + p][i * a->width + j] = x[p * a->width + j];
+    }
 }
 
 void
@@ -91,10 +110,9 @@ ref_add_position_backward (MblmQueue *queue, const MblmAddPositionBackward *a)
   for (size_t b = 0; b < f->batch; b++)
     for (size_t i = 0; i < f->rows; i++) {
       const float *x = f->x + (b * f->rows + i) * width; /* [width] */
-      size_t position = (f->first + i) % f->table.rows;
 
       for (size_t j = 0; j < width; j++)
-        sums[position * width + j] += x[j];
+        sums[i % f->table.rows * width + j] += x[j];
     }
   ref_add_to (a->d_table, sums, f->table.rows * width);
   free (sums);

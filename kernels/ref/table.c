@@ -32,6 +32,7 @@ static const MblmKernels table = {
     .add_position_backward = ref_add_position_backward,
     .add = ref_add,
     .copy_rows = ref_copy_rows,
+    .scatter_rows = ref_scatter_rows,
     .sum_rows = ref_sum_rows,
     .dropout = ref_dropout,
     .linear = ref_linear,

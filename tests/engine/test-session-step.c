@@ -35,21 +35,20 @@ make_rows (MblmBlock *block, MblmRun *run, const MblmStep *args)
             .out = x});
   else
     run->k->copy (run->q, x, args->tokens, n * sizeof (float));
-  for (gsize b = 0; b < args->batch; b++) {
-    float *row = x + b * block->dim;
-
-    if (args->positions.data != NULL)
-      run->k->add_position (run->q,
-          &(MblmAddPosition){.table = args->positions,
-              .first = args->position[b],
-              .batch = 1,
-              .rows = 1,
-              .x = row});
-    if (args->addend != NULL)
-      run->k->add (run->q,
-          &(MblmAdd){
-              .batch = 1, .width = block->dim, .x = row, .y = args->addend[b]});
-  }
+  if (args->positions.data != NULL)
+    run->k->add_position (run->q,
+        &(MblmAddPosition){.table = args->positions,
+            .batch = args->batch,
+            .rows = 1,
+            .first = args->position,
+            .x = x});
+  if (args->addend != NULL)
+    run->k->add (run->q,
+        &(MblmAdd){.batch = args->batch,
+            .width = block->dim,
+            .x = x,
+            .x_stride = block->dim,
+            .ys = args->addend});
   return x;
 }
 

@@ -11,13 +11,16 @@
 
 #define ROUNDS 60          /* random shapes */
 #define LARGE 1073741824.f /* 2^30 */
+#define ANGLES_MOST 600    /* sequences */
 
 /* ------------------------------------------------------------------------- */
 /* Angles                                                                    */
 /* ------------------------------------------------------------------------- */
 
 typedef struct {
-  size_t half, first, rows;
+  size_t half, batch, rows;
+  bool has_first;
+  size_t first[ANGLES_MOST];
   size_t frequency, cosine, sine; /* offsets */
 } Angles;
 
@@ -30,8 +33,9 @@ run_angles (const Target *t, char *memory, const void *data)
       &(MblmRopeAngles){
           .frequency = AT (memory, s->frequency),
           .half = s->half,
-          .first = s->first,
+          .batch = s->batch,
           .rows = s->rows,
+          .first = s->has_first ? s->first : NULL,
           .cosine = AT (memory, s->cosine),
           .sine = AT (memory, s->sine),
       });
@@ -40,15 +44,17 @@ run_angles (const Target *t, char *memory, const void *data)
 static Case *
 angles_case (Check *check, Angles *s)
 {
-  Case *c = case_new (check, FILL_ZERO, "first %zu, rows %zu, half %zu",
-      s->first, s->rows, s->half);
+  size_t rows = s->batch * s->rows;
+  Case *c = case_new (check, FILL_ZERO,
+      "first %zu, ..., batch %zu, rows %zu, half %zu", s->first[0], s->batch,
+      s->rows, s->half);
 
   s->frequency = case_input (c, 1, s->half, s->half, 0.f, 1.f);
   for (size_t j = 0; j < s->half; j++)
     AT (case_image (c), s->frequency)
   [j] = (float) pow (10000.0, -(double) j / s->half);
-  s->cosine = case_output (c, "cosine", s->rows, s->half, s->half, 1);
-  s->sine = case_output (c, "sine", s->rows, s->half, s->half, 1);
+  s->cosine = case_output (c, "cosine", rows, s->half, s->half, 1);
+  s->sine = case_output (c, "sine", rows, s->half, s->half, 1);
   return c;
 }
 
@@ -60,14 +66,20 @@ check_rope_angles (Check *check)
 
   for (int i = 0; i < ROUNDS; i++) {
     Angles s = {
-        .half = check_size (check, 1, 100),
-        .first = i < (int) G_N_ELEMENTS (firsts)
-            ? firsts[i]
-            : check_size (check, 0, 100000),
+        .half = check_size (check, 1, i % 8 == 1 ? 4 : 100),
+        .batch = check_size (check, 0, i % 8 == 1 ? ANGLES_MOST : 5),
         .rows = check_size (check, 0, i % 8 ? 40 : 2000),
+        .has_first = i < (int) G_N_ELEMENTS (firsts) || check_coin (check),
     };
-    Case *c = angles_case (check, &s);
+    Case *c;
 
+    for (size_t b = 0; s.has_first && b < s.batch; b++)
+      s.first[b] = check_size (check, 0, 100000);
+    if (i < (int) G_N_ELEMENTS (firsts)) {
+      s.batch = MAX (s.batch, 1);
+      s.first[s.batch - 1] = firsts[i];
+    }
+    c = angles_case (check, &s);
     case_run (c, run_angles, &s, NULL);
     case_free (c);
   }
@@ -79,7 +91,7 @@ bench_rope_angles (Check *check)
   static const size_t rows[] = {1, 1024};
 
   for (size_t i = 0; i < G_N_ELEMENTS (rows); i++) {
-    Angles s = {.half = 32, .rows = rows[i]};
+    Angles s = {.half = 32, .batch = 1, .rows = rows[i]};
     Case *c = angles_case (check, &s);
 
     case_bench (c, run_angles, &s, 8.0 * s.rows * s.half, 0.0);

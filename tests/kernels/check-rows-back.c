@@ -91,7 +91,7 @@ bench_embed_backward (Check *check)
 /* ------------------------------------------------------------------------- */
 
 typedef struct {
-  size_t period, width, first, batch, rows;
+  size_t period, width, batch, rows;
   size_t x, d_table; /* offsets */
 } PositionBack;
 
@@ -103,7 +103,6 @@ run_position_back (const Target *t, char *memory, const void *data)
   t->table->add_position_backward (t->queue,
       &(MblmAddPositionBackward){
           .forward = {.table = {NULL, MBLM_TYPE_F32, s->period, s->width},
-              .first = s->first,
               .batch = s->batch,
               .rows = s->rows,
               .x = AT (memory, s->x)},
@@ -115,8 +114,8 @@ static Case *
 position_back_case (Check *check, Fill fill, PositionBack *s)
 {
   size_t rows = s->batch * s->rows;
-  Case *c = case_new (check, fill, "[%zu, %zu], first %zu, batch %zu, rows %zu",
-      s->period, s->width, s->first, s->batch, s->rows);
+  Case *c = case_new (check, fill, "[%zu, %zu], batch %zu, rows %zu", s->period,
+      s->width, s->batch, s->rows);
 
   s->x = case_input (c, rows, s->width, s->width, -LARGE, LARGE);
   s->d_table = case_input (c, s->period, s->width, s->width, -LARGE, LARGE);
@@ -131,7 +130,6 @@ check_add_position_backward (Check *check)
     PositionBack s = {
         .period = check_size (check, 1, 40),
         .width = check_size (check, 1, 300),
-        .first = check_size (check, 0, 100),
         .batch = check_size (check, 0, i % 4 ? 40 : 300),
         .rows = check_size (check, 0, i % 4 ? 60 : 10),
     };
@@ -146,7 +144,7 @@ void
 bench_add_position_backward (Check *check)
 {
   static const PositionBack shapes[] = {
-      {8, 256, 0, 1024, 8}, {8192, 384, 0, 1, 8192}};
+      {8, 256, 1024, 8}, {8192, 384, 1, 8192}};
 
   for (size_t i = 0; i < G_N_ELEMENTS (shapes); i++) {
     PositionBack s = shapes[i];

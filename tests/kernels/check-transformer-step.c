@@ -188,26 +188,25 @@ compose_input (Compose *c)
         &(MblmAdd){
             .batch = 1, .width = a->batch * a->dim, .x = c->x, .y = c->normed});
   }
-  for (size_t b = 0; b < a->batch; b++) {
-    if (a->positions.data)
-      c->k->add_position (c->q,
-          &(MblmAddPosition){
-              a->positions, a->position[b], 1, 1, c->x + b * a->dim});
+  if (a->positions.data)
+    c->k->add_position (
+        c->q, &(MblmAddPosition){a->positions, a->batch, 1, a->position, c->x});
+  for (size_t b = 0; b < a->batch; b++)
     if (a->addend && a->addend[b])
       c->k->add (c->q,
           &(MblmAdd){.batch = 1,
               .width = a->dim,
               .x = c->x + b * a->dim,
               .y = a->addend[b]});
-    if (a->frequency)
-      c->k->rope_angles (c->q,
-          &(MblmRopeAngles){.frequency = a->frequency,
-              .half = a->head_dim / 2,
-              .first = a->past[b],
-              .rows = 1,
-              .cosine = c->cosine + b * (a->head_dim / 2),
-              .sine = c->sine + b * (a->head_dim / 2)});
-  }
+  if (a->frequency)
+    c->k->rope_angles (c->q,
+        &(MblmRopeAngles){.frequency = a->frequency,
+            .half = a->head_dim / 2,
+            .batch = a->batch,
+            .rows = 1,
+            .first = a->past,
+            .cosine = c->cosine,
+            .sine = c->sine});
 }
 
 static void

@@ -23,6 +23,7 @@ static const Operation operations[] = {
     {OPERATION (add_position_backward)},
     {OPERATION (add)},
     {OPERATION (copy_rows)},
+    {OPERATION (scatter_rows)},
     {OPERATION (sum_rows)},
     {OPERATION (dropout)},
     {OPERATION (linear)},

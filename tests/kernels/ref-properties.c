@@ -268,25 +268,29 @@ static void
 test_angles (void)
 {
   const float frequency[] = {1.f, 0.1f};
-  float cosine[4], sine[4];
+  const size_t first[] = {3, 81920}, large = 16777217;
+  float cosine[8], sine[8];
 
   ref->rope_angles (queue,
       &(MblmRopeAngles){.frequency = frequency,
           .half = 2,
-          .first = 81920,
+          .batch = 2,
           .rows = 2,
+          .first = first,
           .cosine = cosine,
           .sine = sine});
-  assert_close (cosine[2], cos (81921.0), 1.0);
-  assert_close (sine[3], sin ((double) (81921.f * 0.1f)), 1.0);
-  g_assert_cmpfloat (fabs (sine[3] - sin (81921.0 * 0.1)), >, 1e-5);
+  assert_close (cosine[2], cos (4.0), 1.0);
+  assert_close (cosine[6], cos (81921.0), 1.0);
+  assert_close (sine[7], sin ((double) (81921.f * 0.1f)), 1.0);
+  g_assert_cmpfloat (fabs (sine[7] - sin (81921.0 * 0.1)), >, 1e-5);
 
   /* The position is one too: 2^24 + 1 is none. */
   ref->rope_angles (queue,
       &(MblmRopeAngles){.frequency = frequency,
           .half = 1,
-          .first = 16777217,
+          .batch = 1,
           .rows = 1,
+          .first = &large,
           .cosine = cosine,
           .sine = sine});
   assert_close (sine[0], sin (16777216.0), 1.0);
@@ -306,6 +310,7 @@ test_rotation (void)
   ref->rope_angles (queue,
       &(MblmRopeAngles){.frequency = frequency,
           .half = HALF,
+          .batch = 1,
           .rows = ROWS,
           .cosine = cosine,
           .sine = sine});
@@ -456,9 +461,12 @@ test_rows (void)
   const float embedded[] = {5.f, 6.f, 1.f, 2.f};
   const float placed[] = {6.f, 8.f, 2.f, 4.f}; /* rows 2, then 0 again */
   const float added[] = {16.f, 28.f, 12.f, 24.f};
+  const float scattered[] = {12.f, 24.f, 28.f, 16.f};
   const gint32 ids[] = {2, 0};
+  const size_t first = 5;
   MblmMatrix matrix = {table, MBLM_TYPE_F32, 3, 2};
-  float x[4];
+  float x[4], out[4], *to[] = {out + 3, out + 2, out, out + 1};
+  const float *ys[] = {row, row};
 
   ref->embed (queue, &(MblmEmbed){matrix, ids, 2, x});
   g_assert_cmpmem (x, sizeof (x), embedded, sizeof (embedded));
@@ -466,10 +474,15 @@ test_rows (void)
   x[1] = x[3] = 2.f;
   ref->add_position (queue,
       &(MblmAddPosition){
-          .table = matrix, .first = 5, .batch = 1, .rows = 2, .x = x});
+          .table = matrix, .batch = 1, .rows = 2, .first = &first, .x = x});
   g_assert_cmpmem (x, sizeof (x), placed, sizeof (placed));
-  ref->add (queue, &(MblmAdd){2, 2, x, 2, row, 0});
+  ref->add (queue, &(MblmAdd){2, 2, x, 2, row, 0, NULL});
   g_assert_cmpmem (x, sizeof (x), added, sizeof (added));
+  memcpy (x, placed, sizeof (x));
+  ref->add (queue, &(MblmAdd){2, 2, x, 2, NULL, 0, ys});
+  g_assert_cmpmem (x, sizeof (x), added, sizeof (added));
+  ref->scatter_rows (queue, &(MblmScatterRows){2, 1, 2, 1, x, 2, to});
+  g_assert_cmpmem (out, sizeof (out), scattered, sizeof (scattered));
 }
 
 int
