@@ -44,7 +44,7 @@
 extern "C" {
 #endif
 
-#define MBLM_KERNELS_ABI 5
+#define MBLM_KERNELS_ABI 6
 
 /* Devices align every allocation, and every row of a weight they pack, to this. */
 #define MBLM_ALIGNMENT 64

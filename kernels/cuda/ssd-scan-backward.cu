@@ -180,8 +180,9 @@ __launch_bounds__ (SSD_THREADS, 12) steps_back_kernel (Ssd a, SsdBack back)
 
 /* Parts of the scratch memory, and what lies there. */
 struct Parts {
-  size_t steps, products, states, d_states, kept, running, k, k_sum, rows, u,
-      common, sums, heads_sum, starts, starts_sum;
+  SsdParts ssd;
+  size_t d_states, kept, running, k, k_sum, rows, u, common, sums, heads_sum,
+      starts, starts_sum;
 };
 
 struct Backward {
@@ -223,19 +224,20 @@ find_gradients (
   MblmQueue *queue = self->scratch.queue;
   const Ssd *a = &self->ssd;
   const SsdBack *back = &self->back;
+  SsdGradients d = {back->d_states, NULL};
   bool adds = a->all_chunks > 1 || self->wants_start;
   bool is_last = group + 1 == self->plan.groups;
 
   /* What each unit has of the gradient of a shared start is all there is. */
   if (a->start && back->to_zeros) {
     if (gradient->rows)
-      mblm_cuda_ssd_gradients (queue, a, back->d_y, gradient->rows);
+      mblm_cuda_ssd_gradients (queue, a, back->d_y, 0, gradient->rows);
     return;
   }
   if (adds)
-    mblm_cuda_ssd_gradients (queue, a, back->d_y, back->d_states);
+    mblm_cuda_ssd_gradients (queue, a, back->d_y, 0, back->d_states);
   if (adds || !back->to_zeros)
-    mblm_cuda_ssd_pass_back (queue, a, back->d_states, gradient,
+    mblm_cuda_ssd_pass_back (queue, a, &d, gradient,
         is_last ? NULL : self->running, group > 0 ? self->running : NULL, adds);
 }
 
@@ -326,10 +328,8 @@ plan_parts (Backward *self)
   bool sums = mblm_cuda_carry_sums (&self->a->forward.carry, &self->a->d_carry);
   Parts *parts = &self->parts;
 
-  parts->steps = mblm_cuda_part (&self->scratch, tiles, sizeof (SsdSteps));
+  parts->ssd = mblm_cuda_ssd_parts (a, plan, true, false, &self->scratch);
   parts->rows = mblm_cuda_part (&self->scratch, tiles, sizeof (SsdRows));
-  parts->products = add_floats (self, pieces, square);
-  parts->states = add_floats (self, pieces, self->size);
   parts->d_states = add_floats (self, pieces, self->size);
   parts->kept = add_floats (self, groups - 1, units, self->size);
   parts->running = add_floats (self, groups > 1 ? units : 0, self->size);
@@ -352,9 +352,7 @@ find_parts (Backward *self)
   const MblmCudaScratch *scratch = &self->scratch;
   const Parts *parts = &self->parts;
 
-  self->ssd.steps = mblm_cuda_at<SsdSteps> (scratch, parts->steps);
-  self->ssd.products = mblm_cuda_at<float> (scratch, parts->products);
-  self->ssd.states = mblm_cuda_at<float> (scratch, parts->states);
+  mblm_cuda_ssd_find_parts (&parts->ssd, &self->plan, scratch, &self->ssd);
   self->back.d_states = mblm_cuda_at<float> (scratch, parts->d_states);
   self->back.k = mblm_cuda_at<float> (scratch, parts->k);
   self->back.k_sum = mblm_cuda_at<float> (scratch, parts->k_sum);
@@ -380,6 +378,7 @@ mblm_cuda_ssd_scan_backward (MblmQueue *queue, const MblmSsdScanBackward *a)
 
   self.plan = mblm_cuda_ssd_plan (
       f, !own && !a->d_carry.to, true, own || a->d_carry.to, &self.ssd);
+  self.ssd.numbers = 0;
   self.size = mblm_cuda_count (f->heads, f->head_dim, f->state);
   self.wants_start = f->carry.from && a->d_carry.from;
   self.back = SsdBack{.d_y = a->d_y,

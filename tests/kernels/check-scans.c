@@ -9,7 +9,14 @@
 
 #include <math.h>
 
-#define ROUNDS 120 /* random shapes of each */
+#define ROUNDS 120      /* random shapes of each */
+#define CHUNK_ROUNDS 40 /* of Mamba-2 with products of bfloat16 */
+
+/* How much larger the errors of Mamba-2 are with such products. A number is off by up
+ * to 2^-9 of itself when it is rounded, to the same side where all numbers are equal.
+ * In y there are four: x and B are rounded on their way into the state, which is
+ * rounded where C reads it, as C is. Four float32 epsilons (see case_run) are 2^-21. */
+#define ROUNDED 16384.0
 
 /* ------------------------------------------------------------------------- */
 /* Errors of a state                                                         */
@@ -83,6 +90,8 @@ finish (const CarryBuffers *carry, size_t b, size_t size, const Entry *entries,
 
 typedef struct {
   size_t batch, rows, heads, head_dim, state, gap, delta_stride;
+  MblmType product;
+  bool is_aligned; /* as allocations are */
   CarryBuffers carry;
   size_t xbc, delta, delta_bias, a_log, skip, y; /* offsets */
 } Ssd;
@@ -120,6 +129,7 @@ run_ssd (const Target *t, char *memory, const void *data)
           .skip = AT (memory, s->skip),
           .carry = *carry_at (memory, &s->carry, &pointers),
           .y = AT (memory, s->y),
+          .product = s->product,
       });
 }
 
@@ -130,11 +140,15 @@ ssd_case (Check *check, Fill fill, CarryKind kind, Ssd *s)
 {
   size_t rows = s->batch * s->rows, width = s->heads * s->head_dim;
   size_t stride = ssd_stride (s);
+  float most = s->product == MBLM_TYPE_BF16 ? 1e3f : 1e6f;
   Case *c = case_new (check, fill,
-      "batch %zu, rows %zu, heads %zu of %zu, state %zu, carry %d", s->batch,
-      s->rows, s->heads, s->head_dim, s->state, kind);
+      "batch %zu, rows %zu, heads %zu of %zu, state %zu, carry %d%s", s->batch,
+      s->rows, s->heads, s->head_dim, s->state, kind,
+      s->product == MBLM_TYPE_BF16 ? ", bf16" : "");
 
-  s->xbc = case_input (c, rows, stride - s->gap, stride, -1e6f, 1e6f);
+  if (s->is_aligned)
+    case_align (c);
+  s->xbc = case_input (c, rows, stride - s->gap, stride, -most, most);
   s->delta = case_input (c, rows, s->heads, s->delta_stride, -100.f, 100.f);
   s->delta_bias = case_input (c, 1, s->heads, s->heads, -10.f, 10.f);
   s->a_log = case_input (c, 1, s->heads, s->heads, -10.f, 10.f);
@@ -191,6 +205,40 @@ magnitude_ssd (const Case *c, const Output *output, const void *data,
     }
     finish (&s->carry, b, size, entries, output, magnitude);
   }
+  for (size_t i = 0; i < output->rows * output->width; i++)
+    if (s->product == MBLM_TYPE_BF16)
+      magnitude[i] *= ROUNDED;
+}
+
+/* Shapes that chunks, and short sequences that fill them together, are cut from; and
+ * some that tensor cores don't take. */
+static void
+check_chunks (Check *check, int i)
+{
+  size_t heads = check_size (check, 1, i % 4 ? 3 : 20);
+  bool is_short = i % 2;
+  Ssd s = {
+      .batch = is_short ? check_size (check, 1, CARRY_MOST) : i % 3 + 1,
+      .rows = check_size (check, is_short ? 1 : 16, is_short ? 20 : 200),
+      .heads = heads,
+      .head_dim = i % 5 ? check_size (check, 1, 64) : 64,
+      .state = i % 5 == 1 ? check_size (check, 1, 64) : 128,
+      .gap = check_size (check, 0, 10),
+      .delta_stride = heads + check_size (check, 0, 10),
+      .product = MBLM_TYPE_BF16,
+      .is_aligned = i % 5 == 0,
+  };
+  Case *c;
+
+  if (i % 10 == 7)
+    s.head_dim = 65;
+  if (i % 10 == 8)
+    s.state = 129;
+  if (s.is_aligned)
+    s.gap += -s.gap % 4;
+  c = ssd_case (check, (i / 4) % FILL_KINDS, i % CARRY_KINDS, &s);
+  case_run (c, run_ssd, &s, magnitude_ssd);
+  case_free (c);
 }
 
 void
@@ -212,6 +260,8 @@ check_ssd_scan (Check *check)
     case_run (c, run_ssd, &s, magnitude_ssd);
     case_free (c);
   }
+  for (int i = 0; i < CHUNK_ROUNDS; i++)
+    check_chunks (check, i);
 }
 
 void
