@@ -210,16 +210,16 @@ magnitude_ssd (const Case *c, const Output *output, const void *data,
       magnitude[i] *= ROUNDED;
 }
 
-/* Shapes that chunks, and short sequences that fill them together, are cut from; and
- * some that tensor cores don't take. */
+/* Shapes that chunks are cut from, or short sequences that start alike and fill them
+ * together; and some that tensor cores don't take. */
 static void
 check_chunks (Check *check, int i)
 {
-  size_t heads = check_size (check, 1, i % 4 ? 3 : 20);
+  size_t heads = check_size (check, 1, i % 4 ? 3 : 10);
   bool is_short = i % 2;
   Ssd s = {
-      .batch = is_short ? check_size (check, 1, CARRY_MOST) : i % 3 + 1,
-      .rows = check_size (check, is_short ? 1 : 16, is_short ? 20 : 200),
+      .batch = is_short ? check_size (check, 40, CARRY_MOST) : i % 2 + 1,
+      .rows = check_size (check, is_short ? 5 : 16, is_short ? 20 : 150),
       .heads = heads,
       .head_dim = i % 5 ? check_size (check, 1, 64) : 64,
       .state = i % 5 == 1 ? check_size (check, 1, 64) : 128,
@@ -236,7 +236,11 @@ check_chunks (Check *check, int i)
     s.state = 129;
   if (s.is_aligned)
     s.gap += -s.gap % 4;
-  c = ssd_case (check, (i / 4) % FILL_KINDS, i % CARRY_KINDS, &s);
+  c = ssd_case (check, (i / 4) % FILL_KINDS,
+      !is_short       ? i / 2 % CARRY_KINDS
+          : i % 4 > 1 ? CARRY_SHARED
+                      : CARRY_NONE,
+      &s);
   case_run (c, run_ssd, &s, magnitude_ssd);
   case_free (c);
 }
