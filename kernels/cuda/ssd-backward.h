@@ -84,8 +84,8 @@ ssd_sum_rows_before (float *m, float (&half)[2][SSD_CHUNK])
   __syncthreads ();
 }
 
-/* inside[t] = the sum of M[i, j] over i >= t, j < t; m [SSD_CHUNK, SSD_LINE] is lost.
- * For a block of SSD_THREADS. */
+/* inside[t] = the sum of M[i, j] over i >= t, j < t; m [SSD_CHUNK, SSD_LINE] is
+ * lost. For a block of SSD_THREADS. */
 __device__ static inline void
 ssd_sum_inside (float *m, float (&half)[2][SSD_CHUNK], float *inside)
 {

@@ -3,17 +3,18 @@
  * Copyright (C) 2026 The gst-mblm authors
  * SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * The formulas are those of ssd-scan.cu. A block of the outputs has some heads of a
- * piece, one after the other: C lies in registers as the left operand of C S, C B^T
- * is found once for all heads and stays in registers, too, and what decays make of it
- * is the left operand of the product with x. A tile is 131,072 multiplications
- * pairwise of C and S (of heads of 64, 128 numbers of state), 131,072 for the state,
- * and 65,536 inside, half of which are left out.
+ * The formulas are those of ssd-scan.cu. A block of the outputs has some heads of
+ * a piece, one after the other: C lies in registers as the left operand of C S, C
+ * B^T is found once for all heads and stays in registers, too, and what decays
+ * make of it is the left operand of the product with x. The sums of outer products
+ * have a tile a block, or a slab of them.
  *
- * The floor is memory: x and y of a tile are 32 KiB. Where a sequence has more than
- * one chunk its states add 96 KiB (written and read in float32, written and read
- * rounded), which the second cache should hold. Short sequences from one start, as
- * patches are, see only its 16 KiB of each head, from there.
+ * The floor is memory, 32 KiB for x and y of a tile (heads of 64, 128 numbers of
+ * state): 7 ns at 4.8 TB/s. Its operations are 1.05 M to read the state and 0.33 M
+ * inside, 2 ns at 800 TFLOP/s. More than one chunk of a sequence adds 1.05 M and 16
+ * KiB to find states, and 96 KiB of these (written and read in float32, written and
+ * read rounded), which the second cache should hold. Short sequences from one start,
+ * as patches are, see only that: 16 KiB of each head, from the second cache.
  */
 
 #include "ssd-mma.h"
@@ -27,18 +28,19 @@
 /* ------------------------------------------------------------------------- */
 
 /* Blocks: piece; B, then C. */
+template <int N>
 __global__ static void
 __launch_bounds__ (HALVES_THREADS) halves_kernel (Ssd a)
 {
   bool is_c = blockIdx.y > 0;
   SsdPiece piece = ssd_piece (a, blockIdx.x);
   const float *from = (is_c ? a.c : a.b) + piece.row * a.xbc_stride;
-  size_t size = SSD_CHUNK * a.numbers;
-  uint16_t *to = (is_c ? a.c_halves : a.b_halves) + blockIdx.x * size;
+  uint16_t *to = (is_c ? a.c_halves : a.b_halves) +
+      blockIdx.x * (size_t) (SSD_CHUNK * N);
 
 #pragma unroll 4
-  for (size_t i = threadIdx.x; i < size; i += HALVES_THREADS) {
-    size_t j = i / a.numbers, n = i % a.numbers;
+  for (unsigned i = threadIdx.x; i < SSD_CHUNK * N; i += HALVES_THREADS) {
+    unsigned j = i / N, n = i % N;
 
     to[i] = j < piece.count && n < a.state
         ? mblm_cuda_to_bf16 (from[j * a.xbc_stride + n])
@@ -49,7 +51,8 @@ __launch_bounds__ (HALVES_THREADS) halves_kernel (Ssd a)
 void
 mblm_cuda_ssd_mma_halves (MblmQueue *queue, const Ssd *a)
 {
-  mblm_cuda_launch (queue, halves_kernel,
+  mblm_cuda_launch (queue,
+      a->numbers == 64 ? halves_kernel<64> : halves_kernel<128>,
       dim3 ((unsigned) (a->units * a->chunks), 2), HALVES_THREADS, 0, *a);
 }
 

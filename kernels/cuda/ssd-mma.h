@@ -3,21 +3,22 @@
  * Copyright (C) 2026 The gst-mblm authors
  * SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * Where products may round their operands to bfloat16. Chunks, pieces and tiles are
- * those of ssd.h. A warp has 16 rows of a tile and of its products what mma.h says of
- * `d`: rows g and g + 8, columns 2 t and 2 t + 1 of each group of eight. A tile has
- * up to 64 channels and 128 numbers of the state; what is missing is zeros.
+ * Where products may round their operands to bfloat16. Chunks, pieces and tiles
+ * are those of ssd.h. A warp has 16 rows of a tile, and of its products what mma.h
+ * says of `d`: rows g and g + 8, columns 2 t and 2 t + 1 of each group of eight. A
+ * tile has up to 64 channels and 128 numbers of the state; what is missing is
+ * zeros.
  *
  * B, C and the states that chunks see are rounded once, to scratch memory, for all
- * heads and blocks that read them. x and gradients are rounded on their way to shared
- * memory. Decays are float32, multiplied up as in ssd.h, but kept as plain numbers:
- * what is left of less than the smallest float is nothing. Inside a chunk, of 4 times
- * 16 steps,
+ * heads and blocks that read them. x and gradients are rounded on their way to
+ * shared memory. Decays are float32, multiplied up as in ssd.h, but kept as plain
+ * numbers: what is left of less than the smallest float is nothing. Inside a
+ * chunk, of 4 times 16 steps,
  *
  *   L[i, j] = in[i] * (all sixteens between) * out[j]
  *
- * where i and j are of different sixteens, in[i] being the product of the decays from
- * the first step of i's to i, and out[j] that of the decays after j in j's.
+ * where i and j are of different sixteens, in[i] being the product of the decays
+ * from the first step of i's to i, and out[j] that of the decays after j in j's.
  */
 
 #pragma once

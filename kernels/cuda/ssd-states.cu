@@ -7,8 +7,8 @@
  * What the chunks add to the states is one product for each tile, all of them at
  * once. Only the states themselves go from chunk to chunk in order, with a thread
  * for each of their numbers: that is bound by memory, 8 bytes for each number and
- * chunk, which a group's states being in the cache makes cheap. Where products round,
- * what the chunks see is written as they want it, which is 6 bytes.
+ * chunk, which a group's states being in the cache makes cheap. Where products
+ * round, what the chunks see is written as they want it, which is 6 bytes.
  */
 
 #include "ssd-mma.h"
@@ -37,9 +37,11 @@ mblm_cuda_ssd_plan (
 {
   size_t sequences = packs && a->rows > 0 ? max_size (1, SSD_CHUNK / a->rows)
                                           : 1;
-  size_t matrix = mblm_cuda_count (a->heads, a->head_dim, a->state);
   bool rounds = a->product == MBLM_TYPE_BF16 && a->head_dim <= SSD_TILE &&
       a->state <= 128;
+  size_t numbers = !rounds ? 0 : a->state <= 64 ? 64 : 128;
+  size_t matrix = rounds ? mblm_cuda_count (a->heads, SSD_TILE, numbers)
+                         : mblm_cuda_count (a->heads, a->head_dim, a->state);
   size_t states = GROUP_STATES / max_size (1, matrix), chunks;
   SsdPlan plan;
 
@@ -61,7 +63,7 @@ mblm_cuda_ssd_plan (
       .all_units = divide_up (a->batch, sequences),
       .all_chunks = divide_up (a->rows * sequences, SSD_CHUNK),
       .from_zeros = !a->carry.from,
-      .numbers = rounds ? (size_t) (a->state <= 64 ? 64 : 128) : 0};
+      .numbers = numbers};
   if (rounds && mblm_cuda_ssd_is_alone (a, packs))
     states *= MORE_ALONE;
   states = max_size (1, states);
@@ -307,7 +309,8 @@ number_of (const Ssd &a)
 }
 
 /* Takes a number of the state of unit u through the chunks, or back. What is
- * `adds`-ed is replaced by what was there before; or that is rounded, to `halves`. */
+ * `adds`-ed is replaced by what was there before; or that is rounded, to `halves`.
+ * */
 template <bool BACK, bool ROUNDS>
 __device__ static float
 pass (const Ssd &a, size_t u, const Number &number, bool adds, float now,

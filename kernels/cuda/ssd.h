@@ -156,8 +156,9 @@ SsdParts mblm_cuda_ssd_parts (const Ssd *a, const SsdPlan *plan,
 void mblm_cuda_ssd_find_parts (const SsdParts *parts, const SsdPlan *plan,
     const MblmCudaScratch *scratch, Ssd *a);
 
-/* Of the group: dt and the products of decays, and the halves of B and C; C B^T; what each chunk adds to the
- * state; its own part of the gradient of the state before (`g` like y). */
+/* Of the group: dt and the products of decays, and the halves of B and C; C B^T;
+ * what each chunk adds to the state; its own part of the gradient of the state
+ * before (`g` like y). */
 void mblm_cuda_ssd_steps (MblmQueue *queue, const Ssd *a);
 void mblm_cuda_ssd_products (MblmQueue *queue, const Ssd *a);
 void mblm_cuda_ssd_states (MblmQueue *queue, const Ssd *a);
