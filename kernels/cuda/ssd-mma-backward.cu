@@ -163,12 +163,8 @@ template <int N>
 __device__ static void
 weigh_inside (Shared<N> &shared, unsigned own, Common &common, Sum &sum)
 {
-  uint32_t x[SSD_TILE / 16][4];
+  const uint16_t *x = shared.x + own * SSD_MMA_ROWS * SSD_MMA_LINE;
 
-#pragma unroll
-  for (unsigned k = 0; k < SSD_TILE / 16; k++)
-    mma_load_a (x[k], shared.x + own * SSD_MMA_ROWS * SSD_MMA_LINE + k * 16,
-        SSD_MMA_LINE);
 #pragma unroll
   for (unsigned to = 0; to < SSD_SIXTEENS; to++) {
     const uint16_t *g = shared.g + to * SSD_MMA_ROWS * SSD_MMA_LINE;
@@ -185,10 +181,11 @@ weigh_inside (Shared<N> &shared, unsigned own, Common &common, Sum &sum)
     }
     ssd_mma_clear (xg);
 #pragma unroll
-    for (unsigned k = 0; k < SSD_TILE / 16; k++) {
-      mma_load_b_pair (right, g + k * 16, SSD_MMA_LINE);
-      mma_bf16 (xg[0], x[k], right[0]);
-      mma_bf16 (xg[1], x[k], right[1]);
+    for (unsigned k = 0; k < SSD_TILE; k += 16) {
+      mma_load_a (left, x + k, SSD_MMA_LINE);
+      mma_load_b_pair (right, g + k, SSD_MMA_LINE);
+      mma_bf16 (xg[0], left, right[0]);
+      mma_bf16 (xg[1], left, right[1]);
     }
     decay_inside (shared, own, to, xg, common, left);
 #pragma unroll
@@ -311,7 +308,7 @@ tile_back (const Ssd &a, const SsdBack &back, Shared<N> &shared, size_t index,
  * block to block. */
 template <int N>
 __global__ static void
-__launch_bounds__ (SSD_THREADS, 2) tiles_kernel (Ssd a, SsdBack back)
+__launch_bounds__ (SSD_THREADS, 3) tiles_kernel (Ssd a, SsdBack back)
 {
   MBLM_CUDA_DYNAMIC (Shared<N>, shared);
   size_t index = blockIdx.x / back.parts, part = blockIdx.x % back.parts;
