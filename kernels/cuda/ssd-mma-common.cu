@@ -3,10 +3,10 @@
  * Copyright (C) 2026 The gst-mblm authors
  * SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * They are sums over heads (ssd-backward.h). A first kernel has those parts that need
- * states, and u: a block has some heads of a piece, one after the other, whose sum it
- * keeps in registers. A second one has the rest, once for all heads: their K, summed
- * up, times C and B.
+ * They are sums over heads (ssd-backward.h). A first kernel has those parts that
+ * need states, and u: a block has some heads of a piece, one after the other,
+ * whose sum it keeps in registers. A second one has the rest, once for all heads:
+ * their K, summed up, times C and B.
  */
 
 #include "ssd-backward.h"
