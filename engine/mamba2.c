@@ -221,7 +221,8 @@ scan (Pass *p, const Layer *l, guint parts)
       .skip = l->skip,
       .carry = mblm_layer_carry (
           p->args, parts + PART_SCAN, p->hosts.from, p->hosts.to),
-      .y = p->y};
+      .y = p->y,
+      .product = p->run->product};
 }
 
 static MblmGatedNorm

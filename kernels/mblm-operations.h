@@ -449,7 +449,8 @@ typedef struct {
  *   dt = softplus (delta[t, h] + delta_bias[h])   (identity above 20)
  *   S  = exp (-exp (a_log[h]) dt) S + dt x[t, h, :] (outer) B[t, :]
  *   y[t, h, :] = S C[t, :] + skip[h] x[t, h, :]
- * The carry is S, [heads, head_dim, state]. */
+ * The carry is S, [heads, head_dim, state]. Decays are float32, whatever `product`
+ * says, and so are the states that sequences carry. */
 typedef struct {
   size_t batch, rows, heads, head_dim, state;
   const float *x;     /* [batch * rows, heads * head_dim] */
@@ -459,7 +460,10 @@ typedef struct {
   size_t delta_stride;
   const float *delta_bias, *a_log, *skip; /* [heads] */
   MblmCarry carry;
-  float *y; /* [batch * rows, heads * head_dim] contiguous */
+  float *y;         /* [batch * rows, heads * head_dim] contiguous */
+  MblmType product; /* BF16: a device may round the operands of all products
+                     * (of x, B, C, states, their gradients, and what is a
+                     * product of these) to bfloat16; the reference doesn't */
 } MblmSsdScan;
 
 /* Works in pieces of time, keeping the state before each; the states inside a

@@ -79,6 +79,33 @@ mma_load_a (uint32_t (&a)[4], const T *x, size_t stride)
   a[3] = mma_pair (row + 8 * stride + 8);
 }
 
+/* `a` from shared memory of its transpose: entry (i, k) is x[k * stride + i]. Rows
+ * begin at multiples of 16 bytes. */
+__device__ static inline void
+mma_load_a_columns (uint32_t (&a)[4], const uint16_t *x, size_t stride)
+{
+  unsigned lane = threadIdx.x % MBLM_CUDA_WARP;
+
+#ifdef __CUDACC__
+  const uint16_t *row = x + (lane % 8 + lane / 16 * 8) * stride +
+      lane / 8 % 2 * 8;
+
+  asm volatile(
+      "ldmatrix.sync.aligned.m8n8.x4.trans.shared.b16 {%0, %1, %2, %3}, [%4];"
+      : "=r"(a[0]), "=r"(a[1]), "=r"(a[2]), "=r"(a[3])
+      : "r"((unsigned) __cvta_generic_to_shared (row))
+      : "memory");
+#else
+  const uint16_t *column = x + lane % 4 * 2 * stride + lane / 4;
+
+  for (int i = 0; i < 4; i++) {
+    const uint16_t *at = column + i / 2 * 8 * stride + i % 2 * 8;
+
+    a[i] = at[0] | (uint32_t) at[stride] << 16;
+  }
+#endif
+}
+
 /* `b` from memory of its transpose, as weights and keys lie: entry (k, j) is
  * x[j * stride + k]. */
 template <typename T>

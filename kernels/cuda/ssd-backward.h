@@ -39,13 +39,18 @@ struct SsdBack {
   bool to_zeros;          /* the gradients of what all sequences leave */
   size_t parts, together; /* of the heads; the heads of a part */
   float *d_states;        /* [tiles, head_dim, state]: G */
-  float *k;               /* [tiles, SSD_CHUNK, SSD_CHUNK] */
-  float *k_sum;           /* [pieces, SSD_CHUNK, SSD_CHUNK]: over the heads */
-  SsdRows *rows;          /* [tiles] */
-  float *u;               /* [parts of the state, tiles, SSD_CHUNK] */
-  float *common;          /* [2, parts, pieces, SSD_CHUNK, state]: the sums over
-                           * heads of d_B, then of d_C */
-  float *sums; /* [3, pieces, heads]: d_delta_bias, d_a_log, d_skip */
+  uint16_t *d_halves; /* [tiles, SSD_TILE, numbers]: the same, in the place of
+                           * it after the chunks, where products may round */
+  bool is_even;       /* d_b and d_c, to two numbers */
+  float *k;           /* [tiles, SSD_CHUNK, SSD_CHUNK]; or, where products may
+                           * round, of the parts of each piece, j before i */
+  float *k_sum;       /* [pieces, SSD_CHUNK, SSD_CHUNK]: over the heads */
+  SsdRows *rows;      /* [tiles] */
+  size_t u_parts;     /* of the state */
+  float *u;           /* [u_parts, tiles, SSD_CHUNK], where there are states */
+  float *common;      /* [2, parts, pieces, SSD_CHUNK, state or numbers]: the
+                           * sums over heads of d_B, then of d_C */
+  float *sums;        /* [3, pieces, heads]: d_delta_bias, d_a_log, d_skip */
 };
 
 /* Whether the gradient of the state after isn't zero. */
@@ -55,9 +60,60 @@ ssd_has_gradient (const Ssd &a, const SsdBack &back, size_t piece)
   return !back.to_zeros || a.first_chunk + piece % a.chunks + 1 < a.all_chunks;
 }
 
+/* m[i, j] = the sum of row i before j, of this half of the columns; `half` gets
+ * that of all of it. */
+__device__ static inline void
+ssd_sum_rows_before (float *m, float (&half)[2][SSD_CHUNK])
+{
+  unsigned i = threadIdx.x % SSD_CHUNK, side = threadIdx.x / SSD_CHUNK;
+  float *row = m + i * SSD_LINE + side * (SSD_CHUNK / 2), sum = 0.0f;
+
+  for (unsigned j = 0; j < SSD_CHUNK / 2; j += 8) {
+    float ahead[8];
+
+#pragma unroll
+    for (unsigned q = 0; q < 8; q++)
+      ahead[q] = row[j + q];
+#pragma unroll
+    for (unsigned q = 0; q < 8; q++) {
+      row[j + q] = sum;
+      sum += ahead[q];
+    }
+  }
+  half[side][i] = sum;
+  __syncthreads ();
+}
+
+/* inside[t] = the sum of M[i, j] over i >= t, j < t; m [SSD_CHUNK, SSD_LINE] is
+ * lost. For a block of SSD_THREADS. */
+__device__ static inline void
+ssd_sum_inside (float *m, float (&half)[2][SSD_CHUNK], float *inside)
+{
+  unsigned t = threadIdx.x % SSD_CHUNK, side = threadIdx.x / SSD_CHUNK;
+  unsigned first = side * (SSD_CHUNK / 2), end = first + SSD_CHUNK / 2;
+  float sum = 0.0f;
+
+  ssd_sum_rows_before (m, half);
+#pragma unroll 8
+  for (unsigned i = first; i < end; i++)
+    if (i >= t)
+      sum += m[i * SSD_LINE + t] + (t >= SSD_CHUNK / 2 ? half[0][i] : 0.0f);
+  __syncthreads ();
+  half[side][t] = sum;
+  __syncthreads ();
+  if (side == 0)
+    inside[t] = sum + half[1][t];
+}
+
 /* Of a group whose S and G are there: d_x, K and the numbers of the steps; then
  * the sums over heads that need states. */
 void mblm_cuda_ssd_chunks_back (
     MblmQueue *queue, const Ssd *a, const SsdBack *back);
 void mblm_cuda_ssd_common_back (
+    MblmQueue *queue, const Ssd *a, const SsdBack *back);
+
+/* The same on tensor cores, and all of d_B and d_C. */
+void mblm_cuda_ssd_mma_tiles_back (
+    MblmQueue *queue, const Ssd *a, const SsdBack *back);
+void mblm_cuda_ssd_mma_common_back (
     MblmQueue *queue, const Ssd *a, const SsdBack *back);

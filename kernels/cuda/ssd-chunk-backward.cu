@@ -79,51 +79,6 @@ decay_inside (const float *products, Shared &shared, float *m, float *k)
   __syncthreads ();
 }
 
-/* m[i, j] = the sum of row i before j, of this half of the columns; `half` gets
- * that of all of it. */
-__device__ static void
-sum_rows_before (float *m, float (&half)[2][SSD_CHUNK])
-{
-  unsigned i = threadIdx.x % SSD_CHUNK, side = threadIdx.x / SSD_CHUNK;
-  float *row = m + i * SSD_LINE + side * (SSD_CHUNK / 2), sum = 0.0f;
-
-  for (unsigned j = 0; j < SSD_CHUNK / 2; j += 8) {
-    float ahead[8];
-
-#pragma unroll
-    for (unsigned q = 0; q < 8; q++)
-      ahead[q] = row[j + q];
-#pragma unroll
-    for (unsigned q = 0; q < 8; q++) {
-      row[j + q] = sum;
-      sum += ahead[q];
-    }
-  }
-  half[side][i] = sum;
-  __syncthreads ();
-}
-
-/* inside[t] = the sum of M[i, j] over i >= t, j < t. */
-__device__ static void
-sum_inside (float *m, Shared &shared)
-{
-  unsigned t = threadIdx.x % SSD_CHUNK, side = threadIdx.x / SSD_CHUNK;
-  unsigned first = side * (SSD_CHUNK / 2), end = first + SSD_CHUNK / 2;
-  float sum = 0.0f;
-
-  sum_rows_before (m, shared.half);
-#pragma unroll 8
-  for (unsigned i = first; i < end; i++)
-    if (i >= t)
-      sum += m[i * SSD_LINE + t] +
-          (t >= SSD_CHUNK / 2 ? shared.half[0][i] : 0.0f);
-  __syncthreads ();
-  shared.half[side][t] = sum;
-  __syncthreads ();
-  if (side == 0)
-    shared.rows.inside[t] = sum + shared.half[1][t];
-}
-
 /* Adds to of[j] the sums over channels of rows of `sum` times x. */
 __device__ static void
 add_dots (const float *x, size_t stride, unsigned count, size_t channels,
@@ -261,7 +216,7 @@ __launch_bounds__ (SSD_THREADS, 2) chunks_back_kernel (Ssd a, SsdBack back)
   multiply_inside (a, tile, shared, m);
   decay_inside (
       a.products + piece * square, shared, m, back.k + index * square);
-  sum_inside (m, shared);
+  ssd_sum_inside (m, shared.half, shared.rows.inside);
   sum_skip (tile, a.head_dim, shared.rows);
   for (size_t p = 0; p < a.head_dim; p += SSD_TILE)
     weigh (a, back, tile, shared, index, p);

@@ -11,10 +11,13 @@
  */
 
 #include "ssd-backward.h"
+#include "ssd-mma.h"
 #include "sums.h"
 
 #define THREADS 256
 #define HEADS_TOGETHER 4 /* of a part */
+#define MORE_TOGETHER 8  /* where there are many pieces */
+#define SLABS 512        /* of all heads: sums of the gradient of a start */
 
 /* ------------------------------------------------------------------------- */
 /* Outputs                                                                   */
@@ -86,21 +89,35 @@ __launch_bounds__ (SSD_THREADS, 3) common_kernel (Ssd a, SsdBack back)
   }
 }
 
+/* A thread's part of the sum over s d. */
+template <typename T>
+__device__ static float
+dot_of (const T *s, const T *d, size_t count)
+{
+  float sum = 0.0f;
+
+#pragma unroll 4
+  for (size_t i = threadIdx.x; i < count; i += SSD_THREADS)
+    sum = fmaf (mblm_cuda_weight (s, i), mblm_cuda_weight (d, i), sum);
+  return sum;
+}
+
 /* pre[last] <S, G>, for all threads. */
 __device__ static float
 sum_through (const Ssd &a, const SsdBack &back, size_t tile, size_t piece,
     size_t h, float *shared)
 {
-  size_t matrix = a.head_dim * a.state;
-  const float *s = ssd_state (a, tile, h);
-  const float *d = back.d_states + tile * matrix;
-  float sum = 0.0f;
+  size_t matrix = a.head_dim * a.state, padded = SSD_TILE * a.numbers;
+  float sum;
 
   if (!ssd_has_state (a, piece) || !ssd_has_gradient (a, back, piece))
     return 0.0f;
-#pragma unroll 4
-  for (size_t i = threadIdx.x; i < matrix; i += SSD_THREADS)
-    sum = fmaf (s[i], d[i], sum);
+  if (a.numbers > 0)
+    sum = dot_of (
+        ssd_mma_state (a, tile, h), back.d_halves + tile * padded, padded);
+  else
+    sum = dot_of (
+        ssd_state (a, tile, h), back.d_states + tile * matrix, matrix);
   return a.steps[tile].total.times (mblm_cuda_block_sum (sum, shared));
 }
 
@@ -128,7 +145,9 @@ u_of (const Ssd &a, const SsdBack &back, size_t tile, unsigned i)
   size_t tiles = gridDim.x;
   float sum = 0.0f;
 
-  for (size_t part = 0; part < divide_up (a.state, SSD_TILE); part++)
+  if (!ssd_has_state (a, tile / a.heads))
+    return 0.0f;
+  for (size_t part = 0; part < back.u_parts; part++)
     sum += back.u[(part * tiles + tile) * SSD_CHUNK + i];
   return sum;
 }
@@ -180,8 +199,9 @@ __launch_bounds__ (SSD_THREADS, 12) steps_back_kernel (Ssd a, SsdBack back)
 
 /* Parts of the scratch memory, and what lies there. */
 struct Parts {
-  size_t steps, products, states, d_states, kept, running, k, k_sum, rows, u,
-      common, sums, heads_sum, starts, starts_sum;
+  SsdParts ssd;
+  size_t d_states, d_halves, kept, running, k, k_sum, rows, u, common, sums,
+      heads_sum, starts, starts_sum;
 };
 
 struct Backward {
@@ -192,9 +212,11 @@ struct Backward {
   Ssd ssd;
   SsdBack back;
   size_t size; /* of the state of a unit */
+  size_t
+      slab; /* units that the gradient of a start is summed over at once; or 0 */
   float *kept; /* [groups - 1, units, size]: before the groups but the first */
   float *running; /* [units, size]: the gradient between two groups */
-  float *starts;  /* [units, size]: the gradients of a shared start */
+  float *starts;  /* [units or slabs, size]: the gradients of a shared start */
   bool wants_start;
 };
 
@@ -223,19 +245,20 @@ find_gradients (
   MblmQueue *queue = self->scratch.queue;
   const Ssd *a = &self->ssd;
   const SsdBack *back = &self->back;
+  SsdGradients d = {back->d_states, back->d_halves};
   bool adds = a->all_chunks > 1 || self->wants_start;
   bool is_last = group + 1 == self->plan.groups;
 
-  /* What each unit has of the gradient of a shared start is all there is. */
+  /* What the units have of the gradient of a shared start is all there is. */
   if (a->start && back->to_zeros) {
     if (gradient->rows)
-      mblm_cuda_ssd_gradients (queue, a, back->d_y, gradient->rows);
+      mblm_cuda_ssd_gradients (queue, a, back->d_y, self->slab, gradient->rows);
     return;
   }
   if (adds)
-    mblm_cuda_ssd_gradients (queue, a, back->d_y, back->d_states);
+    mblm_cuda_ssd_gradients (queue, a, back->d_y, 0, back->d_states);
   if (adds || !back->to_zeros)
-    mblm_cuda_ssd_pass_back (queue, a, back->d_states, gradient,
+    mblm_cuda_ssd_pass_back (queue, a, &d, gradient,
         is_last ? NULL : self->running, group > 0 ? self->running : NULL, adds);
 }
 
@@ -252,17 +275,16 @@ add_sums (Backward *self)
 }
 
 static void
-run_group (Backward *self, const MblmCudaCarry *carry,
-    const MblmCudaCarryGradient *gradient, size_t group)
+run_products (MblmQueue *queue, const Ssd *a, const SsdBack *back)
 {
-  MblmQueue *queue = self->scratch.queue;
-  const Ssd *a = &self->ssd;
-  const SsdBack *back = &self->back;
   unsigned pieces = (unsigned) (a->units * a->chunks);
   dim3 squares (pieces, SSD_CHUNK * SSD_CHUNK / THREADS);
 
-  find_states (self, carry, group, false);
-  find_gradients (self, gradient, group);
+  if (a->numbers > 0) {
+    mblm_cuda_ssd_mma_tiles_back (queue, a, back);
+    mblm_cuda_ssd_mma_common_back (queue, a, back);
+    return;
+  }
   mblm_cuda_ssd_products (queue, a);
   mblm_cuda_ssd_chunks_back (queue, a, back);
   mblm_cuda_ssd_common_back (queue, a, back);
@@ -271,8 +293,20 @@ run_group (Backward *self, const MblmCudaCarry *carry,
   mblm_cuda_launch (queue, common_kernel,
       dim3 (pieces, (unsigned) divide_up (a->state, SSD_TILE), 2), SSD_THREADS,
       0, *a, *back);
-  mblm_cuda_launch (queue, steps_back_kernel, pieces * (unsigned) a->heads,
-      SSD_THREADS, 0, *a, *back);
+}
+
+static void
+run_group (Backward *self, const MblmCudaCarry *carry,
+    const MblmCudaCarryGradient *gradient, size_t group)
+{
+  const Ssd *a = &self->ssd;
+
+  find_states (self, carry, group, false);
+  find_gradients (self, gradient, group);
+  run_products (self->scratch.queue, a, &self->back);
+  mblm_cuda_launch (self->scratch.queue, steps_back_kernel,
+      (unsigned) (a->units * a->chunks * a->heads), SSD_THREADS, 0, *a,
+      self->back);
   add_sums (self);
 }
 
@@ -301,7 +335,8 @@ run_units (Backward *self, const MblmCudaCarry *carry)
   }
   if (gradient.rows)
     mblm_cuda_sum_rows_to (&self->scratch, self->parts.starts_sum, self->starts,
-        carry->count, self->size, self->size, a->d_carry.from[0]);
+        divide_up (carry->count, max_size (1, self->slab)), self->size,
+        self->size, a->d_carry.from[0]);
 }
 
 /* ------------------------------------------------------------------------- */
@@ -316,34 +351,37 @@ add_floats (Backward *self, size_t count, size_t times = 1, size_t more = 1)
 }
 
 static void
-plan_parts (Backward *self)
+plan_parts (Backward *self, bool is_alone)
 {
   const Ssd *a = &self->ssd;
   const SsdPlan *plan = &self->plan;
   size_t square = SSD_CHUNK * SSD_CHUNK, units = plan->units;
   size_t pieces = mblm_cuda_ssd_pieces (plan);
   size_t tiles = mblm_cuda_count (pieces, a->heads), groups = plan->groups;
+  size_t starts = divide_up (units, max_size (1, self->slab));
+  bool rounds = a->numbers > 0, has_states = !rounds || !is_alone;
   bool sums = mblm_cuda_carry_sums (&self->a->forward.carry, &self->a->d_carry);
   Parts *parts = &self->parts;
 
-  parts->steps = mblm_cuda_part (&self->scratch, tiles, sizeof (SsdSteps));
+  parts->ssd = mblm_cuda_ssd_parts (a, plan, true, is_alone, &self->scratch);
   parts->rows = mblm_cuda_part (&self->scratch, tiles, sizeof (SsdRows));
-  parts->products = add_floats (self, pieces, square);
-  parts->states = add_floats (self, pieces, self->size);
-  parts->d_states = add_floats (self, pieces, self->size);
+  parts->d_states = add_floats (self, has_states ? pieces : 0, self->size);
+  parts->d_halves = mblm_cuda_part (&self->scratch,
+      mblm_cuda_count (has_states ? tiles : 0, SSD_TILE, a->numbers),
+      sizeof (uint16_t));
   parts->kept = add_floats (self, groups - 1, units, self->size);
   parts->running = add_floats (self, groups > 1 ? units : 0, self->size);
-  parts->k = add_floats (self, tiles, square);
-  parts->k_sum = add_floats (self, pieces, square);
-  parts->u = add_floats (
-      self, tiles, divide_up (a->state, SSD_TILE), SSD_CHUNK);
+  parts->k = add_floats (
+      self, rounds ? pieces * self->back.parts : tiles, square);
+  parts->k_sum = add_floats (self, rounds ? 0 : pieces, square);
+  parts->u = add_floats (self, tiles, self->back.u_parts, SSD_CHUNK);
   parts->common = add_floats (self, 2 * self->back.parts, pieces,
-      mblm_cuda_count (SSD_CHUNK, a->state));
+      mblm_cuda_count (SSD_CHUNK, rounds ? a->numbers : a->state));
   parts->sums = add_floats (self, tiles, 3);
   parts->heads_sum = mblm_cuda_sum_rows_part (&self->scratch, pieces, a->heads);
-  parts->starts = add_floats (self, sums ? units : 0, self->size);
+  parts->starts = add_floats (self, sums ? starts : 0, self->size);
   parts->starts_sum = mblm_cuda_sum_rows_part (
-      &self->scratch, sums ? units : 0, self->size);
+      &self->scratch, sums ? starts : 0, self->size);
 }
 
 static void
@@ -352,10 +390,9 @@ find_parts (Backward *self)
   const MblmCudaScratch *scratch = &self->scratch;
   const Parts *parts = &self->parts;
 
-  self->ssd.steps = mblm_cuda_at<SsdSteps> (scratch, parts->steps);
-  self->ssd.products = mblm_cuda_at<float> (scratch, parts->products);
-  self->ssd.states = mblm_cuda_at<float> (scratch, parts->states);
+  mblm_cuda_ssd_find_parts (&parts->ssd, &self->plan, scratch, &self->ssd);
   self->back.d_states = mblm_cuda_at<float> (scratch, parts->d_states);
+  self->back.d_halves = mblm_cuda_at<uint16_t> (scratch, parts->d_halves);
   self->back.k = mblm_cuda_at<float> (scratch, parts->k);
   self->back.k_sum = mblm_cuda_at<float> (scratch, parts->k_sum);
   self->back.rows = mblm_cuda_at<SsdRows> (scratch, parts->rows);
@@ -365,6 +402,40 @@ find_parts (Backward *self)
   self->kept = mblm_cuda_at<float> (scratch, parts->kept);
   self->running = mblm_cuda_at<float> (scratch, parts->running);
   self->starts = mblm_cuda_at<float> (scratch, parts->starts);
+}
+
+/* How the work is cut. */
+static void
+plan_backward (Backward *self, bool packs, bool has_arrays)
+{
+  const MblmSsdScanBackward *a = self->a;
+  const MblmSsdScan *f = &a->forward;
+  bool is_alone = mblm_cuda_ssd_is_alone (f, packs), rounds;
+  size_t together;
+
+  self->plan = mblm_cuda_ssd_plan (f, packs, true, has_arrays, &self->ssd);
+  rounds = self->ssd.numbers > 0;
+  together = rounds && is_alone ? MORE_TOGETHER : HEADS_TOGETHER;
+  if (rounds && is_alone)
+    self->slab = max_size (1, self->plan.units * f->heads / SLABS);
+  self->ssd.is_aligned = mblm_cuda_aligned (
+      f->head_dim | f->xbc_stride | a->d_xbc_stride, f->x, a->d_y, a->d_x);
+  self->size = mblm_cuda_count (f->heads, f->head_dim, f->state);
+  self->wants_start = f->carry.from && a->d_carry.from;
+  self->back = SsdBack{.d_y = a->d_y,
+      .d_x = a->d_x,
+      .d_b = a->d_b,
+      .d_c = a->d_c,
+      .d_xbc_stride = a->d_xbc_stride,
+      .d_delta = a->d_delta,
+      .d_delta_stride = a->d_delta_stride,
+      .to_zeros = !a->d_carry.to,
+      .parts = divide_up (f->heads, together),
+      .together = together,
+      .is_even = (f->state | a->d_xbc_stride) % 2 == 0 &&
+          (((uintptr_t) a->d_b | (uintptr_t) a->d_c) & 7) == 0,
+      .u_parts = rounds ? 2 : divide_up (f->state, SSD_TILE)};
+  plan_parts (self, is_alone);
 }
 
 void
@@ -378,25 +449,13 @@ mblm_cuda_ssd_scan_backward (MblmQueue *queue, const MblmSsdScanBackward *a)
   Backward self = {.a = a, .scratch = {queue}};
   MblmCudaCarry carry;
 
-  self.plan = mblm_cuda_ssd_plan (
-      f, !own && !a->d_carry.to, true, own || a->d_carry.to, &self.ssd);
-  self.size = mblm_cuda_count (f->heads, f->head_dim, f->state);
-  self.wants_start = f->carry.from && a->d_carry.from;
-  self.back = SsdBack{.d_y = a->d_y,
-      .d_x = a->d_x,
-      .d_b = a->d_b,
-      .d_c = a->d_c,
-      .d_xbc_stride = a->d_xbc_stride,
-      .d_delta = a->d_delta,
-      .d_delta_stride = a->d_delta_stride,
-      .to_zeros = !a->d_carry.to,
-      .parts = divide_up (f->heads, HEADS_TOGETHER),
-      .together = HEADS_TOGETHER};
-  plan_parts (&self);
+  plan_backward (&self, !own && !a->d_carry.to, own || a->d_carry.to);
   if (!mblm_cuda_begin (queue) || !mblm_cuda_scratch (&self.scratch))
     return;
   find_parts (&self);
   self.ssd.start = self.ssd.all_chunks == 1 ? start : NULL;
+  if (self.ssd.start && self.ssd.numbers > 0)
+    mblm_cuda_ssd_mma_start (queue, &self.ssd);
   for (size_t u = 0; u < self.ssd.all_units; u += carry.count) {
     mblm_cuda_carry_piece (&carry, &from, start, u, self.ssd.all_units);
     carry.count = min_size (carry.count, self.plan.units);

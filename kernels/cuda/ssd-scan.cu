@@ -15,9 +15,10 @@
  * with S the state before. A block has a tile and 64 of its channels. The floor is
  * arithmetic: for each step of a head of 64 channels and 128 numbers of state,
  * 8,192 multiplications make the states, as many read them, and 4,096 are inside.
+ * Where products may round, ssd-mma.cu does them.
  */
 
-#include "ssd.h"
+#include "ssd-mma.h"
 
 /* ------------------------------------------------------------------------- */
 /* A few rows                                                                */
@@ -276,47 +277,53 @@ __launch_bounds__ (SSD_THREADS, 3) chunks_kernel (Ssd a, float *y)
   }
 }
 
+static void
+run_outputs (MblmQueue *queue, const Ssd *a, float *y)
+{
+  dim3 grid ((unsigned) (a->units * a->chunks * a->heads),
+      (unsigned) divide_up (a->head_dim, SSD_TILE));
+
+  if (a->numbers > 0)
+    mblm_cuda_ssd_mma_chunks (queue, a, y);
+  else
+    mblm_cuda_launch (queue, chunks_kernel, grid, SSD_THREADS, 0, *a, y);
+}
+
 /* The chunks of a group; the states before the first are in the carry, or in
  * `running`, where those after the last go, too. */
 static void
 run_group (MblmQueue *queue, const Ssd *a, const MblmCudaCarry *carry,
     float *running, float *y)
 {
-  dim3 grid ((unsigned) (a->units * a->chunks * a->heads),
-      (unsigned) divide_up (a->head_dim, SSD_TILE));
   bool is_last = a->first_chunk + a->chunks == a->all_chunks;
   bool adds = a->all_chunks > 1 || carry->has_to;
 
   mblm_cuda_ssd_steps (queue, a);
-  mblm_cuda_ssd_products (queue, a);
+  if (a->numbers == 0)
+    mblm_cuda_ssd_products (queue, a);
   if (adds)
     mblm_cuda_ssd_states (queue, a);
   if (adds || (!a->from_zeros && !a->start))
     mblm_cuda_ssd_pass (queue, a, carry, a->first_chunk > 0 ? running : NULL,
         is_last ? NULL : running, adds);
-  mblm_cuda_launch (queue, chunks_kernel, grid, SSD_THREADS, 0, *a, y);
+  run_outputs (queue, a, y);
 }
 
 /* Where the parts of the scratch memory are. */
 struct Parts {
-  size_t start, steps, products, states, running;
+  size_t start, running;
+  SsdParts ssd;
 };
 
 static Parts
 plan_parts (const Ssd *a, const SsdPlan *plan, const MblmSsdScan *scan,
-    bool has_chunks, MblmCudaScratch *scratch)
+    bool has_chunks, bool is_alone, MblmCudaScratch *scratch)
 {
   size_t size = mblm_cuda_count (a->heads, a->head_dim, a->state);
-  size_t pieces = has_chunks ? mblm_cuda_ssd_pieces (plan) : 0;
   Parts parts;
 
   parts.start = mblm_cuda_carry_part (scratch, &scan->carry, scan->batch, size);
-  parts.steps = mblm_cuda_part (
-      scratch, mblm_cuda_count (pieces, a->heads), sizeof (SsdSteps));
-  parts.products = mblm_cuda_part (
-      scratch, mblm_cuda_count (pieces, SSD_CHUNK, SSD_CHUNK), sizeof (float));
-  parts.states = mblm_cuda_part (
-      scratch, mblm_cuda_count (pieces, size), sizeof (float));
+  parts.ssd = mblm_cuda_ssd_parts (a, plan, has_chunks, is_alone, scratch);
   parts.running = mblm_cuda_part (scratch,
       has_chunks && plan->groups > 1 ? mblm_cuda_count (plan->units, size) : 0,
       sizeof (float));
@@ -333,7 +340,8 @@ mblm_cuda_ssd_scan (MblmQueue *queue, const MblmSsdScan *a)
   size_t size = mblm_cuda_count (a->heads, a->head_dim, a->state), count;
   Ssd ssd;
   SsdPlan plan = mblm_cuda_ssd_plan (a, packs, false, own || a->carry.to, &ssd);
-  Parts parts = plan_parts (&ssd, &plan, a, has_chunks, &scratch);
+  Parts parts = plan_parts (
+      &ssd, &plan, a, has_chunks, mblm_cuda_ssd_is_alone (a, packs), &scratch);
   MblmCudaCarry carry;
   const float *start;
 
@@ -342,9 +350,10 @@ mblm_cuda_ssd_scan (MblmQueue *queue, const MblmSsdScan *a)
   start = mblm_cuda_carry_start (
       &scratch, parts.start, &a->carry, a->batch, size);
   ssd.start = ssd.all_chunks == 1 && !a->carry.to ? start : NULL;
-  ssd.steps = mblm_cuda_at<SsdSteps> (&scratch, parts.steps);
-  ssd.products = mblm_cuda_at<float> (&scratch, parts.products);
-  ssd.states = mblm_cuda_at<float> (&scratch, parts.states);
+  ssd.is_aligned = mblm_cuda_aligned (a->head_dim | a->xbc_stride, a->x, a->y);
+  mblm_cuda_ssd_find_parts (&parts.ssd, &plan, &scratch, &ssd);
+  if (has_chunks && ssd.start && ssd.numbers > 0)
+    mblm_cuda_ssd_mma_start (queue, &ssd);
   for (size_t u = 0; u < ssd.all_units; u += count) {
     mblm_cuda_carry_piece (&carry, &a->carry, start, u, ssd.all_units);
     count = has_chunks ? min_size (carry.count, plan.units) : carry.count;

@@ -96,11 +96,19 @@ struct Ssd {
   bool from_zeros;                 /* so do all sequences begin */
   size_t first_unit, units;        /* of the group */
   size_t first_chunk, chunks;
+  bool is_aligned;    /* x, and what else has channels, to four of them */
   SsdSteps *steps;    /* [tiles] */
   float *products;    /* [pieces, SSD_CHUNK, SSD_CHUNK]: C_i . B_j */
   float *states;      /* [tiles, head_dim, state]: before the chunks */
   const float *start; /* [heads, head_dim, state]: before every chunk, where all
                        * begin with a sequence and these alike; else NULL */
+  /* Where products may round: bfloat16, zeros where nothing is (ssd-mma.h) */
+  size_t numbers; /* of a line, at least `state`; 0: products are of float32 */
+  uint16_t *b_halves, *c_halves; /* [pieces, SSD_CHUNK, numbers] */
+  uint16_t
+      *state_halves; /* [tiles, SSD_TILE, numbers], in the place of `states`
+                           * before the chunks; of `start`, where there is one,
+                           * [heads, SSD_TILE, numbers] */
 };
 
 /* How a batch is cut. */
@@ -114,22 +122,57 @@ struct SsdPlan {
 SsdPlan mblm_cuda_ssd_plan (
     const MblmSsdScan *a, bool packs, bool keeps, bool has_arrays, Ssd *ssd);
 
-/* Of the group: dt and the products of decays; C B^T; what each chunk adds to the
- * state; its own part of the gradient of the state before (`g` like y). */
+/* Whether no chunk sees a state that is only its own, or leaves one. */
+static inline bool
+mblm_cuda_ssd_is_alone (const MblmSsdScan *a, bool packs)
+{
+  return packs && a->rows <= SSD_CHUNK;
+}
+
+/* The gradients of the states after the chunks, like `states`: also rounded. */
+struct SsdGradients {
+  float *states;
+  uint16_t *halves;
+};
+
+/* The sum over the steps of a tile of weight left (outer) right, `left` like x and
+ * `right` like b. */
+struct SsdOuter {
+  const float *left, *right;
+  const uint16_t *halves; /* of `right`, where products may round */
+  size_t left_stride;
+  bool is_gradient; /* weights are pre; otherwise dt post */
+  size_t slab;      /* of so many units the sums are added up, where not 0 */
+  float *out;       /* [tiles, head_dim, state]; or of slabs, not of pieces */
+};
+
+/* Of the scratch memory, what both passes have. */
+struct SsdParts {
+  size_t steps, products, states, halves, state_halves;
+};
+
+SsdParts mblm_cuda_ssd_parts (const Ssd *a, const SsdPlan *plan,
+    bool has_chunks, bool is_alone, MblmCudaScratch *scratch);
+void mblm_cuda_ssd_find_parts (const SsdParts *parts, const SsdPlan *plan,
+    const MblmCudaScratch *scratch, Ssd *a);
+
+/* Of the group: dt and the products of decays, and the halves of B and C; C B^T;
+ * what each chunk adds to the state; its own part of the gradient of the state
+ * before (`g` like y). */
 void mblm_cuda_ssd_steps (MblmQueue *queue, const Ssd *a);
 void mblm_cuda_ssd_products (MblmQueue *queue, const Ssd *a);
 void mblm_cuda_ssd_states (MblmQueue *queue, const Ssd *a);
-void mblm_cuda_ssd_gradients (
-    MblmQueue *queue, const Ssd *a, const float *g, float *d_states);
+void mblm_cuda_ssd_gradients (MblmQueue *queue, const Ssd *a, const float *g,
+    size_t slab, float *d_states);
 
 /* From what the chunks add to the states before each, and from their own parts of
  * the gradients to the gradients of the states after each. `before` and `after`
  * are [units, heads, head_dim, state]; where one is NULL the carry has it. */
 void mblm_cuda_ssd_pass (MblmQueue *queue, const Ssd *a,
     const MblmCudaCarry *carry, const float *before, float *after, bool adds);
-void mblm_cuda_ssd_pass_back (MblmQueue *queue, const Ssd *a, float *d_states,
-    const MblmCudaCarryGradient *gradient, const float *after, float *before,
-    bool adds);
+void mblm_cuda_ssd_pass_back (MblmQueue *queue, const Ssd *a,
+    const SsdGradients *d, const MblmCudaCarryGradient *gradient,
+    const float *after, float *before, bool adds);
 
 static inline size_t
 mblm_cuda_ssd_pieces (const SsdPlan *plan)

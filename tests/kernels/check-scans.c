@@ -9,7 +9,15 @@
 
 #include <math.h>
 
-#define ROUNDS 120 /* random shapes of each */
+#define ROUNDS 120      /* random shapes of each */
+#define CHUNK_ROUNDS 30 /* of Mamba-2 with products of bfloat16 */
+
+/* How much larger the errors of Mamba-2 are with such products. A number is off by
+ * up to 2^-8 of itself when it is rounded. In y there are four: x and B are
+ * rounded on their way into the state, which is rounded where C reads it, as C is;
+ * but they are of either sign. So two are allowed at their worst, 2^-7: four
+ * float32 epsilons (see case_run) are 2^-21. */
+#define ROUNDED 16384.0
 
 /* ------------------------------------------------------------------------- */
 /* Errors of a state                                                         */
@@ -83,6 +91,8 @@ finish (const CarryBuffers *carry, size_t b, size_t size, const Entry *entries,
 
 typedef struct {
   size_t batch, rows, heads, head_dim, state, gap, delta_stride;
+  MblmType product;
+  bool is_aligned; /* as allocations are */
   CarryBuffers carry;
   size_t xbc, delta, delta_bias, a_log, skip, y; /* offsets */
 } Ssd;
@@ -120,6 +130,7 @@ run_ssd (const Target *t, char *memory, const void *data)
           .skip = AT (memory, s->skip),
           .carry = *carry_at (memory, &s->carry, &pointers),
           .y = AT (memory, s->y),
+          .product = s->product,
       });
 }
 
@@ -130,11 +141,15 @@ ssd_case (Check *check, Fill fill, CarryKind kind, Ssd *s)
 {
   size_t rows = s->batch * s->rows, width = s->heads * s->head_dim;
   size_t stride = ssd_stride (s);
+  float most = s->product == MBLM_TYPE_BF16 ? 1e3f : 1e6f;
   Case *c = case_new (check, fill,
-      "batch %zu, rows %zu, heads %zu of %zu, state %zu, carry %d", s->batch,
-      s->rows, s->heads, s->head_dim, s->state, kind);
+      "batch %zu, rows %zu, heads %zu of %zu, state %zu, carry %d%s", s->batch,
+      s->rows, s->heads, s->head_dim, s->state, kind,
+      s->product == MBLM_TYPE_BF16 ? ", bf16" : "");
 
-  s->xbc = case_input (c, rows, stride - s->gap, stride, -1e6f, 1e6f);
+  if (s->is_aligned)
+    case_align (c);
+  s->xbc = case_input (c, rows, stride - s->gap, stride, -most, most);
   s->delta = case_input (c, rows, s->heads, s->delta_stride, -100.f, 100.f);
   s->delta_bias = case_input (c, 1, s->heads, s->heads, -10.f, 10.f);
   s->a_log = case_input (c, 1, s->heads, s->heads, -10.f, 10.f);
@@ -191,6 +206,50 @@ magnitude_ssd (const Case *c, const Output *output, const void *data,
     }
     finish (&s->carry, b, size, entries, output, magnitude);
   }
+  for (size_t i = 0; i < output->rows * output->width; i++)
+    if (s->product == MBLM_TYPE_BF16)
+      magnitude[i] *= ROUNDED;
+}
+
+/* Shapes that chunks are cut from, or short sequences that start alike and fill them
+ * together; and some that tensor cores don't take. */
+static void
+check_chunks (Check *check, int i)
+{
+  size_t heads = check_size (check, 1, i % 8 ? 3 : 10);
+  bool is_short = i % 2;
+  Ssd s = {
+      .batch = is_short ? check_size (check, 40, CARRY_MOST) : i % 2 + 1,
+      .rows = check_size (check, is_short ? 5 : 16, is_short ? 10 : 150),
+      .heads = heads,
+      .head_dim = i % 5 ? check_size (check, 1, 64) : 64,
+      .state = i % 5 > 1 ? check_size (check, 1, 64) : 128,
+      .gap = check_size (check, 0, 10),
+      .delta_stride = heads + check_size (check, 0, 10),
+      .product = MBLM_TYPE_BF16,
+      .is_aligned = i % 5 == 0,
+  };
+  Case *c;
+
+  if (i == 0) {
+    /* more chunks than a device keeps states of at once */
+    s.rows = 3265 + check_size (check, 0, 100);
+    s.heads = s.delta_stride = 40;
+    s.head_dim = s.state = s.batch = 1;
+  }
+  if (i % 10 == 7)
+    s.head_dim = 65;
+  if (i % 10 == 8)
+    s.state = 129;
+  if (s.is_aligned)
+    s.gap += -s.gap % 4;
+  c = ssd_case (check, i / 2 % 3 ? FILL_RANDOM : i / 6 % FILL_KINDS,
+      !is_short       ? i / 2 % CARRY_KINDS
+          : i % 4 > 1 ? CARRY_SHARED
+                      : CARRY_NONE,
+      &s);
+  case_run (c, run_ssd, &s, magnitude_ssd);
+  case_free (c);
 }
 
 void
@@ -212,19 +271,23 @@ check_ssd_scan (Check *check)
     case_run (c, run_ssd, &s, magnitude_ssd);
     case_free (c);
   }
+  for (int i = 0; i < CHUNK_ROUNDS; i++)
+    check_chunks (check, i);
 }
 
 void
 bench_ssd_scan (Check *check)
 {
-  for (size_t i = 0; i < G_N_ELEMENTS (scan_shapes); i++) {
-    ScanShape n = scan_shapes[i];
+  for (size_t i = 0; i < 2 * G_N_ELEMENTS (scan_shapes); i++) {
+    ScanShape n = scan_shapes[i / 2];
     Ssd s = {.batch = 1,
         .rows = n.rows,
         .heads = n.heads,
         .head_dim = n.head_dim,
         .state = n.state,
-        .delta_stride = n.heads};
+        .delta_stride = n.heads,
+        .product = i % 2 ? MBLM_TYPE_BF16 : MBLM_TYPE_F32,
+        .is_aligned = true};
     Case *c = ssd_case (check, FILL_RANDOM, CARRY_IN_PLACE, &s);
     double size = (double) n.heads * n.head_dim * n.state;
 

@@ -9,7 +9,13 @@
 
 #include <math.h>
 
-#define ROUNDS 100 /* random shapes */
+#define ROUNDS 100      /* random shapes */
+#define CHUNK_ROUNDS 40 /* with products of bfloat16 */
+
+/* How much larger errors are with such products: see check-scans.c. Most products
+ * have four numbers that are rounded, as there; those of states and their
+ * gradients, in d_delta and d_a_log, have six. */
+#define ROUNDED 16384.0
 
 /* All magnitudes of a call. */
 typedef struct {
@@ -21,6 +27,8 @@ typedef struct {
 typedef struct {
   size_t batch, rows, heads, head_dim, state;
   size_t gap, delta_stride, d_gap, d_delta_stride;
+  MblmType product;
+  bool is_aligned; /* as allocations are */
   CarryGradients carry;
   bool wanted[6]; /* d_x, d_b, d_c, d_delta; both d_delta_bias and d_a_log;
                    * d_skip */
@@ -63,6 +71,7 @@ run_ssd (const Target *t, char *memory, const void *data)
                   .a_log = AT (memory, s->a_log),
                   .skip = AT (memory, s->skip),
                   .carry = carry.forward.carry,
+                  .product = s->product,
               },
           .d_y = AT (memory, s->d_y),
           .d_x = WANTED (0, d_x),
@@ -85,9 +94,12 @@ ssd_case (Check *check, Fill fill, CarryKind kind, Ssd *s)
   size_t d_stride = width + 2 * s->state + s->d_gap;
   size_t terms = s->rows + s->state + s->head_dim;
   Case *c = case_new (check, fill,
-      "batch %zu, rows %zu, heads %zu of %zu, state %zu, carry %d", s->batch,
-      s->rows, s->heads, s->head_dim, s->state, kind);
+      "batch %zu, rows %zu, heads %zu of %zu, state %zu, carry %d%s", s->batch,
+      s->rows, s->heads, s->head_dim, s->state, kind,
+      s->product == MBLM_TYPE_BF16 ? ", bf16" : "");
 
+  if (s->is_aligned)
+    case_align (c);
   s->xbc = case_input (c, rows, width + 2 * s->state,
       width + 2 * s->state + s->gap, -1e3f, 1e3f);
   s->delta = case_input (c, rows, s->heads, s->delta_stride, -100.f, 100.f);
@@ -237,6 +249,64 @@ magnitude_ssd (const Case *c, const Output *output, const void *data,
     take_magnitude (output, s->d_skip, s->m.d_skip, image, magnitude);
   take_carry_magnitude (&s->carry, output, ssd_width (s) * s->state,
       s->m.d_from, image, magnitude);
+  for (size_t i = 0; i < output->rows * output->width; i++)
+    if (s->product == MBLM_TYPE_BF16)
+      magnitude[i] *= ROUNDED;
+}
+
+static void
+check_shape (Check *check, Fill fill, CarryKind kind, Ssd *s)
+{
+  Case *c = ssd_case (check, fill, kind, s);
+
+  ssd_magnitudes (s, case_image (c));
+  case_run (c, run_ssd, s, magnitude_ssd);
+  ssd_magnitudes_clear (&s->m);
+  case_free (c);
+}
+
+/* Shapes that chunks are cut from, or short sequences that start alike and fill them
+ * together; and some that tensor cores don't take. */
+static void
+check_chunks (Check *check, int i)
+{
+  size_t heads = check_size (check, 1, i % 4 ? 3 : 10);
+  bool is_short = i % 2;
+  Ssd s = {
+      .batch = is_short ? check_size (check, 1, 40) : i / 2 % 3 + 1,
+      .rows = check_size (check, 1, is_short ? 20 : 150),
+      .heads = heads,
+      .head_dim = i % 5 ? check_size (check, 1, 64) : 64,
+      .state = i % 5 > 1 ? check_size (check, 1, 64) : 128,
+      .gap = check_size (check, 0, 10),
+      .delta_stride = heads + check_size (check, 0, 10),
+      .d_gap = check_size (check, 0, 10),
+      .d_delta_stride = heads + check_size (check, 0, 10),
+      .product = MBLM_TYPE_BF16,
+      .is_aligned = i % 5 == 0,
+  };
+
+  if (i == 0) {
+    /* more chunks than a device keeps states of at once */
+    s.rows = 3265 + check_size (check, 0, 100);
+    s.heads = s.delta_stride = s.d_delta_stride = 40;
+    s.head_dim = s.state = s.batch = 1;
+  }
+  if (i % 10 == 7)
+    s.head_dim = 65;
+  if (i % 10 == 8)
+    s.state = 129;
+  if (s.is_aligned) {
+    s.gap += -s.gap % 4;
+    s.d_gap += -s.d_gap % 4;
+  }
+  for (size_t j = 0; j < G_N_ELEMENTS (s.wanted); j++)
+    s.wanted[j] = i % 4 || check_coin (check);
+  check_shape (check, i / 2 % 3 ? FILL_RANDOM : i / 6 % FILL_KINDS,
+      !is_short       ? i / 2 % CARRY_KINDS
+          : i % 4 > 1 ? CARRY_SHARED
+                      : CARRY_NONE,
+      &s);
 }
 
 void
@@ -255,7 +325,6 @@ check_ssd_scan_backward (Check *check)
         .d_gap = check_size (check, 0, 40),
         .d_delta_stride = heads + check_size (check, 0, 40),
     };
-    Case *c;
 
     if (i == 0) {
       /* more chunks than a device keeps states of */
@@ -267,19 +336,17 @@ check_ssd_scan_backward (Check *check)
     }
     for (size_t j = 0; j < G_N_ELEMENTS (s.wanted); j++)
       s.wanted[j] = i % 4 || check_coin (check);
-    c = ssd_case (check, (i / 2) % FILL_KINDS, i % CARRY_KINDS, &s);
-    ssd_magnitudes (&s, case_image (c));
-    case_run (c, run_ssd, &s, magnitude_ssd);
-    ssd_magnitudes_clear (&s.m);
-    case_free (c);
+    check_shape (check, (i / 2) % FILL_KINDS, i % CARRY_KINDS, &s);
   }
+  for (int i = 0; i < CHUNK_ROUNDS; i++)
+    check_chunks (check, i);
 }
 
 void
 bench_ssd_scan_backward (Check *check)
 {
-  for (size_t i = 0; i < G_N_ELEMENTS (scan_backward_shapes); i++) {
-    ScanBackwardShape n = scan_backward_shapes[i];
+  for (size_t i = 0; i < 2 * G_N_ELEMENTS (scan_backward_shapes); i++) {
+    ScanBackwardShape n = scan_backward_shapes[i / 2];
     Ssd s = {.batch = n.batch,
         .rows = n.rows,
         .heads = n.heads,
@@ -287,6 +354,8 @@ bench_ssd_scan_backward (Check *check)
         .state = n.state,
         .delta_stride = n.heads,
         .d_delta_stride = n.heads,
+        .product = i % 2 ? MBLM_TYPE_BF16 : MBLM_TYPE_F32,
+        .is_aligned = true,
         .wanted = {true, true, true, true, true, true}};
     Case *c;
     double size = (double) n.heads * n.head_dim * n.state;
