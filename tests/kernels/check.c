@@ -52,7 +52,7 @@ static const Operation operations[] = {
     {OPERATION (sample)},
     {OPERATION (sum_squares)},
     {OPERATION (add_scaled)},
-    {OPERATION (round)},
+    {OPERATION (convert)},
     {OPERATION (adam)},
     {"queues", check_queues, NULL},
 };
