@@ -144,7 +144,8 @@ typedef struct {
 /* ---- Training ----------------------------------------------------------- */
 
 /* How a layer is passed. Sequences begin as in MblmAdvance; while training, from
- * `shared` or from nothing, and a single row may leave its state in `left`. */
+ * `shared` or from nothing, and a single row, or with `segments` a single sequence,
+ * may leave its state in `left`. */
 typedef struct {
   gsize batch, rows;
   const MblmState *shared;
@@ -175,7 +176,7 @@ MblmCarryGradient mblm_layer_carry_gradient (
 
 /* Goes up with every change of this file or of run.h that a module would notice.
  * Blocks call the kernels, so the version of their table is a part of it. */
-#define MBLM_BLOCK_ABI (100 * 4 + MBLM_KERNELS_ABI)
+#define MBLM_BLOCK_ABI (100 * 5 + MBLM_KERNELS_ABI)
 
 typedef struct {
   guint abi;        /* MBLM_BLOCK_ABI */
@@ -228,6 +229,10 @@ typedef struct {
    * where the options ask for what training can't do. */
   gboolean (*check_training) (
       MblmBlock *block, gboolean *drops, GError **error);
+  /* A pass of a single sequence goes on from `shared` and leaves its state in
+   * `left` at whatever number of rows, forward and backward, and no part of a state
+   * grows: so a long sequence is trained in segments. */
+  gboolean segments;
 } MblmBlockClass;
 
 /* The first member of every block. */
