@@ -24,13 +24,16 @@ can_go (const MblmLearnerNeeds *needs, const Way *way)
           (traits.memory > 0 && !needs->options.host_moments));
 }
 
+/* A bound below this is none that chunks could be cut to. */
+#define LEAST_BOUND ((guint64) 1 << 20)
+
 /* Whether it fits that way; if need be with a lower bound of the activations, which
- * `needs` then has. */
+ * `needs` then has. The bound is one of chunks: a long sequence goes beyond it. */
 static gboolean
 fits (MblmLearnerNeeds *needs, const Way *way, guint64 there,
     MblmTrainerMemory *parts)
 {
-  guint64 bytes, rest;
+  guint64 *memory = &needs->options.memory, bytes;
 
   if (way->rounds_inputs)
     needs->options.layer_inputs = MBLM_LAYER_INPUTS_BF16;
@@ -39,11 +42,13 @@ fits (MblmLearnerNeeds *needs, const Way *way, guint64 there,
   bytes = mblm_learner_estimate (needs, parts, NULL);
   if (bytes <= there)
     return TRUE;
-  rest = bytes - parts->layer_inputs - parts->chunks;
-  if (rest >= there)
-    return FALSE;
-  needs->options.memory = there - rest;
-  return mblm_learner_estimate (needs, parts, NULL) <= there;
+  if (*memory == 0)
+    *memory = learner_default_memory (
+        needs->device, bytes - parts->layer_inputs - parts->chunks);
+  for (*memory /= 2; bytes > there && *memory >= LEAST_BOUND; *memory /= 2)
+    bytes = mblm_learner_estimate (needs, parts, NULL);
+  *memory *= 2;
+  return bytes <= there;
 }
 
 static char *
