@@ -68,8 +68,8 @@ describe (const MblmLearnerNeeds *needs, const Way *way, guint64 memory,
 
   g_autofree char *options = g_strjoinv (" and ", (char **) list->pdata);
   return parts->chunk > 0
-      ? g_strdup_printf ("take %s, which fits in chunks of %" G_GUINT64_FORMAT
-                         " patches",
+      ? g_strdup_printf ("take %s, which fits (patches in a chunk: "
+                         "%" G_GUINT64_FORMAT ")",
             options, parts->chunk)
       : g_strdup_printf ("take %s, which fits", options);
 }

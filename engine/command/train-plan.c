@@ -154,8 +154,7 @@ print_parts (const MblmTrainerMemory *memory, GError **error)
   for (guint i = 0; ok && i < n; i++) {
     g_autofree char *size = g_format_size (parts[i].bytes);
 
-    /* Translators: a number of bytes, and what takes them */
-    ok = output_print (error, _ ("  %s: %s\n"), size, parts[i].label);
+    ok = output_print (error, "  %s: %s\n", size, parts[i].label);
   }
   return ok;
 }

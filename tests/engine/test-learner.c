@@ -3,9 +3,9 @@
  * Copyright (C) 2026 The gst-mblm authors
  * SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * A bound of one byte makes the smallest cuts there are: of the outermost stage the
- * inputs of its layers are kept, and where it can it goes in segments of as many rows
- * as the run says.
+ * A bound of one byte makes the smallest cuts there are: of the outermost stage
+ * the inputs of its layers are kept, and where it can it goes in segments of as
+ * many rows as the run says.
  */
 
 #include <glib/gstdio.h>
@@ -16,7 +16,7 @@
 #include "golden.h"
 #include "learner-private.h"
 
-#define TOKENS 41 /* of the outer stage */
+#define TOKENS 25 /* of the outer stage */
 #define LENGTH (8 * TOKENS - 3)
 
 /* Of the length of a difference, as a share of the gradient's. */
@@ -139,7 +139,7 @@ test_segments (gconstpointer device)
     g_autoptr (GArray)
         whole = gradient_of (path, device, options, models[i].batch, 0, &loss);
 
-    /* one row behind the last segment; segments shorter than a convolution; one */
+    /* of unlike lengths; shorter than a convolution; a single one */
     for (guint k = 0; k < 3; k++) {
       const gsize rows[] = {8, 2, 4 * TOKENS};
       g_autoptr (GArray) cut = gradient_of (
@@ -224,7 +224,7 @@ make_wide (const char *block, MblmLayerInputs inputs)
 {
   g_autofree char *yaml = g_strdup_printf (
       "num_tokens: 257\npad_token_id: 256\nhidden_dims: [256, 16]\n"
-      "num_layers: [3, 1]\nseq_lens: [4096, 4]\nblock:\n"
+      "num_layers: [3, 1]\nseq_lens: [6144, 2]\nblock:\n"
       "- { %s, pos_emb_type: null }\n"
       "- { " FRESH_TRANSFORMER ", pos_emb_type: fixed }\n",
       block);
@@ -257,7 +257,7 @@ measure (const char *block, MblmLayerInputs inputs, gsize tokens, double *taken,
   counted.now = counted.peak = 0;
   learner->run.k = &counted.table;
   learner->run.rows = 64;
-  accumulate (learner, 1, 4 * tokens, &loss);
+  accumulate (learner, 1, 2 * tokens, &loss);
   *taken = counted.peak;
   *estimated = learner->plan.bytes;
   g_clear_pointer (&learner, mblm_learner_free);
@@ -280,12 +280,12 @@ test_memory (void)
 
       for (guint n = 0; n < 2; n++)
         measure (
-            blocks[i], inputs[k], n ? 4096 : 1024, &taken[n], &estimated[n]);
+            blocks[i], inputs[k], n ? 6144 : 2048, &taken[n], &estimated[n]);
       double more = taken[1] - taken[0], said = estimated[1] - estimated[0];
       g_test_message ("%s, %u: %.3g of %.3g bytes; in all %.3g of %.3g",
           blocks[i], inputs[k], more, said, taken[1], estimated[1]);
       g_assert_cmpfloat (taken[1], <=, estimated[1]);
-      g_assert_cmpfloat (more, <=, 1.05 * said);
+      g_assert_cmpfloat (more, <=, 1.1 * said);
       g_assert_cmpfloat (more, >=, (i < 2 ? 0.9 : 0.6) * said);
     }
 }
@@ -320,7 +320,6 @@ test_published (gconstpointer name)
 
   g_assert_no_error (error);
   g_assert_cmpuint (bytes - parts.saving, <=, 16000000000);
-  g_assert_false (parts.inputs_rounded);
 
   needs = get_published (config, device, 100000000);
   bytes = mblm_learner_estimate (&needs, &parts, &error);
@@ -366,8 +365,7 @@ test_fit (gconstpointer name)
   expect_fit (&needs, bytes / 2, "an input_seq_len of 25000000 or less");
   expect_fit (&needs, 1000000000, NULL);
   needs.options.layer_inputs = MBLM_LAYER_INPUTS_F32;
-  expect_fit (
-      &needs, bytes, "take layer_inputs: bf16, which fits in chunks of");
+  expect_fit (&needs, bytes, "take layer_inputs: bf16, which fits (patches");
   if (parts.saving > 0) /* the device's memory is the host's */
     return;
   needs.options.memory = 1;
