@@ -37,11 +37,16 @@ fixed_floats (const Sizes *sizes)
 {
   MblmModel *model = sizes->model;
   gsize rows = sizes->needs->rows;
-  double patch = 0;
+  double piece = 0;
 
-  for (guint k = 0; k < model->last; k++)
-    patch = MAX (patch, 3.0 * MAX (model->stage[k].embed.cols, 4096.0 * rows));
-  return patch + KERNEL_FLOATS +
+  for (guint k = 0; k < model->last; k++) {
+    const MblmStage *stage = &model->stage[k];
+
+    piece = MAX (piece,
+        (double) mblm_stage_embed_step (stage, rows) *
+            (3 * stage->embed.cols + stage->dim));
+  }
+  return piece + KERNEL_FLOATS +
       2.0 * rows * (model->vocabulary + model->stage[model->last].dim);
 }
 
