@@ -51,6 +51,17 @@ fits (MblmLearnerNeeds *needs, const Way *way, guint64 there,
   return bytes <= there;
 }
 
+/* `what` fits; models of a single stage have no chunks. */
+static char *
+say (const char *what, const MblmTrainerMemory *parts)
+{
+  return parts->chunk > 0
+      ? g_strdup_printf ("take %s: that fits (patches in a chunk: "
+                         "%" G_GUINT64_FORMAT ")",
+            what, parts->chunk)
+      : g_strdup_printf ("take %s: that fits", what);
+}
+
 static char *
 describe (const MblmLearnerNeeds *needs, const Way *way, guint64 memory,
     const MblmTrainerMemory *parts)
@@ -67,15 +78,11 @@ describe (const MblmLearnerNeeds *needs, const Way *way, guint64 memory,
   g_ptr_array_add (list, NULL);
 
   g_autofree char *options = g_strjoinv (" and ", (char **) list->pdata);
-  return parts->chunk > 0
-      ? g_strdup_printf ("take %s, which fits (patches in a chunk: "
-                         "%" G_GUINT64_FORMAT ")",
-            options, parts->chunk)
-      : g_strdup_printf ("take %s, which fits", options);
+  return say (options, parts);
 }
 
-/* The longest context, of halves of the one asked for, that would fit; 0: none. */
-static guint64
+/* The longest context, of halves of the one asked for, that would fit. */
+static char *
 find_context (const MblmLearnerNeeds *needs, guint64 there)
 {
   MblmLearnerNeeds less = *needs;
@@ -83,9 +90,15 @@ find_context (const MblmLearnerNeeds *needs, guint64 there)
 
   less.batch = 1;
   for (less.length /= 2; less.length > 0; less.length /= 2)
-    if (mblm_learner_estimate (&less, &parts, NULL) <= there)
-      return less.length;
-  return 0;
+    if (mblm_learner_estimate (&less, &parts, NULL) <= there) {
+      g_autofree char *context = g_strdup_printf (
+          "a batch_size of 1 and an input_seq_len of %" G_GSIZE_FORMAT
+          " or less",
+          less.length);
+
+      return say (context, &parts);
+    }
+  return NULL;
 }
 
 char *
@@ -94,7 +107,6 @@ mblm_learner_find_fit (const MblmLearnerNeeds *needs, guint64 there)
   static const Way ways[] = {
       {FALSE, FALSE}, {FALSE, TRUE}, {TRUE, FALSE}, {TRUE, TRUE}};
   MblmTrainerMemory parts;
-  guint64 length;
 
   for (guint i = 0; i < G_N_ELEMENTS (ways); i++) {
     MblmLearnerNeeds less = *needs;
@@ -102,16 +114,11 @@ mblm_learner_find_fit (const MblmLearnerNeeds *needs, guint64 there)
     if (can_go (needs, &ways[i]) && fits (&less, &ways[i], there, &parts))
       return describe (&less, &ways[i], needs->options.memory, &parts);
   }
-  length = find_context (needs, there);
-  return length == 0 ? NULL
-                     : g_strdup_printf ("take a batch_size of 1 and an "
-                                        "input_seq_len of %" G_GUINT64_FORMAT
-                                        " or less, which fit",
-                           length);
+  return find_context (needs, there);
 }
 
 /* Free memory doesn't tell what a device's allocator can use of it, so this comes up
- * where a run was thought to fit, too. */
+ * where a run was thought to fit, too: then less is to be taken than that. */
 void
 learner_explain_memory (
     MblmLearner *self, const MblmLearnerBatch *batch, GError **error)
@@ -124,6 +131,10 @@ learner_explain_memory (
       .accumulates = self->total != NULL};
   g_autofree char *taken = g_format_size (self->plan.bytes);
   g_autofree char *fit = NULL;
+  gsize chunk = self->plan.chunk[self->model->last];
+  g_autofree char *chunks = chunk > 0
+      ? g_strdup_printf (" in chunks of %" G_GSIZE_FORMAT " patches", chunk)
+      : g_strdup ("");
   MblmTrainerMemory parts;
   MblmTraits traits;
 
@@ -131,17 +142,17 @@ learner_explain_memory (
   if (traits.memory > 0) {
     guint64 bytes = mblm_learner_estimate (&needs, &parts, NULL);
 
-    /* all that is free, or ours */
+    guint64 there = traits.memory + mblm_run_get_bytes (&self->run);
+
     fit = mblm_learner_find_fit (&needs,
-        bytes - self->plan.bytes + traits.memory +
-            mblm_run_get_bytes (&self->run));
+        bytes - self->plan.bytes + MIN (there, self->plan.bytes / 8 * 7));
   }
   g_clear_error (error);
   g_set_error (error, MBLM_ERROR, MBLM_ERROR_MEMORY,
-      "%s: not enough memory for %" G_GSIZE_FORMAT
-      " sequences of %" G_GSIZE_FORMAT " ids, in chunks of %" G_GSIZE_FORMAT
-      " patches, which take about %s besides the model: %s",
+      "%s: not enough memory for a batch of %" G_GSIZE_FORMAT
+      " times %" G_GSIZE_FORMAT
+      " ids%s, which takes about %s besides the model: %s",
       mblm_device_get_name (self->run.device), batch->batch, batch->length,
-      self->plan.chunk[self->model->last], taken,
+      chunks, taken,
       fit != NULL ? fit : "use a smaller batch, context or --memory");
 }
