@@ -48,7 +48,7 @@ MblmType learner_product (const MblmLearnerOptions *options);
 /* Bytes for activations where nobody says, when `taken` bytes more of the device
  * have other uses. */
 guint64 learner_default_memory (MblmDevice *device, guint64 taken);
-/* An error that says what would fit. */
+/* learner-fit.c: an error that says what would fit. */
 void learner_explain_memory (
     MblmLearner *self, const MblmLearnerBatch *batch, GError **error);
 
