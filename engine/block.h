@@ -145,7 +145,8 @@ typedef struct {
 /* ---- Training ----------------------------------------------------------- */
 
 /* How a layer is passed. Sequences begin as in MblmAdvance; while training, from
- * `shared` or from nothing, and a single row may leave its state in `left`. */
+ * `shared` or from nothing, and a single row, or with `segments` a single sequence,
+ * may leave its state in `left`. */
 typedef struct {
   gsize batch, rows;
   const MblmState *shared;
@@ -229,6 +230,10 @@ typedef struct {
    * where the options ask for what training can't do. */
   gboolean (*check_training) (
       MblmBlock *block, gboolean *drops, GError **error);
+  /* A pass of a single sequence goes on from `shared` and leaves its state in
+   * `left` at whatever number of rows, forward and backward, and no part of a state
+   * grows: so a long sequence is trained in segments. */
+  gboolean segments;
 } MblmBlockClass;
 
 /* The first member of every block. */

@@ -75,6 +75,8 @@ step_open_stack (Step *self, MblmStack *stack, guint k, gsize batch,
           .drops = self->args.drops,
           .drop_seed = mix (self->args.drop_seed ^ mix (self->n_stacks++))},
       .keep = self->args.gradient != NULL ? keep : MBLM_KEEP_NOTHING,
+      .type = self->args.plan->inputs,
+      .segment = k == 0 ? self->args.plan->segment : 0,
   };
   mblm_stack_open (stack, self->args.run);
 }
@@ -373,8 +375,7 @@ run_chunk (Step *self, guint k, gsize first, gsize n, const float *source,
       k > 0 || self->args.plan->keep_all ? MBLM_KEEP_ALL : MBLM_KEEP_INPUTS,
       mask);
   chunk_input (self, &c);
-  if (!mblm_run_check (run, error) ||
-      !mblm_stack_forward (&stack, run, c.x, error))
+  if (!mblm_run_check (run, error) || !mblm_stack_forward (&stack, c.x, error))
     return FALSE;
   /* the gradient takes the place of what the stage gave, which has been used by
    * then */
@@ -383,7 +384,7 @@ run_chunk (Step *self, guint k, gsize first, gsize n, const float *source,
     return FALSE;
   if (self->args.gradient != NULL) {
     if (!mblm_stack_backward (
-            &stack, self->args.gradient->stage[k].block, run, d, error))
+            &stack, self->args.gradient->stage[k].block, d, error))
       return FALSE;
     chunk_input_backward (self, &c, d);
   }

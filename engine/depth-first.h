@@ -23,13 +23,24 @@ typedef struct {
   gsize group;                  /* sequences of stage 0 at a time */
   gsize chunk[MBLM_MAX_STAGES]; /* sequences of an inner stage */
   gboolean keep_all;            /* of stage 0: nothing is done twice */
-  guint64 bytes;                /* of working memory, estimated */
+  /* Where not all is kept of stage 0, the type of its layers' inputs, and the rows
+   * that a layer works on at a time; 0: all. */
+  MblmType inputs;
+  gsize segment;
+  guint64 input_bytes; /* of the layers' inputs */
+  guint64 bytes;       /* of working memory in all, estimated */
 } MblmPlan;
 
-/* For batches of `batch` sequences of `length` ids in about `memory` bytes, with
- * products of a type, up to `rows` rows in a chunk. */
-void mblm_plan_make (MblmPlan *self, MblmModel *model, MblmType product,
-    gsize rows, gsize batch, gsize length, guint64 memory);
+typedef struct {
+  MblmType product;
+  MblmLayerInputs inputs;
+  gsize rows;          /* in a chunk, at most */
+  gsize batch, length; /* of a batch: sequences, and ids of each */
+  guint64 memory;      /* bytes that it may take, where that can be had */
+} MblmPlanNeeds;
+
+void mblm_plan_make (
+    MblmPlan *self, MblmModel *model, const MblmPlanNeeds *needs);
 
 typedef struct {
   MblmModel *model;

@@ -7,6 +7,7 @@
 #include "learner-private.h"
 
 #include <math.h>
+#include <string.h>
 
 /* Tensors on their way to a file: the writer borrows names and data. */
 typedef struct {
@@ -96,16 +97,31 @@ mblm_learner_write_gradient (
       mblm_tensor_writer_finish (tensors.writer, path, error);
 }
 
+/* A moment goes to the file from where it is, if the host can see it. */
+static gboolean
+add_moment (Tensors *tensors, MblmLearner *self, const MblmParameter *p,
+    const char *prefix, const float *moment, GError **error)
+{
+  if (self->window == NULL)
+    return add (
+        tensors, &self->run, p, prefix, MBLM_DTYPE_F32, moment, 1, error);
+
+  g_autofree char *name = g_strconcat (prefix, p->name, NULL);
+  mblm_tensor_writer_add (
+      tensors->writer, name, MBLM_DTYPE_F32, p->n_dims, p->shape, moment);
+  return TRUE;
+}
+
 static gboolean
 add_moments (Tensors *tensors, MblmLearner *self, GError **error)
 {
+  if (!mblm_run_wait (&self->run, error))
+    return FALSE;
   for (guint i = 0; i < learner_n_parameters (self); i++) {
     const MblmParameter *p = learner_parameter (self->model, i);
     if (p != NULL &&
-        (!add (tensors, &self->run, p, "m.", MBLM_DTYPE_F32, self->m[i], 1,
-             error) ||
-            !add (tensors, &self->run, p, "v.", MBLM_DTYPE_F32, self->v[i], 1,
-                error)))
+        (!add_moment (tensors, self, p, "m.", self->m[i], error) ||
+            !add_moment (tensors, self, p, "v.", self->v[i], error)))
       return FALSE;
   }
   return TRUE;
@@ -134,12 +150,13 @@ mblm_learner_write_state (
 /* Reading                                                                   */
 /* ------------------------------------------------------------------------- */
 
-/* PREFIXname, which has to be there, into `memory` of the device; moments are
- * `finite`, a gradient needn't be. */
+/* PREFIXname, which has to be there, into `memory`: of a moment, which is finite
+ * and may lie in the host's, or of a gradient. */
 static gboolean
-read_tensor (MblmRun *run, MblmTensorFile *file, const MblmParameter *p,
-    const char *prefix, gboolean finite, float *memory, GError **error)
+read_tensor (MblmLearner *self, MblmTensorFile *file, const MblmParameter *p,
+    const char *prefix, gboolean is_moment, float *memory, GError **error)
 {
+  MblmRun *run = &self->run;
   g_autofree char *name = g_strconcat (prefix, p->name, NULL);
   const MblmTensorEntry *entry = mblm_tensor_file_lookup (file, name);
   g_autofree float *data = NULL;
@@ -165,7 +182,7 @@ read_tensor (MblmRun *run, MblmTensorFile *file, const MblmParameter *p,
   }
   if (!mblm_tensor_file_read (file, entry, 0, p->n_elements, data, error))
     return FALSE;
-  for (gsize i = 0; finite && i < p->n_elements; i++)
+  for (gsize i = 0; is_moment && i < p->n_elements; i++)
     if (!isfinite (data[i])) {
       g_set_error (error, MBLM_ERROR, MBLM_ERROR_WEIGHTS,
           "tensor %s holds values that are no numbers: the file is damaged; go "
@@ -173,7 +190,10 @@ read_tensor (MblmRun *run, MblmTensorFile *file, const MblmParameter *p,
           name);
       return FALSE;
     }
-  run->k->upload (run->q, memory, data, p->n_elements * sizeof (float));
+  if (is_moment && self->window != NULL)
+    memcpy (memory, data, p->n_elements * sizeof (float));
+  else
+    run->k->upload (run->q, memory, data, p->n_elements * sizeof (float));
   return mblm_run_wait (run, error);
 }
 
@@ -200,10 +220,10 @@ mblm_learner_read_state (
   for (guint i = 0; i < learner_n_parameters (self); i++) {
     const MblmParameter *p = learner_parameter (self->model, i);
     if (p != NULL &&
-        (!read_tensor (&self->run, file, p, "m.", TRUE, self->m[i], error) ||
-            !read_tensor (&self->run, file, p, "v.", TRUE, self->v[i], error) ||
+        (!read_tensor (self, file, p, "m.", TRUE, self->m[i], error) ||
+            !read_tensor (self, file, p, "v.", TRUE, self->v[i], error) ||
             (gradient &&
-                !read_tensor (&self->run, file, p, "gradient.", FALSE,
+                !read_tensor (self, file, p, "gradient.", FALSE,
                     mblm_parameter_get_data (
                         learner_parameter (self->total, i)),
                     error)))) {

@@ -22,7 +22,11 @@ struct _MblmLearner {
   MblmModel *gradient, *total;
   double scale; /* what `gradient` is to be multiplied with; 0: it is zero */
   gboolean total_used;
-  float **m, **v; /* [parameters] of device memory, Adam's moments */
+  /* [parameters], Adam's moments: of device memory, or, with a window that they
+   * are worked on in, of the host's. */
+  float **m, **v;
+  float *window;     /* NULL: not needed */
+  gsize window_size; /* floats of each */
   guint64 steps;
   gboolean drops;
   double *sum; /* device memory */
@@ -31,11 +35,30 @@ struct _MblmLearner {
   gsize plan_batch, plan_length;
 };
 
+/* Device memory, zero. */
+void *learner_allocate (MblmLearner *self, gsize bytes, GError **error);
 /* Parameters that are trained; the others are NULL. */
 const MblmParameter *learner_parameter (MblmModel *model, guint i);
 guint learner_n_parameters (MblmLearner *self);
 /* What the gradient is now: a model and the scale of its values. */
 MblmModel *learner_gradient (MblmLearner *self, double *scale);
+
+/* learner-estimate.c */
+MblmType learner_product (const MblmLearnerOptions *options);
+/* Bytes for activations where nobody says, when `taken` bytes more of the device
+ * have other uses. */
+guint64 learner_default_memory (MblmDevice *device, guint64 taken);
+/* learner-fit.c: an error that says what would fit. */
+void learner_explain_memory (
+    MblmLearner *self, const MblmLearnerBatch *batch, GError **error);
+
+/* learner-moments.c */
+gboolean learner_make_moments (MblmLearner *self, GError **error);
+void learner_free_moments (MblmLearner *self);
+/* A step with those of parameter i; `adam` has all but them. */
+void learner_step_moments (MblmLearner *self, guint i, const MblmAdam *adam);
+/* Bytes of device memory for the window, where there is one. */
+guint64 learner_get_window_bytes (void);
 
 /* Makes `gradient` free for a batch: what is there is added to `total`. */
 gboolean learner_put_away (MblmLearner *self, GError **error);

@@ -11,12 +11,6 @@
 
 #include <math.h>
 
-/* For activations, where nobody says. The larger one is of a device that has
- * memory of its own: so the chunks of a model of 360M parameters have all the rows
- * that such a device likes. */
-#define DEFAULT_MEMORY ((guint64) 768 << 20)
-#define DEVICE_MEMORY ((guint64) 17 << 29)
-
 #define BETA1 0.9
 #define BETA2 0.95
 #define EPSILON 1e-8
@@ -62,41 +56,22 @@ check_blocks (MblmLearner *self, GError **error)
   return TRUE;
 }
 
-static void *
-allocate (MblmLearner *self, gsize bytes, GError **error)
+void *
+learner_allocate (MblmLearner *self, gsize bytes, GError **error)
 {
   void *memory = self->run.k->alloc (self->run.memory, bytes);
 
   if (memory == NULL) {
     g_set_error (error, MBLM_ERROR, MBLM_ERROR_MEMORY,
         "%s: not enough memory for the optimiser: training this model takes "
-        "%.1f GiB without activations; use a smaller model",
+        "%.1f GiB without activations; %suse a smaller model",
         mblm_device_get_name (self->run.device),
-        16.0 * self->model->n_parameters / (1 << 30));
+        16.0 * self->model->n_parameters / (1 << 30),
+        self->options.host_moments ? "" : "set optimizer_memory: host, or ");
     return NULL;
   }
   self->run.k->zero (self->run.q, memory, bytes);
   return memory;
-}
-
-static gboolean
-make_moments (MblmLearner *self, GError **error)
-{
-  guint n = learner_n_parameters (self);
-
-  self->m = g_new0 (float *, n);
-  self->v = g_new0 (float *, n);
-  for (guint i = 0; i < n; i++) {
-    const MblmParameter *p = learner_parameter (self->model, i);
-    gsize bytes = p != NULL ? p->n_elements * sizeof (float) : 0;
-
-    if (p != NULL &&
-        ((self->m[i] = allocate (self, bytes, error)) == NULL ||
-            (self->v[i] = allocate (self, bytes, error)) == NULL))
-      return FALSE;
-  }
-  self->sum = allocate (self, sizeof (double), error);
-  return self->sum != NULL;
 }
 
 /* A model of the shape of ours, all zeros. */
@@ -135,26 +110,6 @@ make_rounded (MblmLearner *self, GError **error)
   return mblm_run_check (run, error);
 }
 
-/* For activations, when `taken` bytes more of the device have other uses. */
-static guint64
-default_memory (MblmDevice *device, guint64 taken)
-{
-  MblmTraits traits;
-
-  mblm_device_get_traits (device, &traits);
-  if (traits.memory == 0)
-    return DEFAULT_MEMORY;
-  return MIN (DEVICE_MEMORY,
-      traits.memory > taken ? (traits.memory - taken) / 10 * 9 : 1);
-}
-
-static MblmType
-product_of (const MblmLearnerOptions *options)
-{
-  return options->precision == MBLM_PRECISION_BF16 ? MBLM_TYPE_BF16
-                                                   : MBLM_TYPE_F32;
-}
-
 /* Takes `model`, whose weights are in `file` or, without one, are drawn. */
 static MblmLearner *
 make (MblmModel *model, MblmTensorFile *file, guint64 weight_seed,
@@ -169,7 +124,7 @@ make (MblmModel *model, MblmTensorFile *file, guint64 weight_seed,
   model->precision = MBLM_PRECISION_F32;
   if (!check_blocks (self, error) || !mblm_run_init (run, device, error))
     return NULL;
-  run->product = product_of (options);
+  run->product = learner_product (options);
   if (file != NULL
           ? !mblm_parameters_load (
                 model->parameters, file, MBLM_TYPE_F32, run, error)
@@ -181,11 +136,14 @@ make (MblmModel *model, MblmTensorFile *file, guint64 weight_seed,
   if (!mblm_run_check (run, error))
     return NULL;
   self->gradient = make_twin (self, error);
-  if (self->gradient == NULL || !make_moments (self, error) ||
+  if (self->gradient == NULL || !learner_make_moments (self, error) ||
       !make_rounded (self, error) || !mblm_run_wait (run, error))
     return NULL;
+  self->sum = learner_allocate (self, sizeof (double), error);
+  if (self->sum == NULL)
+    return NULL;
   if (self->options.memory == 0)
-    self->options.memory = default_memory (device, 0);
+    self->options.memory = learner_default_memory (device, 0);
   return g_steal_pointer (&self);
 }
 
@@ -222,18 +180,9 @@ mblm_learner_new_fresh (MblmConfig *config, MblmInfo *info, guint64 weight_seed,
 void
 mblm_learner_free (MblmLearner *self)
 {
-  guint n = learner_n_parameters (self);
-
-  for (guint i = 0; self->m != NULL && i < n; i++)
-    if (self->m[i] != NULL)
-      self->run.k->free (self->run.memory, self->m[i]);
-  for (guint i = 0; self->v != NULL && i < n; i++)
-    if (self->v[i] != NULL)
-      self->run.k->free (self->run.memory, self->v[i]);
+  learner_free_moments (self);
   if (self->sum != NULL)
     self->run.k->free (self->run.memory, self->sum);
-  g_free (self->m);
-  g_free (self->v);
   mblm_run_clear (&self->run);
   g_clear_object (&self->total);
   g_clear_object (&self->gradient);
@@ -246,35 +195,6 @@ MblmModel *
 mblm_learner_get_model (MblmLearner *self)
 {
   return self->model;
-}
-
-guint64
-mblm_learner_estimate_bytes (MblmConfig *config, MblmDevice *device,
-    const MblmLearnerOptions *options, gsize batch, gsize length,
-    gboolean accumulates, GError **error)
-{
-  g_autoptr (MblmModel) model = mblm_model_new_bare (config, NULL, error);
-  MblmType product = product_of (options);
-  MblmTraits traits;
-  MblmPlan plan;
-
-  if (model == NULL)
-    return 0;
-  mblm_device_get_traits (device, &traits);
-  for (guint k = 0; k < model->n_stages; k++)
-    if (model->stage[k].block->klass->kept_size == NULL)
-      return 0;
-
-  /* weights, gradient, moments; the sum of gradients; and, while a state is
-   * saved, the moments and that sum on their way to the file */
-  guint64 steady = model->n_parameters *
-      ((accumulates ? 20 : 16) +
-          (traits.rounds && product == MBLM_TYPE_BF16 ? 2 : 0));
-  guint64 saving = model->n_parameters * (accumulates ? 12 : 8);
-
-  mblm_plan_make (&plan, model, product, traits.rows, batch, length,
-      options->memory > 0 ? options->memory : default_memory (device, steady));
-  return plan.bytes + steady + (traits.memory > 0 ? 0 : saving);
 }
 
 /* ------------------------------------------------------------------------- */
@@ -308,8 +228,13 @@ make_plan (MblmLearner *self, const MblmLearnerBatch *batch)
 {
   if (self->plan_batch == batch->batch && self->plan_length == batch->length)
     return;
-  mblm_plan_make (&self->plan, self->model, self->run.product, self->run.rows,
-      batch->batch, batch->length, self->options.memory);
+  mblm_plan_make (&self->plan, self->model,
+      &(MblmPlanNeeds){.product = self->run.product,
+          .inputs = self->options.layer_inputs,
+          .rows = self->run.rows,
+          .batch = batch->batch,
+          .length = batch->length,
+          .memory = self->options.memory});
   self->plan_batch = batch->batch;
   self->plan_length = batch->length;
 }
@@ -378,14 +303,19 @@ run_batch (MblmLearner *self, const MblmLearnerBatch *batch, gboolean learn,
       .batch = batch,
       .drops = learn && self->drops,
       .drop_seed = self->options.seed + dropout * 0x9e3779b97f4a7c15u};
+  g_autoptr (GError) problem = NULL;
   double sum;
 
   if (!check_batch (self, batch, error))
     return FALSE;
   make_plan (self, batch);
   self->run.cancellable = cancellable;
-  gboolean ok = mblm_depth_first_run (&step, &sum, count, error);
+  gboolean ok = mblm_depth_first_run (&step, &sum, count, &problem);
   self->run.cancellable = NULL;
+  if (g_error_matches (problem, MBLM_ERROR, MBLM_ERROR_MEMORY))
+    learner_explain_memory (self, batch, &problem);
+  if (problem != NULL)
+    g_propagate_error (error, g_steal_pointer (&problem));
   *loss = ok && *count > 0 ? sum / *count : 0.0;
   return ok;
 }
@@ -481,10 +411,8 @@ mblm_learner_step (
       continue;
     adam.count = p->n_elements;
     adam.weight = mblm_parameter_get_data (p);
-    adam.m = self->m[i];
-    adam.v = self->v[i];
     adam.gradient = mblm_parameter_get_data (learner_parameter (gradient, i));
-    self->run.k->adam (self->run.q, &adam);
+    learner_step_moments (self, i, &adam);
   }
   if (self->rounded != NULL)
     mblm_parameters_round (

@@ -13,6 +13,7 @@
 #pragma once
 
 #include "mblm-model.h"
+#include "mblm-trainer.h"
 
 G_BEGIN_DECLS
 
@@ -20,6 +21,9 @@ typedef struct {
   MblmPrecision precision; /* of the products; weights stay float32 */
   guint64 memory; /* bytes that the activations may take; 0: a default */
   guint64 seed;   /* of dropout */
+  MblmLayerInputs layer_inputs;
+  /* Adam's moments lie in memory of the host, where the device has its own. */
+  gboolean host_moments;
 } MblmLearnerOptions;
 
 /* Ids of a batch, host memory; each but the ids may be NULL. */
@@ -45,11 +49,21 @@ void mblm_learner_free (MblmLearner *self);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (MblmLearner, mblm_learner_free)
 
 MblmModel *mblm_learner_get_model (MblmLearner *self);
-/* Bytes that training on batches of this shape takes of the device's memory,
- * estimated: weights, gradient, moments and activations. */
-guint64 mblm_learner_estimate_bytes (MblmConfig *config, MblmDevice *device,
-    const MblmLearnerOptions *options, gsize batch, gsize length,
-    gboolean accumulates, GError **error);
+/* What training on batches of a shape takes. */
+typedef struct {
+  MblmConfig *config;
+  MblmDevice *device;
+  MblmLearnerOptions options;
+  gsize batch, length;
+  gboolean accumulates; /* batches make a step together */
+} MblmLearnerNeeds;
+
+/* Of the device's memory, estimated; the sum of its parts, or 0 with an error. */
+guint64 mblm_learner_estimate (
+    const MblmLearnerNeeds *needs, MblmTrainerMemory *parts, GError **error);
+/* What to change, for people, so that it fits into so many bytes; NULL where
+ * nothing helps. */
+char *mblm_learner_find_fit (const MblmLearnerNeeds *needs, guint64 there);
 
 /* Adds `share` (1 / gradient_accumulate_every) times the gradient of the loss of
  * a batch to what is there, and gives that loss: the mean over its entries that

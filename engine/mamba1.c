@@ -452,4 +452,5 @@ const MblmBlockClass mblm_mamba1_class = {
     .layer_forward = mamba1_layer_forward,
     .layer_backward = mamba1_layer_backward,
     .check_training = mamba1_check_training,
+    .segments = TRUE,
 };

@@ -529,4 +529,5 @@ const MblmBlockClass mblm_mamba2_class = {
     .layer_forward = mamba2_layer_forward,
     .layer_backward = mamba2_layer_backward,
     .check_training = mamba2_check_training,
+    .segments = TRUE,
 };

@@ -158,6 +158,18 @@ mblm_trainer_set_precision (MblmTrainer *self, MblmPrecision precision)
   mblm_training_config_set_precision (self->config, precision);
 }
 
+void
+mblm_trainer_set_layer_inputs (MblmTrainer *self, MblmLayerInputs inputs)
+{
+  mblm_training_config_set_layer_inputs (self->config, inputs);
+}
+
+void
+mblm_trainer_set_host_moments (MblmTrainer *self, gboolean on_host)
+{
+  self->config->host_moments = on_host;
+}
+
 /**
  * mblm_trainer_set_resume:
  * @folder: (nullable): the output folder of a run

@@ -40,13 +40,52 @@ G_BEGIN_DECLS
 G_DECLARE_FINAL_TYPE (MblmTrainer, mblm_trainer, MBLM, TRAINER, GObject)
 
 /**
+ * MblmLayerInputs:
+ * @MBLM_LAYER_INPUTS_AUTO: float32 where that fits into the bound of memory, else
+ *   as the products
+ * @MBLM_LAYER_INPUTS_F32: float32
+ * @MBLM_LAYER_INPUTS_BF16: bfloat16, with products of that
+ *
+ * What the outermost stage keeps for its backward pass where it can't keep all: the
+ * inputs of its layers.
+ */
+typedef enum {
+  MBLM_LAYER_INPUTS_AUTO,
+  MBLM_LAYER_INPUTS_F32,
+  MBLM_LAYER_INPUTS_BF16,
+} MblmLayerInputs;
+
+/**
+ * MblmTrainerMemory:
+ * @weights: the weights, float32
+ * @gradients: of a batch; and their sum, where several batches make a step
+ * @moments: of the optimiser
+ * @rounded: weights of products in bfloat16
+ * @layer_inputs: see #MblmLayerInputs
+ * @chunks: all else that a pass works with
+ * @saving: what a state takes on its way to the file
+ * @host_moments: of the optimiser, in memory of the host, beside the device's
+ * @inputs_rounded: layer inputs are bfloat16
+ * @chunk: sequences of the innermost stage that are worked on at a time
+ *
+ * Bytes that training takes of the device's memory, by parts, estimated.
+ */
+typedef struct {
+  guint64 weights, gradients, moments, rounded, layer_inputs, chunks, saving;
+  guint64 host_moments;
+  gboolean inputs_rounded;
+  guint64 chunk;
+} MblmTrainerMemory;
+
+/**
  * MblmTrainerProgress:
  * @n_batches: batches of the whole run
  * @n_steps: steps of the optimiser in it
  * @n_epoch_batches: batches in the current epoch
  * @n_parameters: of the model
  * @batch_bytes: ids of one batch
- * @memory_bytes: that training takes, estimated
+ * @memory_bytes: that training takes of the device, estimated
+ * @memory: the same by parts
  * @n_done: batches done
  * @n_steps_done: steps taken
  * @epoch: the current epoch, from 0
@@ -62,6 +101,7 @@ G_DECLARE_FINAL_TYPE (MblmTrainer, mblm_trainer, MBLM, TRAINER, GObject)
 typedef struct {
   guint64 n_batches, n_steps, n_epoch_batches, n_parameters;
   guint64 batch_bytes, memory_bytes;
+  MblmTrainerMemory memory;
   guint64 n_done, n_steps_done, epoch;
   double seconds, batch_seconds, rate;
   double loss, smooth_loss, valid_loss, best_loss, test_loss;
@@ -76,6 +116,10 @@ MblmTrainer *mblm_trainer_new (
 void mblm_trainer_set_memory (MblmTrainer *self, guint64 bytes);
 /* Of the products, instead of the file's. */
 void mblm_trainer_set_precision (MblmTrainer *self, MblmPrecision precision);
+/* How layer inputs are kept, instead of what the file says. */
+void mblm_trainer_set_layer_inputs (MblmTrainer *self, MblmLayerInputs inputs);
+/* Whether the moments of the optimiser lie in memory of the host, likewise. */
+void mblm_trainer_set_host_moments (MblmTrainer *self, gboolean on_host);
 /* Goes on with the run in `folder`; NULL: the newest of this name. */
 void mblm_trainer_set_resume (MblmTrainer *self, const char *folder);
 

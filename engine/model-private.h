@@ -84,6 +84,8 @@ gboolean mblm_model_load_weights (
 
 /* ---- stage.c: from ids to tokens, from hidden states to projections ------ */
 
+/* Tokens that are embedded at a time, where the run has so many rows. */
+gsize mblm_stage_embed_step (const MblmStage *stage, gsize rows);
 /* The stage embedding of n tokens without positions: ids (host)
  * [n * patch] to x [n, dim]. */
 void mblm_stage_embed (MblmModel *model, MblmRun *run, guint k,

@@ -413,11 +413,12 @@ mblm_parameters_round (MblmParameters *self, MblmParameters *from, MblmRun *run)
     const MblmParameter *p = g_ptr_array_index (self->list, i);
 
     if (!p->borrowed)
-      run->k->round (run->q,
-          &(MblmRound){.count = p->n_elements,
+      run->k->convert (run->q,
+          &(MblmConvert){.count = p->n_elements,
               .x = mblm_parameter_get_data (g_ptr_array_index (from->list, i)),
               .out = (guint16 *) p->matrix->data +
-                  p->first_row * p->matrix->cols});
+                  p->first_row * p->matrix->cols,
+              .out_type = MBLM_TYPE_BF16});
   }
 }
 

@@ -4,7 +4,10 @@
  * SPDX-License-Identifier: LGPL-2.1-or-later
  *
  * Larger chunks make larger products; beyond as many rows as the device says they
- * gain nothing more.
+ * gain nothing more. Of stage 0 all is kept for the backward pass, or where that
+ * doesn't fit the layers' inputs; a layer then works on all rows, or where that
+ * doesn't fit on segments. What changes results comes last: the inputs are
+ * rounded to bfloat16.
  */
 
 #include "depth-first.h"
@@ -23,79 +26,159 @@
 
 typedef struct {
   MblmModel *model;
-  MblmType product;
+  const MblmPlanNeeds *needs;
+  gsize span; /* tokens of stage 0 in a sequence */
 } Sizes;
 
 /* Working memory that doesn't depend on the plan: pieces of the embedding and of
  * the loss. As all here in floats that may be more than any machine has. */
 static double
-fixed_floats (MblmModel *model, gsize rows)
+fixed_floats (const Sizes *sizes)
 {
-  double patch = 0;
+  MblmModel *model = sizes->model;
+  gsize rows = sizes->needs->rows;
+  double piece = 0;
 
-  for (guint k = 0; k < model->last; k++)
-    patch = MAX (patch, 3.0 * MAX (model->stage[k].embed.cols, 4096.0 * rows));
-  return patch + KERNEL_FLOATS +
+  for (guint k = 0; k < model->last; k++) {
+    const MblmStage *stage = &model->stage[k];
+
+    piece = MAX (piece,
+        (double) mblm_stage_embed_step (stage, rows) *
+            (3 * stage->embed.cols + stage->dim));
+  }
+  return piece + KERNEL_FLOATS +
       2.0 * rows * (model->vocabulary + model->stage[model->last].dim);
 }
 
-/* Floats that `n` sequences of stage k take while they are worked on. */
+/* Floats for a row of what is kept of the layers of stage k, of all or of one. */
 static double
-chunk_floats (const Sizes *sizes, guint k, MblmKeep keep, gsize n, gsize span)
+row_floats (const Sizes *sizes, guint k, gboolean all)
 {
-  MblmModel *model = sizes->model;
-  const MblmStage *stage = &model->stage[k];
-  gsize columns = span + (model->encoder ? 0 : 1);
-  double rows = (double) n * columns;
-  double kept = mblm_stack_size (
-      stage->block, keep, sizes->product, 1, SOME_ROWS);
-  double layer = mblm_stack_size (
-      stage->block, MBLM_KEEP_NOTHING, sizes->product, 1, SOME_ROWS);
+  return (double) mblm_stack_size (sizes->model->stage[k].block, all,
+             sizes->needs->product, 1, SOME_ROWS) /
+      SOME_ROWS;
+}
+
+/* Floats that `n` sequences of stage k take while they are worked on, with all
+ * that is kept of it. */
+static double
+chunk_floats (const Sizes *sizes, guint k, gsize n)
+{
+  const MblmStage *stage = &sizes->model->stage[k];
+  gsize span = k == 0 ? sizes->span : stage->seq_len;
+  double rows = (double) n * (span + (sizes->model->encoder ? 0 : 1));
   /* what is kept, what a layer's backward pass works with, the residual
-   * stream, its gradient and what goes to the stage below */
-  double floats = rows * ((kept + layer) / SOME_ROWS + 4.0 * stage->dim);
+   * stream, and what goes to the stage below, or the gradient by that */
+  double floats = rows *
+      (row_floats (sizes, k, TRUE) + row_floats (sizes, k, FALSE) +
+          3.0 * stage->dim);
 
   if (k > 0)
     floats += 2.0 * n * span * stage->dim; /* projections */
   return floats;
 }
 
-static gsize
-choose_chunk (const Sizes *sizes, guint k, gsize rows, double floats)
+/* Of the inputs of the layers of stage 0, in floats. */
+static double
+input_floats (const Sizes *sizes, const MblmPlan *plan)
 {
-  gsize span = sizes->model->stage[k].seq_len;
-  gsize n = MAX (rows / span, 1);
+  const MblmBlock *block = sizes->model->stage[0].block;
+  double rows = (double) plan->group * (sizes->span + 1);
 
-  while (n > 1 && chunk_floats (sizes, k, MBLM_KEEP_ALL, n, span) > floats)
+  return rows * (block->layers + 1) * block->dim *
+      (plan->inputs == MBLM_TYPE_BF16 ? 0.5 : 1);
+}
+
+/* Floats that the group takes as it is planned. */
+static double
+group_floats (const Sizes *sizes, const MblmPlan *plan)
+{
+  MblmBlock *block = sizes->model->stage[0].block;
+  double rows = (double) plan->group * (sizes->span + 1), states = 0;
+  double segment = plan->segment > 0 ? MIN (plan->segment, rows) : rows;
+
+  if (plan->keep_all)
+    return chunk_floats (sizes, 0, plan->group);
+  if (segment < rows)
+    states = (rows / segment + 2) * mblm_block_get_state_bytes (block, 1) /
+        sizeof (float);
+  return input_floats (sizes, plan) + 3 * rows * block->dim + states +
+      segment *
+      (2 * row_floats (sizes, 0, FALSE) +
+          (plan->inputs == MBLM_TYPE_BF16 ? block->dim : 0));
+}
+
+static gsize
+choose_chunk (const Sizes *sizes, guint k, double floats)
+{
+  gsize n = MAX (sizes->needs->rows / sizes->model->stage[k].seq_len, 1);
+
+  while (n > 1 && chunk_floats (sizes, k, n) > floats)
     n -= MAX (n / 8, 1);
   return n;
 }
 
-void
-mblm_plan_make (MblmPlan *self, MblmModel *model, MblmType product, gsize rows,
-    gsize batch, gsize length, guint64 memory)
+/* How one sequence goes through stage 0 in so many floats, or as near to that as
+ * it can. */
+static void
+choose_group (const Sizes *sizes, MblmPlan *plan, double floats)
 {
-  const Sizes sizes = {model, product};
-  gsize patch = model->stage[0].patch;
-  gsize span = MAX (length / patch + (length % patch != 0), 1);
-  double floats = memory / sizeof (float), fixed = fixed_floats (model, rows);
-  double inner = 0, share = floats / model->n_stages;
+  const MblmPlanNeeds *needs = sizes->needs;
 
-  *self = (MblmPlan){.group = 1};
+  plan->group = 1;
+  plan->keep_all = TRUE;
+  if (group_floats (sizes, plan) <= floats)
+    return;
+  plan->keep_all = FALSE;
+  if (needs->inputs == MBLM_LAYER_INPUTS_BF16)
+    plan->inputs = MBLM_TYPE_BF16;
+  if (group_floats (sizes, plan) <= floats)
+    return;
+  if (sizes->model->stage[0].block->klass->segments)
+    plan->segment = needs->rows;
+  if (group_floats (sizes, plan) > floats &&
+      needs->inputs == MBLM_LAYER_INPUTS_AUTO)
+    plan->inputs = needs->product;
+}
+
+static gboolean
+fits_more (const Sizes *sizes, const MblmPlan *plan, double floats)
+{
+  MblmPlan more = *plan;
+
+  more.group++;
+  return group_floats (sizes, &more) <= floats;
+}
+
+static guint64
+floats_to_bytes (double floats)
+{
+  double bytes = floats * sizeof (float);
+
+  return bytes < 0x1p62 ? (guint64) bytes : (guint64) 1 << 62;
+}
+
+void
+mblm_plan_make (MblmPlan *self, MblmModel *model, const MblmPlanNeeds *needs)
+{
+  gsize patch = model->stage[0].patch, length = needs->length;
+  Sizes sizes = {model, needs, MAX (length / patch + (length % patch != 0), 1)};
+  double floats = needs->memory / sizeof (float);
+  double inner = 0, fixed = fixed_floats (&sizes);
+
+  *self = (MblmPlan){0};
   for (guint k = 1; k < model->n_stages; k++) {
-    self->chunk[k] = choose_chunk (&sizes, k, rows, share);
-    inner += chunk_floats (
-        &sizes, k, MBLM_KEEP_ALL, self->chunk[k], model->stage[k].seq_len);
+    self->chunk[k] = choose_chunk (&sizes, k, floats / model->n_stages);
+    inner += chunk_floats (&sizes, k, self->chunk[k]);
   }
-  double outer = floats - inner - fixed;
-  gsize most = MIN (batch, MAX (GROUP_CHUNKS * rows / span, 1));
-  most = MIN (most, MAX (GROUP_IDS / span / patch, 1));
-  self->keep_all = chunk_floats (&sizes, 0, MBLM_KEEP_ALL, 1, span) <= outer;
-  MblmKeep keep = self->keep_all ? MBLM_KEEP_ALL : MBLM_KEEP_INPUTS;
-  while (self->group < most &&
-      chunk_floats (&sizes, 0, keep, self->group + 1, span) <= outer)
+  choose_group (&sizes, self, floats - inner - fixed);
+  gsize most = MIN (
+      needs->batch, MAX (GROUP_CHUNKS * needs->rows / sizes.span, 1));
+  most = MIN (most, MAX (GROUP_IDS / sizes.span / patch, 1));
+  while (self->group < most && self->segment == 0 &&
+      fits_more (&sizes, self, floats - inner - fixed))
     self->group++;
-  double bytes = sizeof (float) *
-      (chunk_floats (&sizes, 0, keep, self->group, span) + inner + fixed);
-  self->bytes = bytes < 0x1p62 ? (guint64) bytes : (guint64) 1 << 62;
+  if (!self->keep_all)
+    self->input_bytes = floats_to_bytes (input_floats (&sizes, self));
+  self->bytes = floats_to_bytes (group_floats (&sizes, self) + inner + fixed);
 }

@@ -123,6 +123,16 @@ failed:
   return NULL;
 }
 
+guint64
+mblm_run_get_bytes (const MblmRun *self)
+{
+  guint64 bytes = 0;
+
+  for (guint i = 0; i < self->blocks->len; i++)
+    bytes += ((const Block *) g_ptr_array_index (self->blocks, i))->size;
+  return bytes;
+}
+
 float *
 mblm_run_floats (MblmRun *self, gsize n)
 {

@@ -49,6 +49,8 @@ void mblm_run_clear (MblmRun *self);
 
 MblmRunMark mblm_run_mark (MblmRun *self);
 void mblm_run_release (MblmRun *self, MblmRunMark mark);
+/* Bytes of device memory that the stack has come to hold. */
+guint64 mblm_run_get_bytes (const MblmRun *self);
 /* Device memory for n floats, not initialised. NULL sets `failed`. */
 float *mblm_run_floats (MblmRun *self, gsize n);
 /* Device memory that holds n ids of the host. */

@@ -86,10 +86,10 @@ embed_piece (const MblmStage *stage, gboolean outer, MblmRun *run,
   mblm_run_release (run, mark);
 }
 
-static gsize
-embed_step (const MblmStage *stage, const MblmRun *run)
+gsize
+mblm_stage_embed_step (const MblmStage *stage, gsize rows)
 {
-  return MAX (run->rows * EMBED_WIDTH / (stage->patch * stage->table.cols), 1);
+  return MAX (rows * EMBED_WIDTH / (stage->patch * stage->table.cols), 1);
 }
 
 void
@@ -97,7 +97,7 @@ mblm_stage_embed (MblmModel *model, MblmRun *run, guint k, const gint32 *ids,
     gsize n, float *x)
 {
   const MblmStage *stage = &model->stage[k];
-  gsize step = embed_step (stage, run);
+  gsize step = mblm_stage_embed_step (stage, run->rows);
 
   for (gsize i = 0; x != NULL && i < n && !run->failed; i += step)
     embed_piece (stage, k < model->last, run, ids + i * stage->patch,
@@ -167,7 +167,7 @@ mblm_stage_embed_backward (MblmModel *model, MblmModel *gradient, MblmRun *run,
     guint k, const gint32 *ids, gsize n, float *d)
 {
   const MblmStage *stage = &model->stage[k];
-  gsize step = embed_step (stage, run);
+  gsize step = mblm_stage_embed_step (stage, run->rows);
 
   for (gsize i = 0; d != NULL && i < n && !run->failed; i += step)
     embed_piece_backward (model, stage, &gradient->stage[k], k < model->last,

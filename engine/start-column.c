@@ -35,7 +35,7 @@ column_forward (Step *self, guint k, GError **error)
     return FALSE;
   run->k->copy (run->q, c->out, stage->start, bytes);
   run->k->zero (run->q, c->d_out, bytes);
-  if (!mblm_stack_forward (&c->stack, run, c->out, error))
+  if (!mblm_stack_forward (&c->stack, c->out, error))
     return FALSE;
   c->state->rows = 1;
   return TRUE;
@@ -58,7 +58,7 @@ column_backward (Step *self, guint k, GError **error)
   MblmRun *run = self->args.run;
 
   if (!mblm_stack_backward (
-          &c->stack, gradient->stage[k].block, run, c->d_out, error))
+          &c->stack, gradient->stage[k].block, c->d_out, error))
     return FALSE;
   run->k->sum_rows (run->q,
       &(MblmSumRows){.batch = 1,

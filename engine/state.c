@@ -214,16 +214,19 @@ MblmCarry
 mblm_layer_carry (
     const MblmLayerPass *pass, guint part, const float **from, float **to)
 {
+  MblmCarry carry = {0};
+
   if (pass->shared != NULL) {
     from[0] = pass->shared->part[part];
-    return (MblmCarry){.from = from, .shared = true};
+    carry.from = from;
+    carry.shared = true;
   }
   if (pass->left != NULL) {
     to[0] = pass->left->part[part];
-    return (MblmCarry){.to = to};
+    carry.to = to;
   }
   if (pass->states == NULL)
-    return (MblmCarry){0};
+    return carry;
   for (gsize b = 0; b < pass->batch; b++)
     from[b] = to[b] = pass->states[b]->part[part];
   return (MblmCarry){.from = from, .to = to};

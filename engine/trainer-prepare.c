@@ -19,7 +19,9 @@ mblm_trainer_get_options (MblmTrainer *self)
 {
   return (MblmLearnerOptions){.precision = self->config->precision,
       .memory = self->memory,
-      .seed = self->config->seed};
+      .seed = self->config->seed,
+      .layer_inputs = self->config->layer_inputs,
+      .host_moments = self->config->host_moments};
 }
 
 MblmDataset *
@@ -202,33 +204,20 @@ get_memory (MblmTrainer *self)
   return pages > 0 && size > 0 ? (guint64) pages * (guint64) size : 0;
 }
 
-static guint64
-estimate (MblmTrainer *self, guint64 batch_size, guint64 length, GError **error)
-{
-  const MblmTrainingConfig *config = self->config;
-  const MblmLearnerOptions options = mblm_trainer_get_options (self);
-
-  return mblm_learner_estimate_bytes (config->model, self->device, &options,
-      batch_size, length, config->accumulate > 1, error);
-}
-
-/* The longest context, of halves of the one asked for, that would fit; 0: none. */
-static guint64
-find_fitting (MblmTrainer *self, guint64 there)
-{
-  for (guint64 length = self->config->length / 2; length > 0; length /= 2)
-    if (estimate (self, 1, length, NULL) <= there)
-      return length;
-  return 0;
-}
-
 static gboolean
 check_memory (MblmTrainer *self, GError **error)
 {
   const MblmTrainingConfig *config = self->config;
+  const MblmLearnerNeeds needs = {.config = config->model,
+      .device = self->device,
+      .options = mblm_trainer_get_options (self),
+      .batch = config->batch_size,
+      .length = config->length,
+      .accumulates = config->accumulate > 1};
   g_autoptr (GError) problem = NULL;
   guint64 there = get_memory (self);
-  guint64 bytes = estimate (self, config->batch_size, config->length, &problem);
+  guint64 bytes = mblm_learner_estimate (
+      &needs, &self->progress.memory, &problem);
 
   if (problem != NULL) {
     g_propagate_error (error, g_steal_pointer (&problem));
@@ -240,19 +229,29 @@ check_memory (MblmTrainer *self, GError **error)
 
   g_autofree char *needed = g_format_size (bytes);
   g_autofree char *had = g_format_size (there);
-  guint64 length = find_fitting (self, there);
+  g_autofree char *fit = mblm_learner_find_fit (&needs, there);
 
-  if (length > 0)
-    g_set_error (error, MBLM_ERROR, MBLM_ERROR_MEMORY,
-        "%s: training needs about %s of memory, %s has %s: take a batch_size "
-        "of "
-        "1 and an input_seq_len of %" G_GUINT64_FORMAT " or less, which fit",
-        config->path, needed, mblm_device_get_name (self->device), had, length);
-  else
-    g_set_error (error, MBLM_ERROR, MBLM_ERROR_MEMORY,
-        "%s: training needs about %s of memory, %s has %s, too little for any "
-        "context: take a smaller model",
-        config->path, needed, mblm_device_get_name (self->device), had);
+  g_set_error (error, MBLM_ERROR, MBLM_ERROR_MEMORY,
+      "%s: training needs about %s of memory, %s has %s%s%s", config->path,
+      needed, mblm_device_get_name (self->device), had,
+      fit != NULL ? ": " : ", too little for any context: ",
+      fit != NULL ? fit : "take a smaller model");
+  return FALSE;
+}
+
+/* Rounded inputs of products that aren't would be the worst of both. */
+static gboolean
+check_inputs (MblmTrainer *self, GError **error)
+{
+  const MblmTrainingConfig *config = self->config;
+
+  if (config->layer_inputs != MBLM_LAYER_INPUTS_BF16 ||
+      config->precision == MBLM_PRECISION_BF16)
+    return TRUE;
+  g_set_error (error, MBLM_ERROR, MBLM_ERROR_CONFIG,
+      "%s: layer_inputs: bf16 needs precision: bf16; set that, or leave "
+      "layer_inputs out",
+      config->path);
   return FALSE;
 }
 
@@ -275,9 +274,10 @@ mblm_trainer_prepare (MblmTrainer *self, GError **error)
   self->progress.n_steps = config->steps;
   self->progress.batch_bytes = config->batch_size * config->length;
   /* a run to go on with is looked at first, and again when the data are open */
-  if (!check_resume (self, error) || !count_parameters (self, error) ||
-      !check_memory (self, error) || !check_output (self, error) ||
-      !mblm_trainer_check_start (self, error) || !open_data (self, error) ||
+  if (!check_inputs (self, error) || !check_resume (self, error) ||
+      !count_parameters (self, error) || !check_memory (self, error) ||
+      !check_output (self, error) || !mblm_trainer_check_start (self, error) ||
+      !open_data (self, error) ||
       (self->resume && !mblm_trainer_check_resume (self, error)))
     return FALSE;
   self->prepared = TRUE;

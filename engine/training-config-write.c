@@ -23,7 +23,8 @@ append_text (GString *out, const char *key, const char *text)
   g_string_append_c (out, '\n');
 }
 
-/* A section as the file has it; `train` says the precision that is used. */
+/* A section as the file has it; `train` says what is used of what the command line
+ * may have changed. */
 static void
 append_section (GString *out, const MblmTrainingConfig *self, const char *name)
 {
@@ -34,15 +35,21 @@ append_section (GString *out, const MblmTrainingConfig *self, const char *name)
   for (guint i = 0; i < section->keys->len; i++) {
     const MblmYamlNode *key = g_ptr_array_index (section->keys, i);
 
-    if (g_str_equal (key->text, "precision"))
+    if (g_str_equal (key->text, "precision") ||
+        g_str_equal (key->text, "layer_inputs"))
       continue;
     g_string_append (out, "  ");
     mblm_yaml_append_string (out, key->text);
     g_string_append_c (out, ':');
     mblm_yaml_emit (out, g_ptr_array_index (section->values, i), 2);
   }
-  if (g_str_equal (name, "train") && self->precision == MBLM_PRECISION_BF16)
+  if (!g_str_equal (name, "train"))
+    return;
+  if (self->precision == MBLM_PRECISION_BF16)
     g_string_append (out, "  precision: bf16\n");
+  if (self->layer_inputs != MBLM_LAYER_INPUTS_AUTO)
+    g_string_append_printf (out, "  layer_inputs: %s\n",
+        self->layer_inputs == MBLM_LAYER_INPUTS_F32 ? "f32" : "bf16");
 }
 
 /* What the run began with. Its own file tells that beside the model to go on from;

@@ -119,32 +119,40 @@ read_io (MblmTrainingConfig *self, const MblmYaml *yaml, GError **error)
           &self->log_amount, error);
 }
 
-/* One of two words. */
+/* One of some words: its number, from 0. */
 static gboolean
 read_choice (const MblmYaml *yaml, const MblmYamlNode *section, const char *key,
-    const char *first, const char *second, gboolean *is_second, GError **error)
+    const char *const *words, guint *choice, GError **error)
 {
-  g_autofree char *text = NULL;
+  g_autofree char *text = NULL, *all = NULL;
 
   if (!mblm_yaml_read_text (yaml, section, key, &text, error))
     return FALSE;
   if (text == NULL)
     return TRUE;
-  *is_second = g_str_equal (text, second);
-  if (*is_second || g_str_equal (text, first))
-    return TRUE;
-  return mblm_yaml_fail (yaml, mblm_yaml_get (section, key), error,
-      "%s must be %s or %s", key, first, second);
+  for (guint i = 0; words[i] != NULL; i++)
+    if (g_str_equal (text, words[i])) {
+      *choice = i;
+      return TRUE;
+    }
+  all = g_strjoinv (" or ", (char **) words);
+  return mblm_yaml_fail (
+      yaml, mblm_yaml_get (section, key), error, "%s must be %s", key, all);
 }
 
 static gboolean
 read_amounts (MblmTrainingConfig *self, const MblmYaml *yaml,
     const MblmYamlNode *train, GError **error)
 {
+  static const char *const strategies[] = {"batch", "sequence", NULL};
+  guint strategy = 0;
+
+  if (!read_choice (yaml, train, "target_elements_strategy", strategies,
+          &strategy, error))
+    return FALSE;
+  self->by_sequence = strategy == 1;
   return mblm_yaml_read_count (yaml, train, "target_elements", 1, MAX_ELEMENTS,
              &self->target_elements, error) &&
-      read_choice (yaml, train, "target_elements_strategy", "batch", "sequence",
-          &self->by_sequence, error) &&
       mblm_yaml_read_count (
           yaml, train, "batch_size", 1, MAX_COUNT, &self->batch_size, error) &&
       mblm_yaml_read_count (yaml, train, "gradient_accumulate_every", 1,
@@ -177,12 +185,21 @@ static gboolean
 read_ours (MblmTrainingConfig *self, const MblmYaml *yaml,
     const MblmYamlNode *train, GError **error)
 {
-  gboolean bf16 = FALSE;
+  /* as the enumerations count */
+  static const char *const precisions[] = {"f32", "bf16", NULL};
+  static const char *const inputs[] = {"auto", "f32", "bf16", NULL};
+  static const char *const places[] = {"device", "host", NULL};
+  guint precision = MBLM_PRECISION_F32, input = MBLM_LAYER_INPUTS_AUTO;
+  guint place = 0;
 
   self->checkpoint_minutes = 10;
-  if (!read_choice (yaml, train, "precision", "f32", "bf16", &bf16, error))
+  if (!read_choice (yaml, train, "precision", precisions, &precision, error) ||
+      !read_choice (yaml, train, "layer_inputs", inputs, &input, error) ||
+      !read_choice (yaml, train, "optimizer_memory", places, &place, error))
     return FALSE;
-  self->precision = bf16 ? MBLM_PRECISION_BF16 : MBLM_PRECISION_F32;
+  self->precision = precision;
+  self->layer_inputs = input;
+  self->host_moments = place == 1;
   return mblm_yaml_read_count (
              yaml, train, "seed", 0, G_MAXINT64, &self->seed, error) &&
       mblm_yaml_read_real (yaml, train, "checkpoint_minutes", 0, 1e6,
@@ -296,19 +313,21 @@ read_all (MblmTrainingConfig *self, GError **error)
 }
 
 /* Of the sections that decide, as they are understood and not as they are spelt.
- * How often a checkpoint is made doesn't count, nor where the output goes. */
+ * How often a checkpoint is made doesn't count, nor where output and moments go. */
 static char *
 make_fingerprint (MblmTrainingConfig *self, gboolean with_resume)
 {
   static const char *const left_out[] = {"checkpoint_minutes", "output_dir",
       "dataset_dir", "description", "enabled_loss_log_for_gpus", "precision",
-      "resumed_from", NULL};
+      "layer_inputs", "optimizer_memory", "resumed_from", NULL};
   static const char *const sections[] = {"io", "params", "train", "resume"};
   const MblmYaml *yaml = self->yaml;
   char *sum;
   GString *text = g_string_new (
       self->precision == MBLM_PRECISION_BF16 ? "bf16\n" : "f32\n");
 
+  if (self->layer_inputs != MBLM_LAYER_INPUTS_AUTO)
+    g_string_append_printf (text, "layer_inputs %d\n", self->layer_inputs);
   for (guint i = 0; i < G_N_ELEMENTS (sections); i++) {
     const MblmYamlNode *section = mblm_yaml_get (yaml->root, sections[i]);
 
@@ -345,6 +364,14 @@ mblm_training_config_set_precision (
     MblmTrainingConfig *self, MblmPrecision precision)
 {
   self->precision = precision;
+  take_fingerprint (self);
+}
+
+void
+mblm_training_config_set_layer_inputs (
+    MblmTrainingConfig *self, MblmLayerInputs inputs)
+{
+  self->layer_inputs = inputs;
   take_fingerprint (self);
 }
 

@@ -10,6 +10,8 @@
  *                             says what a data set needs to know
  *   io.dataset_args           may hold what only our data sets know
  *   train.precision           f32 (the default) or bf16: of the products
+ *   train.layer_inputs        auto (the default), f32 or bf16: see MblmLayerInputs
+ *   train.optimizer_memory    device (the default) or host: where the moments are
  *   train.seed                of weights, order and dropout; 0
  *   train.checkpoint_minutes  a checkpoint at least that often; 10. With 0 there
  *                             is one after every batch
@@ -23,6 +25,7 @@
 #pragma once
 
 #include "mblm-model.h"
+#include "mblm-trainer.h"
 
 G_BEGIN_DECLS
 
@@ -48,6 +51,8 @@ typedef struct {
   double clip;       /* 0: none */
   double mask_share; /* NAN: none given */
   MblmPrecision precision;
+  MblmLayerInputs layer_inputs;
+  gboolean host_moments; /* optimizer_memory */
   guint64 seed;
   double checkpoint_minutes;
   gboolean skip_unreadable;
@@ -91,8 +96,10 @@ char *mblm_training_config_to_yaml (
 gboolean mblm_training_config_check_start (
     MblmTrainingConfig *self, GError **error);
 
-/* Another precision than the file's, from the command line. */
+/* Others than the file's, from the command line. */
 void mblm_training_config_set_precision (
     MblmTrainingConfig *self, MblmPrecision precision);
+void mblm_training_config_set_layer_inputs (
+    MblmTrainingConfig *self, MblmLayerInputs inputs);
 
 G_END_DECLS

@@ -91,6 +91,11 @@ struct _MblmKernels {
   /* Memory of the device, aligned to MBLM_ALIGNMENT; NULL when there is none. */
   void *(*alloc) (MblmKernelDevice *device, size_t bytes);
   void (*free) (MblmKernelDevice *device, void *memory);
+  /* Memory of the host, locked in its place where that speeds up `copy`, which
+   * reaches it as it does the device's; no other operation does. NULL when there
+   * is none. The host may touch it when the queue has been waited for. */
+  void *(*alloc_host) (MblmKernelDevice *device, size_t bytes);
+  void (*free_host) (MblmKernelDevice *device, void *memory);
 
   /* Queues. One thread at a time uses a queue; different queues are used from
    * different threads at once. */
@@ -159,7 +164,7 @@ struct _MblmKernels {
   MblmStatus (*sample_told) (MblmQueue *queue, float *logits, int32_t *ids);
   void (*sum_squares) (MblmQueue *queue, const MblmSumSquares *a);
   void (*add_scaled) (MblmQueue *queue, const MblmAddScaled *a);
-  void (*round) (MblmQueue *queue, const MblmRound *a);
+  void (*convert) (MblmQueue *queue, const MblmConvert *a);
   void (*adam) (MblmQueue *queue, const MblmAdam *a);
 };
 

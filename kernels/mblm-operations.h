@@ -586,12 +586,15 @@ typedef struct {
   float scale;
 } MblmAddScaled;
 
-/* out[i] = x[i], rounded to bfloat16: to the nearest, of two the even one. */
+/* out[i] = x[i], each of its type. What becomes bfloat16 is rounded: to the
+ * nearest, of two the even one. */
 typedef struct {
   size_t count;
-  const float *x;
-  void *out; /* of bfloat16 */
-} MblmRound;
+  const void *x;
+  MblmType x_type;
+  void *out;
+  MblmType out_type;
+} MblmConvert;
 
 /* Adam. With g = scale * gradient:
  *   m = beta1 m + (1 - beta1) g;  v = beta2 v + (1 - beta2) g^2

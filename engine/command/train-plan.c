@@ -12,11 +12,11 @@
 
 #include <inttypes.h>
 
-#include "learner.h"
 #include "machine.h"
 #include "model-private.h"
 #include "output.h"
 #include "train.h"
+#include "trainer-private.h"
 #include "work.h"
 
 /* A step that should take longer isn't measured. */
@@ -26,7 +26,6 @@
 typedef struct {
   Command *command;
   MblmTrainer *trainer;
-  guint64 memory;
   gsize batch, length;
   double seconds; /* of a batch */
   gboolean measured;
@@ -77,9 +76,7 @@ static gboolean
 measure (Plan *self, GError **error)
 {
   MblmConfig *config = mblm_trainer_get_config (self->trainer);
-  const MblmLearnerOptions options = {
-      .precision = mblm_trainer_get_precision (self->trainer),
-      .memory = self->memory};
+  const MblmLearnerOptions options = mblm_trainer_get_options (self->trainer);
   gint pad = mblm_config_get_pad_id (config);
   g_autoptr (MblmInfo) info = mblm_info_new_default ("plan", pad);
   g_autoptr (MblmLearner) learner = mblm_learner_new_fresh (config, info, 0,
@@ -102,6 +99,66 @@ measure (Plan *self, GError **error)
   return TRUE;
 }
 
+/* What training takes of memory, by parts; those of nothing are left out. */
+typedef struct {
+  const char *name, *label;
+  guint64 bytes;
+} Part;
+
+#define MAX_PARTS 8
+
+static guint
+list_parts (const MblmTrainerMemory *m, Part *list)
+{
+  const Part all[MAX_PARTS] = {
+      {"weights", _ ("weights"), m->weights},
+      {"gradients", _ ("gradients"), m->gradients},
+      {"moments", _ ("moments"), m->moments},
+      {"rounded", _ ("bf16 weights"), m->rounded},
+      {"layer_inputs",
+          m->inputs_rounded ? _ ("layer inputs, bf16")
+                            : _ ("layer inputs, f32"),
+          m->layer_inputs},
+      {"chunks", _ ("chunks"), m->chunks},
+      {"saving", _ ("saving a state"), m->saving},
+      {"host_moments", _ ("moments in memory of the host"), m->host_moments},
+  };
+  guint n = 0;
+
+  for (guint i = 0; i < MAX_PARTS; i++)
+    if (all[i].bytes > 0)
+      list[n++] = all[i];
+  return n;
+}
+
+static void
+add_parts (JsonBuilder *builder, const MblmTrainerMemory *memory)
+{
+  Part parts[MAX_PARTS];
+  guint n = list_parts (memory, parts);
+
+  json_builder_set_member_name (builder, "memory");
+  json_builder_begin_object (builder);
+  for (guint i = 0; i < n; i++)
+    json_add_count (builder, parts[i].name, parts[i].bytes);
+  json_builder_end_object (builder);
+}
+
+static gboolean
+print_parts (const MblmTrainerMemory *memory, GError **error)
+{
+  Part parts[MAX_PARTS];
+  guint n = list_parts (memory, parts);
+  gboolean ok = TRUE;
+
+  for (guint i = 0; ok && i < n; i++) {
+    g_autofree char *size = g_format_size (parts[i].bytes);
+
+    ok = output_print (error, "  %s: %s\n", size, parts[i].label);
+  }
+  return ok;
+}
+
 static gboolean
 print_json (Plan *self, GError **error)
 {
@@ -116,6 +173,7 @@ print_json (Plan *self, GError **error)
   json_add_count (builder, "batch_bytes", p->batch_bytes);
   json_add_real (builder, "bytes", (double) p->n_batches * p->batch_bytes);
   json_add_count (builder, "memory_bytes", p->memory_bytes);
+  add_parts (builder, &p->memory);
   json_add_real (builder, "seconds", self->seconds * p->n_batches);
   json_add_bool (builder, "measured", self->measured);
   json_builder_end_object (builder);
@@ -139,6 +197,7 @@ print_text (Plan *self, GError **error)
                 "\nbytes:      %s\nmemory:     about %s\n"),
              p->n_parameters, p->n_batches, batch, p->n_epoch_batches,
              p->n_steps, all, memory) &&
+      print_parts (&p->memory, error) &&
       (self->measured
               ? output_print (error,
                     _ ("time:       about %s without validations (a step was "
@@ -151,14 +210,12 @@ print_text (Plan *self, GError **error)
 }
 
 gboolean
-train_print_plan (
-    Command *command, MblmTrainer *trainer, guint64 memory, GError **error)
+train_print_plan (Command *command, MblmTrainer *trainer, GError **error)
 {
   const MblmTrainerProgress *p = mblm_trainer_get_progress (trainer);
   MblmConfig *config = mblm_trainer_get_config (trainer);
   Plan self = {.command = command,
       .trainer = trainer,
-      .memory = memory,
       .length = mblm_config_get_input_length (config)};
 
   self.batch = p->batch_bytes / self.length;

@@ -346,7 +346,11 @@ typedef struct {
   gboolean dry, resume;
   char *folder; /* of --resume */
   guint64 memory;
+  int inputs, place; /* of the lists below; -1: what the file says */
 } Options;
+
+static const char *const layer_inputs[] = {"auto", "f32", "bf16", NULL};
+static const char *const optimizer_memory[] = {"device", "host", NULL};
 
 /* What --resume was given; an option with an optional value has a callback, which
  * gets no data of ours. */
@@ -360,6 +364,27 @@ take_resume (const char *name, const char *value, gpointer data, GError **error)
   g_free (resume_folder);
   resume_folder = g_strdup (value);
   return TRUE;
+}
+
+/* The number of a word; -1 where there is none. */
+static gboolean
+parse_word (Command *command, const char *option, const char *text,
+    const char *const *words, int *value)
+{
+  g_autofree char *all = NULL;
+
+  *value = -1;
+  if (!text)
+    return TRUE;
+  for (int i = 0; words[i]; i++)
+    if (g_str_equal (text, words[i])) {
+      *value = i;
+      return TRUE;
+    }
+  all = g_strjoinv (", ", (char **) words);
+  command_usage_error (
+      command, _ ("%s: “%s” is none of: %s"), option, text, all);
+  return FALSE;
 }
 
 static int
@@ -377,6 +402,10 @@ train (Command *command, const char *config, const Options *options)
   mblm_trainer_set_memory (trainer, options->memory);
   if (command->precision)
     mblm_trainer_set_precision (trainer, command_get_precision (command));
+  if (options->inputs >= 0)
+    mblm_trainer_set_layer_inputs (trainer, options->inputs);
+  if (options->place >= 0)
+    mblm_trainer_set_host_moments (trainer, options->place == 1);
   if (options->resume)
     mblm_trainer_set_resume (trainer, options->folder);
   g_signal_connect (trainer, "message", G_CALLBACK (on_message), &self);
@@ -386,7 +415,7 @@ train (Command *command, const char *config, const Options *options)
   progress_clear ();
   if (!options->dry)
     return run (&self);
-  if (!train_print_plan (command, trainer, options->memory, &error))
+  if (!train_print_plan (command, trainer, &error))
     return command_fail (command, g_steal_pointer (&error));
   return COMMAND_OK;
 }
@@ -395,7 +424,7 @@ int
 command_train (Command *command, char **argv)
 {
   Options options = {0};
-  g_autofree char *memory = NULL;
+  g_autofree char *memory = NULL, *inputs = NULL, *place = NULL;
   const GOptionEntry entries[] = {
       {"dry-run", 'n', 0, G_OPTION_ARG_NONE, &options.dry,
           N_ ("Check everything, tell how long it would take, and end"), NULL},
@@ -406,6 +435,13 @@ command_train (Command *command, char **argv)
       {"memory", 0, 0, G_OPTION_ARG_STRING, &memory,
           N_ ("That the numbers of one pass may take (default: as needed)"),
           N_ ("BYTES")},
+      {"layer-inputs", 0, 0, G_OPTION_ARG_STRING, &inputs,
+          N_ ("Keep the inputs of layers as f32, bf16 or auto, f32 where that "
+              "fits"),
+          N_ ("TYPE")},
+      {"optimizer-memory", 0, 0, G_OPTION_ARG_STRING, &place,
+          N_ ("Keep the moments of Adam in memory of the device or the host"),
+          N_ ("PLACE")},
       {NULL},
   };
   const CommandUsage usage = {
@@ -441,7 +477,11 @@ command_train (Command *command, char **argv)
     return command_usage_error (
         command, _ ("something is missing of: %s"), usage.parameters);
   if (!command_parse_number (
-          command, "--memory", memory, 0, G_MAXINT64, &options.memory))
+          command, "--memory", memory, 0, G_MAXINT64, &options.memory) ||
+      !parse_word (
+          command, "--layer-inputs", inputs, layer_inputs, &options.inputs) ||
+      !parse_word (command, "--optimizer-memory", place, optimizer_memory,
+          &options.place))
     return COMMAND_USAGE;
   return train (command, config, &options);
 }

@@ -76,7 +76,7 @@ typedef struct {
       MblmQueue *queue, const MblmCrossEntropyBackward *a);
   void (*sum_squares) (MblmQueue *queue, const MblmSumSquares *a);
   void (*add_scaled) (MblmQueue *queue, const MblmAddScaled *a);
-  void (*round) (MblmQueue *queue, const MblmRound *a);
+  void (*convert) (MblmQueue *queue, const MblmConvert *a);
   void (*adam) (MblmQueue *queue, const MblmAdam *a);
 } MblmCpuOps;
 

@@ -379,7 +379,7 @@ FORWARD (cross_entropy, MblmCrossEntropy)
 FORWARD (cross_entropy_backward, MblmCrossEntropyBackward)
 FORWARD (sum_squares, MblmSumSquares)
 FORWARD (add_scaled, MblmAddScaled)
-FORWARD (round, MblmRound)
+FORWARD (convert, MblmConvert)
 FORWARD (adam, MblmAdam)
 
 const MblmKernels *
@@ -395,6 +395,8 @@ mblm_kernels_cpu (void)
       .device_traits = cpu_device_traits,
       .alloc = cpu_alloc,
       .free = cpu_free,
+      .alloc_host = cpu_alloc,
+      .free_host = cpu_free,
       .queue_new = cpu_queue_new,
       .queue_free = cpu_queue_free,
       .queue_wait = cpu_queue_wait,
@@ -437,7 +439,7 @@ mblm_kernels_cpu (void)
       .sample = cpu_sample,
       .sum_squares = cpu_sum_squares,
       .add_scaled = cpu_add_scaled,
-      .round = cpu_round,
+      .convert = cpu_convert,
       .adam = cpu_adam,
   };
 

@@ -53,7 +53,7 @@ FN (fill) (MblmCpuOps *ops)
       .cross_entropy_backward = FN (cross_entropy_backward),
       .sum_squares = FN (sum_squares),
       .add_scaled = FN (add_scaled),
-      .round = FN (round),
+      .convert = FN (convert),
       .adam = FN (adam),
   };
 }

@@ -65,5 +65,5 @@ void FN (cross_entropy_backward) (
     MblmQueue *queue, const MblmCrossEntropyBackward *a);
 void FN (sum_squares) (MblmQueue *queue, const MblmSumSquares *a);
 void FN (add_scaled) (MblmQueue *queue, const MblmAddScaled *a);
-void FN (round) (MblmQueue *queue, const MblmRound *a);
+void FN (convert) (MblmQueue *queue, const MblmConvert *a);
 void FN (adam) (MblmQueue *queue, const MblmAdam *a);

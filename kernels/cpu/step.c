@@ -6,6 +6,7 @@
  * All of it is limited by memory: each number is read once and written once.
  */
 
+#include "bf16.h"
 #include "isa.h"
 #include "tile.h"
 
@@ -99,26 +100,32 @@ FN (add_scaled) (MblmQueue *queue, const MblmAddScaled *a)
 }
 
 typedef struct {
-  const MblmRound *a;
+  const MblmConvert *a;
   void (*round) (uint16_t *to, const float *from, size_t n);
-} Rounding;
+} Conversion;
 
 static void
-round_tile (const void *data, size_t tile, unsigned worker)
+convert_tile (const void *data, size_t tile, unsigned worker)
 {
-  const Rounding *self = data;
-  size_t i = tile * TILE_ELEMENTS;
+  const Conversion *self = data;
+  const MblmConvert *a = self->a;
+  size_t i = tile * TILE_ELEMENTS, end = element_end (a->count, tile);
 
-  self->round ((uint16_t *) self->a->out + i, self->a->x + i,
-      element_end (self->a->count, tile) - i);
+  if (a->x_type == MBLM_TYPE_F32 && a->out_type == MBLM_TYPE_BF16) {
+    self->round ((uint16_t *) a->out + i, (const float *) a->x + i, end - i);
+    return;
+  }
+  for (; i < end; i += VW)
+    v_store_as (a->out_type, a->out, i, end - i,
+        v_load_as (a->x_type, a->x, i, end - i));
 }
 
 void
-FN (round) (MblmQueue *queue, const MblmRound *a)
+FN (convert) (MblmQueue *queue, const MblmConvert *a)
 {
-  Rounding self = {a, queue->device->ops.round_bf16};
+  Conversion self = {a, queue->device->ops.round_bf16};
 
-  run_elements (queue, a->count, SCALED_WORK, round_tile, &self);
+  run_elements (queue, a->count, SCALED_WORK, convert_tile, &self);
 }
 
 /* Zero for what is below the smallest normal number: the moments of a weight

@@ -46,6 +46,29 @@ mblm_cuda_free (MblmKernelDevice *device, void *memory)
   cudaGetLastError ();
 }
 
+/* The driver gives no address that isn't aligned to a page. */
+void *
+mblm_cuda_alloc_host (MblmKernelDevice *device, size_t bytes)
+{
+  void *memory = NULL;
+
+  if (cudaSetDevice (device->index) == cudaSuccess &&
+      cudaMallocHost (&memory, bytes ? bytes : 1) == cudaSuccess)
+    return memory;
+  cudaGetLastError ();
+  return NULL;
+}
+
+void
+mblm_cuda_free_host (MblmKernelDevice *device, void *memory)
+{
+  if (!memory)
+    return;
+  cudaSetDevice (device->index);
+  cudaFreeHost (memory);
+  cudaGetLastError ();
+}
+
 /* ------------------------------------------------------------------------- */
 /* Transfers                                                                 */
 /* ------------------------------------------------------------------------- */
@@ -127,11 +150,12 @@ mblm_cuda_download (
   queue->staged = 0;
 }
 
+/* The addresses tell which memory is the host's. */
 void
 mblm_cuda_copy (MblmQueue *queue, void *to, const void *from, size_t bytes)
 {
   if (bytes > 0 && mblm_cuda_begin (queue))
-    transfer (queue, to, from, bytes, cudaMemcpyDeviceToDevice);
+    transfer (queue, to, from, bytes, cudaMemcpyDefault);
 }
 
 void

@@ -18,6 +18,8 @@ unsigned mblm_cuda_device_threads (MblmKernelDevice *device);
 void mblm_cuda_device_traits (MblmKernelDevice *device, MblmTraits *traits);
 void *mblm_cuda_alloc (MblmKernelDevice *device, size_t bytes);
 void mblm_cuda_free (MblmKernelDevice *device, void *memory);
+void *mblm_cuda_alloc_host (MblmKernelDevice *device, size_t bytes);
+void mblm_cuda_free_host (MblmKernelDevice *device, void *memory);
 MblmQueue *mblm_cuda_queue_new (MblmKernelDevice *device);
 void mblm_cuda_queue_free (MblmQueue *queue);
 MblmStatus mblm_cuda_queue_wait (MblmQueue *queue);
@@ -78,6 +80,6 @@ MblmStatus mblm_cuda_sample_told (
     MblmQueue *queue, float *logits, int32_t *ids);
 void mblm_cuda_sum_squares (MblmQueue *queue, const MblmSumSquares *a);
 void mblm_cuda_add_scaled (MblmQueue *queue, const MblmAddScaled *a);
-void mblm_cuda_round (MblmQueue *queue, const MblmRound *a);
+void mblm_cuda_convert_all (MblmQueue *queue, const MblmConvert *a);
 void mblm_cuda_adam (MblmQueue *queue, const MblmAdam *a);
 }

@@ -117,15 +117,15 @@ mblm_cuda_add_scaled (MblmQueue *queue, const MblmAddScaled *a)
 }
 
 /* ------------------------------------------------------------------------- */
-/* Rounding                                                                  */
+/* Conversions                                                               */
 /* ------------------------------------------------------------------------- */
 
 void
-mblm_cuda_round (MblmQueue *queue, const MblmRound *a)
+mblm_cuda_convert_all (MblmQueue *queue, const MblmConvert *a)
 {
   if (a->count > 0 && mblm_cuda_begin (queue))
-    mblm_cuda_convert (queue, 1, a->count, a->x, MBLM_TYPE_F32, a->count,
-        a->out, MBLM_TYPE_BF16, a->count);
+    mblm_cuda_convert (queue, 1, a->count, a->x, a->x_type, a->count, a->out,
+        a->out_type, a->count);
 }
 
 /* ------------------------------------------------------------------------- */

@@ -17,6 +17,8 @@ static const MblmKernels table = {
     .device_traits = mblm_cuda_device_traits,
     .alloc = mblm_cuda_alloc,
     .free = mblm_cuda_free,
+    .alloc_host = mblm_cuda_alloc_host,
+    .free_host = mblm_cuda_free_host,
     .queue_new = mblm_cuda_queue_new,
     .queue_free = mblm_cuda_queue_free,
     .queue_wait = mblm_cuda_queue_wait,
@@ -64,7 +66,7 @@ static const MblmKernels table = {
     .sample_told = mblm_cuda_sample_told,
     .sum_squares = mblm_cuda_sum_squares,
     .add_scaled = mblm_cuda_add_scaled,
-    .round = mblm_cuda_round,
+    .convert = mblm_cuda_convert_all,
     .adam = mblm_cuda_adam,
 };
 

@@ -217,5 +217,5 @@ void ref_cross_entropy_backward (
 void ref_sample (MblmQueue *queue, const MblmSample *a);
 void ref_sum_squares (MblmQueue *queue, const MblmSumSquares *a);
 void ref_add_scaled (MblmQueue *queue, const MblmAddScaled *a);
-void ref_round (MblmQueue *queue, const MblmRound *a);
+void ref_convert (MblmQueue *queue, const MblmConvert *a);
 void ref_adam (MblmQueue *queue, const MblmAdam *a);

@@ -28,12 +28,12 @@ ref_add_scaled (MblmQueue *queue, const MblmAddScaled *a)
 }
 
 void
-ref_round (MblmQueue *queue, const MblmRound *a)
+ref_convert (MblmQueue *queue, const MblmConvert *a)
 {
   if (queue->status != MBLM_STATUS_OK)
     return;
   for (size_t i = 0; i < a->count; i++)
-    ref_set (MBLM_TYPE_BF16, a->out, i, a->x[i]);
+    ref_set (a->out_type, a->out, i, ref_get (a->x_type, a->x, i));
 }
 
 void

@@ -17,6 +17,8 @@ static const MblmKernels table = {
     .device_traits = ref_device_traits,
     .alloc = ref_alloc,
     .free = ref_free,
+    .alloc_host = ref_alloc,
+    .free_host = ref_free,
     .queue_new = ref_queue_new,
     .queue_free = ref_queue_free,
     .queue_wait = ref_queue_wait,
@@ -62,7 +64,7 @@ static const MblmKernels table = {
     .sample = ref_sample,
     .sum_squares = ref_sum_squares,
     .add_scaled = ref_add_scaled,
-    .round = ref_round,
+    .convert = ref_convert,
     .adam = ref_adam,
 };
 

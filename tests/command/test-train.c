@@ -168,6 +168,36 @@ test_json (void)
   g_assert_cmpuint (test, ==, 1);
 }
 
+/* A bound that is too small for anything shows what the options say. */
+static void
+test_memory (void)
+{
+  static const char *const parts[] = {
+      "weights", "gradients", "moments", "layer_inputs", "chunks", "saving"};
+  g_auto (Place) place;
+  gint64 sum = 0;
+
+  place_init (&place, "");
+  g_autoptr (Spawned) s = spawn ("train", place.config, "--dry-run", "--json",
+      "--memory=1", "--precision=bf16", "--layer-inputs=f32",
+      "--optimizer-memory=host", "--device=cpu", NULL);
+  g_autoptr (JsonObject) object = NULL;
+
+  spawned_assert_ok (s);
+  object = spawned_get_object (s, 0);
+  JsonObject *memory = json_object_get_object_member (object, "memory");
+  for (guint i = 0; i < G_N_ELEMENTS (parts); i++)
+    sum += json_object_get_int_member (memory, parts[i]);
+  g_assert_cmpint (
+      json_object_get_int_member (object, "memory_bytes"), ==, sum);
+  g_assert_false (json_object_has_member (memory, "host_moments"));
+
+  g_autoptr (Spawned) text = spawn ("train", place.config, "--dry-run",
+      "--memory=1", "--precision=bf16", "--device=cpu", NULL);
+  spawned_assert_ok (text);
+  g_assert_nonnull (strstr (text->out, ": layer inputs, bf16\n"));
+}
+
 static void
 test_dry_run (void)
 {
@@ -384,6 +414,7 @@ main (int argc, char **argv)
   g_test_add_func ("/command/train/lines", test_lines);
   g_test_add_func ("/command/train/json", test_json);
   g_test_add_func ("/command/train/dry-run", test_dry_run);
+  g_test_add_func ("/command/train/memory", test_memory);
   g_test_add_func ("/command/train/interrupted", test_interrupted);
   g_test_add_func ("/command/train/killed", test_killed);
   g_test_add_func ("/command/train/refused", test_refused);

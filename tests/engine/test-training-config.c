@@ -111,7 +111,8 @@ static void
 test_values (void)
 {
   g_autofree char *text = changed ("  gradient_clipping: null\n",
-      "  precision: bf16\n  seed: 7\n  checkpoint_minutes: 0.5\n"
+      "  precision: bf16\n  layer_inputs: bf16\n  optimizer_memory: host\n"
+      "  seed: 7\n  checkpoint_minutes: 0.5\n"
       "  skip_unreadable: true\n  max_eval_steps: 3\n  masking_proba: 0.15\n"
       "resume:\n  checkpoint_file: x.pth\n  next_epoch_index: 2\n"
       "  next_batch_index: 9\n  migrate_embeddings: true\n");
@@ -126,10 +127,14 @@ test_values (void)
   g_assert_cmpuint (plain->warmup, ==, 1);
   g_assert_cmpfloat (plain->clip, ==, 0);
   g_assert_cmpint (plain->precision, ==, MBLM_PRECISION_F32);
+  g_assert_cmpint (plain->layer_inputs, ==, MBLM_LAYER_INPUTS_AUTO);
+  g_assert_false (plain->host_moments);
   g_assert_cmpfloat (plain->checkpoint_minutes, ==, 10);
   g_assert_null (plain->checkpoint_file);
 
   g_assert_cmpint (config->precision, ==, MBLM_PRECISION_BF16);
+  g_assert_cmpint (config->layer_inputs, ==, MBLM_LAYER_INPUTS_BF16);
+  g_assert_true (config->host_moments);
   g_assert_cmpuint (config->seed, ==, 7);
   g_assert_cmpfloat (config->checkpoint_minutes, ==, 0.5);
   g_assert_true (config->skip_unreadable);
@@ -168,6 +173,10 @@ test_refused (void)
           "line 26: shuffle_train must be true or false"},
       {"clipping: null", "clipping: null\n  precision: f16",
           "line 26: precision must be f32 or bf16"},
+      {"clipping: null", "clipping: null\n  layer_inputs: f16",
+          "line 26: layer_inputs must be auto or f32 or bf16"},
+      {"clipping: null", "clipping: null\n  optimizer_memory: disk",
+          "line 26: optimizer_memory must be device or host"},
       {"name_model: small", "name_model: a/b", "line 2: name_model"},
       {"name_model: small", "name_model: ..", "line 2: name_model"},
       {"name_model: small", "name_model: [a]",
@@ -286,6 +295,23 @@ test_written_bytes (void)
       again->checkpoint_file, ==, "a\xef\xbf\xbd/top1\xef\xbf\xbd");
 }
 
+/* What the command line says is what the run's own file says, which goes on. */
+static void
+test_written_options (void)
+{
+  const MblmTrainingSummary summary = {
+      .checkpoint_file = "x", .has_place = TRUE};
+  g_autoptr (MblmTrainingConfig) config = parse (small);
+
+  mblm_training_config_set_precision (config, MBLM_PRECISION_BF16);
+  mblm_training_config_set_layer_inputs (config, MBLM_LAYER_INPUTS_BF16);
+  g_autofree char *written = mblm_training_config_to_yaml (config, &summary);
+  g_autoptr (MblmTrainingConfig) again = parse (written);
+  g_assert_cmpint (again->precision, ==, MBLM_PRECISION_BF16);
+  g_assert_cmpint (again->layer_inputs, ==, MBLM_LAYER_INPUTS_BF16);
+  g_assert_cmpstr (again->fingerprint, ==, config->fingerprint);
+}
+
 /* A short file that would be a long one with its aliases written out. */
 static void
 test_aliases (void)
@@ -323,6 +349,12 @@ test_fingerprint (void)
           "  gradient_clipping: null\n  precision: f32\n", TRUE},
       {"  gradient_clipping: null\n",
           "  gradient_clipping: null\n  precision: bf16\n", FALSE},
+      {"  gradient_clipping: null\n",
+          "  gradient_clipping: null\n  layer_inputs: auto\n", TRUE},
+      {"  gradient_clipping: null\n",
+          "  gradient_clipping: null\n  layer_inputs: f32\n", FALSE},
+      {"  gradient_clipping: null\n",
+          "  gradient_clipping: null\n  optimizer_memory: host\n", TRUE},
       {"batch_size: 4", "batch_size: 5", FALSE},
       {"hidden_dims: [32, 16]", "hidden_dims: [32, 32]", FALSE},
       {"{e: true}", "{e: false}", FALSE},
@@ -353,6 +385,7 @@ main (int argc, char **argv)
   g_test_add_func ("/training-config/written", test_written);
   g_test_add_func ("/training-config/written-args", test_written_args);
   g_test_add_func ("/training-config/written-bytes", test_written_bytes);
+  g_test_add_func ("/training-config/written-options", test_written_options);
   g_test_add_func ("/training-config/aliases", test_aliases);
   g_test_add_func ("/training-config/fingerprint", test_fingerprint);
   return g_test_run ();

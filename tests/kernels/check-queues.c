@@ -57,6 +57,32 @@ check_transfers (Check *check, const Target *t)
   k->free (t->device, to);
 }
 
+/* Memory of the host is copied from and to like the device's. */
+static void
+check_host_memory (Check *check, const Target *t)
+{
+  const MblmKernels *k = t->table;
+  char *host = k->alloc_host (t->device, BYTES);
+  char *to = k->alloc_host (t->device, BYTES);
+  char *memory = k->alloc (t->device, BYTES);
+
+  if (!host || !to || (size_t) host % MBLM_ALIGNMENT != 0)
+    check_failed (check, t, "alloc_host", "%d bytes are at %p", BYTES, host);
+  for (int i = 0; i < BYTES; i++)
+    host[i] = (char) g_rand_int (check->rand);
+  k->copy (t->queue, memory, host, BYTES);
+  k->copy (t->queue, to, memory, BYTES - 1);
+  if (k->queue_wait (t->queue) != MBLM_STATUS_OK ||
+      memcmp (host, to, BYTES - 1) != 0)
+    check_failed (check, t, "alloc_host", "a copy is something else");
+  k->free (t->device, memory);
+  k->free_host (t->device, host);
+  k->free_host (t->device, to);
+  if (k->alloc_host (t->device, SIZE_MAX))
+    check_failed (check, t, "alloc_host", "there are %zu bytes", SIZE_MAX);
+  k->free_host (t->device, NULL);
+}
+
 static void
 check_allocations (Check *check, const Target *t)
 {
@@ -92,6 +118,7 @@ check_device (Check *check, const Target *t)
     check_failed (check, t, "device", "number 1000: \"%s\"", message);
   check_allocations (check, t);
   check_transfers (check, t);
+  check_host_memory (check, t);
 }
 
 void

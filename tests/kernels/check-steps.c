@@ -164,55 +164,60 @@ bench_add_scaled (Check *check)
 }
 
 /* ------------------------------------------------------------------------- */
-/* Rounding                                                                  */
+/* Conversions                                                               */
 /* ------------------------------------------------------------------------- */
 
 typedef struct {
   size_t count;
+  MblmType x_type, out_type;
   size_t x, out; /* offsets */
-} Rounding;
+} Conversion;
 
 static void
-run_round (const Target *t, char *memory, const void *data)
+run_convert (const Target *t, char *memory, const void *data)
 {
-  const Rounding *s = data;
+  const Conversion *s = data;
 
-  t->table->round (t->queue,
-      &(MblmRound){s->count, AT (memory, s->x),
-          ENTRY_AT (memory, s->out, MBLM_TYPE_BF16, 0)});
+  t->table->convert (t->queue,
+      &(MblmConvert){s->count, ENTRY_AT (memory, s->x, s->x_type, 0), s->x_type,
+          ENTRY_AT (memory, s->out, s->out_type, 0), s->out_type});
 }
 
 /* It has one right result, also for what is no number. */
 static Case *
-round_case (Check *check, Fill fill, Rounding *s)
+convert_case (Check *check, Fill fill, Conversion *s)
 {
-  Case *c = case_new (check, fill, "count %zu", s->count);
+  Case *c = case_new (check, fill, "count %zu, from %s to %s", s->count,
+      s->x_type == MBLM_TYPE_F32 ? "f32" : "bf16",
+      s->out_type == MBLM_TYPE_F32 ? "f32" : "bf16");
 
-  s->x = case_input (c, 1, s->count, s->count, -FLT_MAX, FLT_MAX);
-  s->out = case_typed_output (
-      c, "out", MBLM_TYPE_BF16, 1, s->count, s->count, 0);
+  s->x = case_typed_input (
+      c, s->x_type, 1, s->count, s->count, -FLT_MAX, FLT_MAX);
+  s->out = case_typed_output (c, "out", s->out_type, 1, s->count, s->count, 0);
   return c;
 }
 
 void
-check_round (Check *check)
+check_convert (Check *check)
 {
-  for (int i = 0; i < ROUNDS; i++) {
-    Rounding s = {.count = check_size (check, 0, i % 8 ? 300 : 40000)};
-    Case *c = round_case (check, i % FILL_KINDS, &s);
+  for (int i = 0; i < 2 * ROUNDS; i++) {
+    Conversion s = {.count = check_size (check, 0, i % 8 ? 300 : 40000),
+        .x_type = i % 4 / 2 ? MBLM_TYPE_BF16 : MBLM_TYPE_F32,
+        .out_type = i % 2 ? MBLM_TYPE_BF16 : MBLM_TYPE_F32};
+    Case *c = convert_case (check, i / 4 % FILL_KINDS, &s);
 
-    case_run (c, run_round, &s, NULL);
+    case_run (c, run_convert, &s, NULL);
     case_free (c);
   }
 }
 
 void
-bench_round (Check *check)
+bench_convert (Check *check)
 {
-  Rounding s = {.count = BENCH_COUNT};
-  Case *c = round_case (check, FILL_ZERO, &s);
+  Conversion s = {.count = BENCH_COUNT, .out_type = MBLM_TYPE_BF16};
+  Case *c = convert_case (check, FILL_ZERO, &s);
 
-  case_bench (c, run_round, &s, 6.0 * s.count, 0.0);
+  case_bench (c, run_convert, &s, 6.0 * s.count, 0.0);
   case_free (c);
 }
 

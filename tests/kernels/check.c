@@ -56,7 +56,7 @@ static const Operation operations[] = {
     {"sample_told", check_sample_told, NULL},
     {OPERATION (sum_squares)},
     {OPERATION (add_scaled)},
-    {OPERATION (round)},
+    {OPERATION (convert)},
     {OPERATION (adam)},
     {"queues", check_queues, NULL},
 };

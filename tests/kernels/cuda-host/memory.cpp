@@ -144,8 +144,11 @@ cudaFree (void *memory)
 cudaError_t
 cudaMallocHost (void **memory, size_t bytes)
 {
-  *memory = malloc (bytes);
-  return *memory ? cudaSuccess : cudaErrorMemoryAllocation;
+  *memory = NULL;
+  if (bytes > MOST_BYTES || posix_memalign (memory, PAGE, bytes) != 0)
+    return cudaErrorMemoryAllocation;
+  memset (*memory, POISON, bytes);
+  return cudaSuccess;
 }
 
 cudaError_t

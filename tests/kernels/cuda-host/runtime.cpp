@@ -73,11 +73,11 @@ cudaGetDevice (int *device)
   return cudaSuccess;
 }
 
-/* As if nothing were taken of a small one. */
+/* As if nothing were taken of so many GiB. */
 cudaError_t
 cudaMemGetInfo (size_t *free_bytes, size_t *all)
 {
-  *free_bytes = *all = (size_t) 8 << 30;
+  *free_bytes = *all = (size_t) number_of ("CUDA_HOST_GIB", 8) << 30;
   return cudaSuccess;
 }
 

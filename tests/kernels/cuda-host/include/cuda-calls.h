@@ -31,7 +31,7 @@ enum cudaError_t {
 enum cudaMemcpyKind {
   cudaMemcpyHostToDevice = 1,
   cudaMemcpyDeviceToHost = 2,
-  cudaMemcpyDeviceToDevice = 3,
+  cudaMemcpyDefault = 4,
 };
 
 enum cudaFuncAttribute {
