@@ -222,15 +222,27 @@ mblm_flat_zone (double share)
   return MBLM_FLAT_BETWEEN;
 }
 
-/* A share of a side of `length` shorter sides. */
+/* How often the middle is tried: where there are others it is taken more often
+ * than the sides are. */
+#define MIDDLE_ALONE (1.0 / 3.0)
+#define MIDDLE_AMONG 0.43
+/* How often a place among others is anywhere. */
+#define ANYWHERE 0.3
+
+/* A share of a side of `length` shorter sides, for one of n objects. */
 static double
-draw_place (guint64 *key, double length, double radius, gboolean anywhere)
+draw_place (guint64 *key, guint n, double length, double radius)
 {
   double low = (radius + MARGIN) / length;
   double high = 1.0 - low;
 
-  if (!anywhere) {
-    guint zone = mblm_scene_draw_below (key, G_N_ELEMENTS (zones));
+  if (n == 1 || !mblm_scene_draw_coin (key, ANYWHERE)) {
+    gboolean middle = mblm_scene_draw_coin (
+        key, n == 1 ? MIDDLE_ALONE : MIDDLE_AMONG);
+    gboolean last = mblm_scene_draw_coin (key, 0.5);
+    MblmFlatZone zone = middle ? MBLM_FLAT_MIDDLE
+        : last                 ? MBLM_FLAT_LAST
+                               : MBLM_FLAT_FIRST;
 
     low = MAX (low, zones[zone][0]);
     high = MIN (high, zones[zone][1]);
@@ -263,12 +275,10 @@ place_objects (guint64 *key, MblmFlatScene *scene, double width, double height)
     guint left = 10;
 
     do {
-      gboolean anywhere = scene->n > 1 && mblm_scene_draw_coin (key, 0.3);
-
       if (left-- == 0)
         return FALSE;
-      object->x = draw_place (key, width, object->radius, anywhere);
-      object->y = draw_place (key, height, object->radius, anywhere);
+      object->x = draw_place (key, scene->n, width, object->radius);
+      object->y = draw_place (key, scene->n, height, object->radius);
     } while (!is_free (scene, i, width, height));
   }
   return TRUE;

@@ -59,7 +59,7 @@ check_size (guint width, guint height, GError **error)
 
   if (!mblm_picture_check_bounds (width, height, error))
     return FALSE;
-  if (shorter >= MBLM_FLAT_MIN_SIDE && longer / MBLM_FLAT_MAX_ASPECT <= shorter)
+  if (shorter >= MBLM_FLAT_MIN_SIDE && longer <= shorter * MBLM_FLAT_MAX_ASPECT)
     return TRUE;
   g_set_error (error, MBLM_ERROR, MBLM_ERROR_INPUT,
       "there is no room for a scene in %u x %u pixels: a side has %d at least, "
