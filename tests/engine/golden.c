@@ -69,6 +69,16 @@ golden_input_path (
       input->length, suffix);
 }
 
+gsize
+golden_get_steps (const GoldenInput *input)
+{
+  const char *most = g_getenv ("MBLM_TEST_STEPS");
+
+  return most != NULL
+      ? MIN (input->length, (gsize) g_ascii_strtoull (most, NULL, 10))
+      : input->length;
+}
+
 void
 golden_load_floats (const GoldenInput *input, const char *prefix, MblmNpy *out)
 {

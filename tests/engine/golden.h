@@ -38,6 +38,9 @@ typedef void (*GoldenFolderFunc) (
     const char *folder, JsonObject *expected, gconstpointer data);
 void golden_for_each_folder (gboolean (*wanted) (const char *name),
     GoldenFolderFunc func, gconstpointer data);
+/* How many ids of an input are fed in steps: all, or as many as the variable
+ * MBLM_TEST_STEPS says, for a device where each takes long. */
+gsize golden_get_steps (const GoldenInput *input);
 /* Loads PREFIX-LENGTH.npy of an input. */
 void golden_load_floats (
     const GoldenInput *input, const char *prefix, MblmNpy *out);
