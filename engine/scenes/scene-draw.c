@@ -45,6 +45,12 @@ mblm_scene_family_lookup (const char *id)
   return NULL;
 }
 
+guint64
+mblm_scene_key (guint64 seed, MblmSceneSet set, guint64 epoch, guint64 index)
+{
+  return mblm_draw_key (mblm_draw_key (seed, set, 0), epoch, index);
+}
+
 guint
 mblm_scene_draw_below (guint64 *key, guint n)
 {

@@ -72,6 +72,18 @@ extern const MblmSceneFamilyClass mblm_scenes_clevr_class;
 const MblmSceneFamilyClass *const *mblm_scene_families (void);
 const MblmSceneFamilyClass *mblm_scene_family_lookup (const char *id);
 
+/* Sets of scenes that never share one. */
+typedef enum {
+  MBLM_SCENES_TRAIN,
+  MBLM_SCENES_VALID,
+  MBLM_SCENES_TEST,
+  MBLM_SCENES_SHOWN, /* written to files, for a person to look at */
+} MblmSceneSet;
+
+/* The key of a scene of a set. */
+guint64 mblm_scene_key (
+    guint64 seed, MblmSceneSet set, guint64 epoch, guint64 index);
+
 /* ---- For families: scene-draw.c ------------------------------------------- */
 
 /* Numbers that follow from a key: draw.h. */
