@@ -45,6 +45,17 @@ mblm_scene_family_lookup (const char *id)
   return NULL;
 }
 
+char *
+mblm_scene_family_list (void)
+{
+  const MblmSceneFamilyClass *const *families = mblm_scene_families ();
+  GString *list = g_string_new (NULL);
+
+  for (guint i = 0; families[i]; i++)
+    g_string_append_printf (list, "%s%s", i > 0 ? ", " : "", families[i]->id);
+  return g_string_free (list, FALSE);
+}
+
 guint64
 mblm_scene_key (guint64 seed, MblmSceneSet set, guint64 epoch, guint64 index)
 {

@@ -71,6 +71,8 @@ extern const MblmSceneFamilyClass mblm_scenes_clevr_class;
 /* NULL-terminated. */
 const MblmSceneFamilyClass *const *mblm_scene_families (void);
 const MblmSceneFamilyClass *mblm_scene_family_lookup (const char *id);
+/* "flat, clevr"; free with g_free. */
+char *mblm_scene_family_list (void);
 
 /* Sets of scenes that never share one. */
 typedef enum {
