@@ -5,8 +5,8 @@
  *
  *
  * Sample `index` of `epoch` is drawn from these two and the seed, so there is no
- * end to them and nothing is read but the photographs of dataset_dir, where it has
- * any. Splits never share a scene; those of valid and test don't depend on the
+ * end to them and nothing is read but the photographs of dataset_dir, where they are
+ * asked for. Splits never share a scene; those of valid and test don't depend on the
  * seed, so that figures of different runs are about the same scenes. qa-sample.c
  * lays a sample out; several questions about one picture follow each other in it
  * as long as there is room.
@@ -92,7 +92,7 @@ static gboolean
 read_args (ScenesDataset *self, GVariant *args, gint64 *scale, GError **error)
 {
   static const char *const known[] = {"family", "samples", "questions",
-      "captions", "scale", "loss_share", NULL};
+      "captions", "scale", "photographs", "loss_share", NULL};
 
   self->samples = 1 << 16;
   self->questions = 1;
@@ -113,15 +113,19 @@ read_options (
     ScenesDataset *self, const MblmDatasetOptions *options, GError **error)
 {
   const MblmSceneFamilyClass *family;
+  gboolean photographs = FALSE;
   gint64 scale;
 
   if (!read_args (self, options->args, &scale, error) ||
+      !mblm_args_get_boolean (
+          options->args, "photographs", &photographs, error) ||
       !mblm_qa_find_layout (options, &self->layout, error) ||
       !set_size (self, scale, error) ||
       !(family = find_family (options->args, error)))
     return FALSE;
   self->family = family->open (
-      &(MblmSceneOptions){.photographs = options->dir}, error);
+      &(MblmSceneOptions){.photographs = photographs ? options->dir : NULL},
+      error);
   return self->family != NULL;
 }
 

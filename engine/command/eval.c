@@ -6,6 +6,7 @@
 
 #include "command.h"
 
+#include <inttypes.h>
 #include <math.h>
 #include <string.h>
 
@@ -83,8 +84,7 @@ ask_all (Eval *self, GError **error)
       return FALSE;
     if (progress_due ()) {
       TallyCounts all = tally_get (self->tally, NULL);
-      progress_show (_ ("%" G_GUINT64_FORMAT " of %" G_GUINT64_FORMAT
-                        " questions, %.1f %% right"),
+      progress_show (_ ("%" PRIu64 " of %" PRIu64 " questions, %.1f %% right"),
           i + 1, n, 100.0 * (double) all.right / (double) all.n);
     }
   }
@@ -138,9 +138,8 @@ print_table (Eval *self, GError **error)
   g_autofree const char **types = tally_get_types (self->tally);
 
   if (!self->command->json &&
-      !output_print (error, "%-20s %7s   %5s  %s   %s   %s\n", _ ("type"),
-          _ ("asked"), _ ("right"), _ ("95 % interval"), _ ("often"),
-          _ ("blind")))
+      !output_print (error, "%-20s %7s   %5s  %-13s   %5s   %5s\n", _ ("type"),
+          _ ("asked"), _ ("right"), _ ("interval"), _ ("often"), _ ("blind")))
     return FALSE;
   for (guint i = 0; types[i]; i++)
     if (!print_row (self, types[i], error))

@@ -6,7 +6,7 @@
 
 #include "command.h"
 
-#include <stdio.h>
+#include <inttypes.h>
 
 #include "atomic-file.h"
 #include "new-folder.h"
@@ -104,8 +104,7 @@ write_all (Scenes *self, GError **error)
       return FALSE;
     if (progress_due ())
       progress_show (
-          _ ("%" G_GUINT64_FORMAT " of %" G_GUINT64_FORMAT " scenes"), i + 1,
-          self->count);
+          _ ("%" PRIu64 " of %" PRIu64 " scenes"), i + 1, self->count);
   }
   progress_clear ();
   return write_file (
@@ -127,7 +126,7 @@ run (Scenes *self, const MblmSceneFamilyClass *klass, const char *photographs,
   self->page = g_string_new (NULL);
   gboolean good = self->family && write_all (self, error) &&
       output_print (error,
-          _ ("%s: %" G_GUINT64_FORMAT
+          _ ("%s: %" PRIu64
              " pictures, their questions in test.jsonl; index.html shows "
              "them\n"),
           output, self->count);
