@@ -29,7 +29,7 @@ const MblmSceneFamilyClass *const *
 mblm_scene_families (void)
 {
   static const MblmSceneFamilyClass *const families[] = {
-      &mblm_scenes_flat_class, NULL};
+      &mblm_scenes_flat_class, &mblm_scenes_clevr_class, NULL};
 
   return families;
 }
