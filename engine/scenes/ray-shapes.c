@@ -213,7 +213,8 @@ static void
 bend_cylinder (MblmVec p, MblmRayHit *hit)
 {
   const float inner = 1.0f - CYLINDER_EDGE;
-  float radius = sqrtf (p.x * p.x + p.y * p.y);
+  /* not 0, in the middle of an end */
+  float radius = most (sqrtf (p.x * p.x + p.y * p.y), 1e-6f);
   float out = most (radius - inner, 0.0f);
   float up = most (fabsf (p.z) - inner, 0.0f);
 
