@@ -7,7 +7,8 @@
  * Rays are traced against the shapes themselves. Lengths are in units of the
  * world: the floor is z = 0, the camera looks at the origin. Only operations that
  * IEEE 754 rounds correctly are used, so that a scene gives the same bytes on
- * every machine of one architecture. Private to the engine.
+ * every machine of one architecture (and pow for a table of 8 bits, whose last
+ * bit doesn't matter). Private to the engine.
  */
 
 #pragma once
