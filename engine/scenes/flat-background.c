@@ -19,7 +19,7 @@
 #include "picture-private.h"
 
 /* What people see well, and objects keep from what is around them. */
-#define CONTRAST 0.2f
+#define CONTRAST 0.23f
 /* Draws of two colours, of which the best are taken at last. */
 #define COLOR_TRIES 40
 #define PHOTOGRAPH_TRIES 4

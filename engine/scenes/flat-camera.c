@@ -92,13 +92,9 @@ blur_columns (const MblmFlatScene *scene, const float *weights, guint reach,
   }
 }
 
-/* By up to 1.5 % of the shorter side, of which the smallest object has 17. */
-static gboolean
-blur (const MblmFlatScene *scene, guint64 *key, float *light)
+gboolean
+mblm_flat_blur (const MblmFlatScene *scene, float radius, float *light)
 {
-  double share = mblm_scene_draw_between (key, -0.5, 1.0);
-  float radius = (float) (share * 0.015 / 0.38 *
-      MIN (scene->width, scene->height));
   gsize row = (gsize) scene->width * 3, size;
 
   if (radius <= 1.0f)
@@ -115,6 +111,16 @@ blur (const MblmFlatScene *scene, guint64 *key, float *light)
     blur_row (scene, weights, reach, light + y * row, old);
   blur_columns (scene, weights, reach, light, old);
   return TRUE;
+}
+
+/* How far, in pixels: the Gaussian is up to 1.5 % of the shorter side, of which
+ * the smallest object has 17. Every third picture is sharp. */
+static float
+draw_blur (const MblmFlatScene *scene, guint64 *key)
+{
+  double share = mblm_scene_draw_between (key, -0.5, 1.0);
+
+  return (float) (share * 0.015 / 0.38 * MIN (scene->width, scene->height));
 }
 
 /* ------------------------------------------------------------------------- */
@@ -221,7 +227,7 @@ mblm_flat_take_picture (
   Camera camera;
   MblmPicture *picture;
 
-  if (!blur (scene, &key, light)) {
+  if (!mblm_flat_blur (scene, draw_blur (scene, &key), light)) {
     g_set_error (error, MBLM_ERROR, MBLM_ERROR_MEMORY,
         "no memory to blur a scene of %u x %u pixels", scene->width,
         scene->height);

@@ -48,15 +48,15 @@ sort_objects (const MblmFlatScene *scene, gboolean by_height,
   }
 }
 
-/* Two objects keep apart, so that they are so one way or the other. */
+/* What a person would say of two objects, however their places compare. */
 static gboolean
 is_above (const MblmFlatScene *scene)
 {
-  double shorter = MIN (scene->width, scene->height);
+  const MblmFlatObject *a = &scene->objects[0], *b = &scene->objects[1];
 
   return scene->n == 2 &&
-      fabs (scene->objects[0].x - scene->objects[1].x) * scene->width <
-      0.12 * shorter;
+      fabs (a->x - b->x) * scene->width <
+      0.5 * fabs (a->y - b->y) * scene->height;
 }
 
 char *

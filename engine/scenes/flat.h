@@ -132,6 +132,10 @@ GPtrArray *mblm_flat_load_photographs (const char *folder, GError **error);
 void mblm_flat_paint_background (const MblmFlatScene *scene, guint64 key,
     GPtrArray *photographs, float *light);
 
+/* In place, by something like a Gaussian that ends `radius` pixels away. FALSE
+ * where there is no memory. */
+gboolean mblm_flat_blur (
+    const MblmFlatScene *scene, float radius, float *light);
 /* Blur, light, white balance, noise, 8 bits. Error: MEMORY. */
 MblmPicture *mblm_flat_take_picture (
     const MblmFlatScene *scene, guint64 key, float *light, GError **error);

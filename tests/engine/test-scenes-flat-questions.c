@@ -4,6 +4,7 @@
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
 
+#include <math.h>
 #include <string.h>
 
 #include "draw.h"
@@ -221,6 +222,13 @@ check_caption (const MblmFlatScene *scene, const char *caption)
   if (scene->n > 1) {
     g_assert_cmpuint (g_strv_length (parts), ==, scene->n);
     g_assert_true (!above || scene->n == 2);
+    if (scene->n == 2) {
+      const MblmFlatObject *a = &scene->objects[0], *b = &scene->objects[1];
+      double x = fabs (a->x - b->x) * scene->width;
+      double y = fabs (a->y - b->y) * scene->height;
+
+      g_assert_true (above ? x < y : x > 0.1 * scene->height && x > 0.4 * y);
+    }
     return;
   }
   double x = scene->objects[0].x;
