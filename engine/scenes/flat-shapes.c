@@ -30,7 +30,7 @@ static const float bases[MBLM_FLAT_N_COLORS][3] = {
     {0.50f, 0.13f, 0.70f}, /* purple */
     {0.10f, 0.82f, 0.88f}, /* cyan */
     {0.52f, 0.52f, 0.52f}, /* gray */
-    {0.42f, 0.24f, 0.10f}, /* brown */
+    {0.43f, 0.24f, 0.10f}, /* brown */
     {0.98f, 0.52f, 0.04f}, /* orange */
     {0.99f, 0.55f, 0.74f}, /* pink */
 };
@@ -47,7 +47,7 @@ mblm_flat_draw_color (guint64 *key, guint color, float rgb[3])
 {
   double bright = mblm_scene_draw_between (key, 0.93, 1.04);
   /* gray stays gray */
-  double vary = bases[color][0] == bases[color][1] ? 0.01 : 0.04;
+  double vary = bases[color][0] == bases[color][1] ? 0.01 : 0.03;
 
   for (guint c = 0; c < 3; c++) {
     double encoded = bases[color][c] * bright +
