@@ -71,7 +71,7 @@ typedef struct {
   guint counted_color;
 } MblmFlatScene;
 
-/* ---- flat.c --- */
+/* ---- flat.c ---------------------------------------------------------------- */
 
 /* The scene that the family makes of a request: for tests. */
 void mblm_flat_scene (const MblmSceneRequest *request, MblmFlatScene *scene);
