@@ -83,14 +83,23 @@ place_to_sample (const MblmBatches *self, guint64 epoch, guint64 index)
       mblm_dataset_count (self->dataset, epoch), index);
 }
 
-/* TRUE where a batch of this generation is not wanted any more. */
+/* A batch that is being read. */
+typedef struct {
+  MblmBatches *batches;
+  guint generation;
+} Wanted;
+
+/* FALSE where it is not wanted any more. */
 static gboolean
-is_stale (MblmBatches *self, guint generation)
+is_wanted (gpointer data)
 {
+  const Wanted *wanted = data;
+  MblmBatches *self = wanted->batches;
+
   g_mutex_lock (&self->lock);
-  gboolean stale = self->stop || self->generation != generation;
+  gboolean still = !self->stop && self->generation == wanted->generation;
   g_mutex_unlock (&self->lock);
-  return stale;
+  return still;
 }
 
 /* No lock held. NULL without an error where the batch is not wanted any more. */
@@ -100,22 +109,25 @@ read_batch (MblmBatches *self, guint64 epoch, guint64 index, guint generation,
 {
   gsize length = self->dataset->options.length;
   g_autoptr (MblmBatch) batch = batch_new (self->batch, length, error);
+  g_autofree MblmTrainingSample *samples = NULL;
+  g_autofree guint64 *indices = NULL;
+  Wanted wanted = {self, generation};
 
   if (!batch)
     return NULL;
   batch->epoch = epoch;
   batch->index = index;
+  samples = g_new (MblmTrainingSample, self->batch);
+  indices = g_new (guint64, self->batch);
   for (gsize i = 0; i < self->batch; i++) {
-    MblmTrainingSample sample = {batch->ids + i * length,
+    indices[i] = place_to_sample (self, epoch, index * self->batch + i);
+    samples[i] = (MblmTrainingSample){batch->ids + i * length,
         batch->loss_mask + i * length, batch->labels + i * length,
         batch->attention_mask + i * length};
-
-    if (is_stale (self, generation) ||
-        !mblm_dataset_read (self->dataset, epoch,
-            place_to_sample (self, epoch, index * self->batch + i), &sample,
-            error))
-      return NULL;
   }
+  if (!mblm_dataset_read_many (self->dataset, epoch, indices, samples,
+          self->batch, is_wanted, &wanted, error))
+    return NULL;
   return g_steal_pointer (&batch);
 }
 

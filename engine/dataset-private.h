@@ -19,6 +19,7 @@ extern const MblmDatasetClass mblm_dataset_masked_pg19_class;
 extern const MblmDatasetClass mblm_dataset_pg19_class;
 extern const MblmDatasetClass mblm_dataset_pg19masked_class;
 extern const MblmDatasetClass mblm_dataset_qa_class;
+extern const MblmDatasetClass mblm_dataset_scenes_class;
 
 /* "train", "valid", "test". */
 const char *mblm_split_get_name (MblmSplit split);

@@ -5,20 +5,17 @@
  *
  *
  * A folder with train.jsonl, valid.jsonl and test.jsonl: an object a line with
- * `image` (a path from that folder), `question` and `answer`. A sample is what
- * mblm-asker.c feeds when it asks, down to the id, and then the answer with its
- * `end`: mblm.json lays it out. A line without a question is a caption.
+ * `image` (a path from that folder), `question` and `answer`. A line without a
+ * question is a caption. qa-sample.c lays a sample out.
  */
 
 #include "config.h"
 
 #include "dataset-private.h"
 
-#include <string.h>
-
 #include "mblm-error.h"
 #include "mblm-picture.h"
-#include "mblm-sample.h"
+#include "qa-sample.h"
 #include "questions.h"
 
 typedef struct {
@@ -50,38 +47,15 @@ qa_describe (MblmDataset *dataset, GChecksum *sum)
 }
 
 static gboolean
-has_segment (MblmInfo *info, MblmSegment segment)
-{
-  guint n;
-  const MblmSegment *sample = mblm_info_get_sample (info, &n);
-
-  for (guint i = 0; i < n; i++)
-    if (sample[i] == segment)
-      return TRUE;
-  return FALSE;
-}
-
-static gboolean
 read_options (
     QaDataset *self, const MblmDatasetOptions *options, GError **error)
 {
   static const char *const known[] = {"loss_share", NULL};
 
-  if (!mblm_args_check_known (options->args, known, error) ||
-      !mblm_args_get_number (
-          options->args, "loss_share", 0.0, 1.0, &self->share, error))
-    return FALSE;
-  if (has_segment (options->info, MBLM_SEGMENT_IMAGE))
-    self->layout = mblm_info_get_image (options->info);
-  if (mblm_info_get_task (options->info) == MBLM_TASK_QA &&
-      has_segment (options->info, MBLM_SEGMENT_ANSWER) &&
-      (self->layout || !has_segment (options->info, MBLM_SEGMENT_IMAGE)))
-    return TRUE;
-  g_set_error (error, MBLM_ERROR, MBLM_ERROR_CONFIG,
-      "dataset_id: qa needs an mblm.json of the task \"qa\" whose \"sample\" "
-      "has "
-      "an answer, and \"image\" where it has a picture");
-  return FALSE;
+  return mblm_args_check_known (options->args, known, error) &&
+      mblm_args_get_number (
+          options->args, "loss_share", 0.0, 1.0, &self->share, error) &&
+      mblm_qa_find_layout (options, &self->layout, error);
 }
 
 static MblmQuestions *
@@ -128,94 +102,17 @@ qa_open (const MblmDatasetOptions *options, GError **error)
 /* Reading                                                                   */
 /* ------------------------------------------------------------------------- */
 
-/* What goes into a sample, and where the next part goes. */
-typedef struct {
-  QaDataset *self;
-  MblmTrainingSample *sample;
-  MblmQuestion question;
-  GBytes *picture; /* NULL: none */
-  GArray *ids;     /* gint32, of one part */
-  guint64 at;
-} Reader;
-
-static void
-reader_clear (Reader *reader)
-{
-  mblm_question_clear (&reader->question);
-  g_clear_pointer (&reader->picture, g_bytes_unref);
-  g_clear_pointer (&reader->ids, g_array_unref);
-}
-
-G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC (Reader, reader_clear)
-
-/* The bytes of a part; FALSE where the sample goes without it. */
+/* Gives the bytes of the picture, NULL for a model that sees none. */
 static gboolean
-find_part (
-    const Reader *reader, MblmSegment segment, const guint8 **bytes, gsize *n)
+load (QaDataset *self, guint index, MblmQuestion *question, GBytes **bytes,
+    GError **error)
 {
-  const char *text = segment == MBLM_SEGMENT_QUESTION
-      ? reader->question.question
-      : reader->question.answer;
+  g_autofree char *where = mblm_questions_where (self->questions, index);
 
-  if (segment == MBLM_SEGMENT_IMAGE) {
-    *bytes = g_bytes_get_data (reader->picture, n);
-    return TRUE;
-  }
-  if (segment == MBLM_SEGMENT_QUESTION && (!text || text[0] == '\0'))
-    return FALSE;
-  *bytes = (const guint8 *) text;
-  *n = strlen (text);
-  return TRUE;
-}
-
-/* Beyond the sample it only counts. */
-static void
-write_part (Reader *reader, MblmSegment segment, const guint8 *bytes, gsize n)
-{
-  const MblmDatasetOptions *options = &reader->self->parent.options;
-  MblmInfo *info = options->info;
-  guint64 length = mblm_sample_length (options->config, info, segment, n);
-  MblmToken start = segment == MBLM_SEGMENT_IMAGE ? MBLM_TOKEN_IMAGE
-                                                  : MBLM_TOKEN_TEXT;
-  gsize content = n + (mblm_info_get_token (info, start) >= 0) +
-      (mblm_info_get_token (info, MBLM_TOKEN_END) >= 0);
-  float weight = segment == MBLM_SEGMENT_ANSWER ? 1.0f
-                                                : (float) reader->self->share;
-
-  if (length <= options->length && reader->at <= options->length - length) {
-    g_array_set_size (reader->ids, 0);
-    mblm_sample_append (reader->ids, options->config, info, segment, bytes, n);
-    memcpy (reader->sample->ids + reader->at, reader->ids->data,
-        length * sizeof (gint32));
-    /* padding is nothing to learn, also where its id is a byte */
-    for (gsize i = 0; i < length; i++)
-      reader->sample->loss_mask[reader->at + i] = i < content ? weight : 0.0f;
-  }
-  reader->at += length;
-}
-
-static void
-pad_rest (Reader *reader)
-{
-  const MblmDatasetOptions *options = &reader->self->parent.options;
-  gint pad = mblm_config_get_pad_id (options->config);
-
-  for (guint64 i = reader->at; i < options->length; i++) {
-    reader->sample->ids[i] = pad;
-    reader->sample->loss_mask[i] = 0.0f;
-  }
-}
-
-static gboolean
-load (Reader *reader, guint index, GError **error)
-{
-  QaDataset *self = reader->self;
-  MblmQuestion *question = &reader->question;
-
+  *bytes = NULL;
   if (!mblm_questions_read (self->questions, index, question, error))
     return FALSE;
   if (!question->answer || (self->layout && !question->image)) {
-    g_autofree char *where = mblm_questions_where (self->questions, index);
     g_set_error (error, MBLM_ERROR, MBLM_ERROR_INPUT,
         "%s: has no \"%s\"; every line needs one", where,
         question->answer ? "image" : "answer");
@@ -226,12 +123,10 @@ load (Reader *reader, guint index, GError **error)
 
   g_autoptr (MblmPicture) picture = mblm_picture_load (question->image, error);
   if (picture)
-    reader->picture = mblm_picture_to_bytes (picture, self->layout, error);
-  if (reader->picture == NULL) {
-    g_autofree char *where = mblm_questions_where (self->questions, index);
+    *bytes = mblm_picture_to_bytes (picture, self->layout, error);
+  if (*bytes == NULL)
     g_prefix_error (error, "%s: ", where);
-  }
-  return reader->picture != NULL;
+  return *bytes != NULL;
 }
 
 static gboolean
@@ -239,32 +134,22 @@ qa_read (MblmDataset *dataset, guint64 epoch, guint64 index,
     MblmTrainingSample *sample, GError **error)
 {
   QaDataset *self = (QaDataset *) dataset;
-  gsize length = dataset->options.length;
-  g_auto (Reader) reader = {.self = self, .sample = sample};
-  guint n;
-  const MblmSegment *segments = mblm_info_get_sample (
-      dataset->options.info, &n);
+  g_auto (MblmQuestion) question = {NULL};
+  g_autoptr (GBytes) picture = NULL;
+  g_auto (MblmQaWriter) writer = {NULL};
 
-  reader.ids = g_array_new (FALSE, FALSE, sizeof (gint32));
-  if (!load (&reader, (guint) index, error))
+  if (!load (self, (guint) index, &question, &picture, error))
     return FALSE;
-  for (guint i = 0; i < n; i++) {
-    const guint8 *bytes;
-    gsize size;
-
-    if (find_part (&reader, segments[i], &bytes, &size))
-      write_part (&reader, segments[i], bytes, size);
-  }
-  if (reader.at <= length) {
-    pad_rest (&reader);
+  mblm_qa_writer_init (&writer, &dataset->options, sample, self->share);
+  mblm_qa_write (&writer, picture, question.question, question.answer);
+  if (mblm_qa_writer_end (&writer))
     return TRUE;
-  }
   g_autofree char *where = mblm_questions_where (
       self->questions, (guint) index);
   g_set_error (error, MBLM_ERROR, MBLM_ERROR_INPUT,
       "%s: takes %" G_GUINT64_FORMAT " ids, more than the %" G_GSIZE_FORMAT
       " of input_seq_len; raise that, or make its texts shorter",
-      where, reader.at, length);
+      where, writer.at, dataset->options.length);
   return FALSE;
 }
 

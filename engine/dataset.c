@@ -24,6 +24,7 @@ built_in (guint i, const char **name)
       &mblm_dataset_pg19_class,
       &mblm_dataset_pg19masked_class,
       &mblm_dataset_qa_class,
+      &mblm_dataset_scenes_class,
   };
 
   if (i == G_N_ELEMENTS (classes))

@@ -22,7 +22,7 @@
 G_BEGIN_DECLS
 
 /* Goes up with every change of this file that a module would notice. */
-#define MBLM_DATASET_ABI 2
+#define MBLM_DATASET_ABI 3
 
 typedef struct _MblmDataset MblmDataset;
 
@@ -68,7 +68,7 @@ typedef struct {
   void (*free) (MblmDataset *self);
   /* Samples in `epoch`, at least 1. May be called while another thread reads. */
   guint64 (*count) (MblmDataset *self, guint64 epoch);
-  /* `index` < count. Called from one thread at a time. */
+  /* `index` < count. Called from one thread at a time, unless `concurrent`. */
   gboolean (*read) (MblmDataset *self, guint64 epoch, guint64 index,
       MblmTrainingSample *sample, GError **error);
   /* Adds what tells these data from others and is known without reading them: the
@@ -79,6 +79,8 @@ typedef struct {
    * of this split; it need not be there. A run doesn't write there. May be NULL:
    * none would. */
   gboolean (*covers) (MblmDataset *self, const char *path);
+  /* Whether any number of threads may read at once: for samples that take work. */
+  gboolean concurrent;
 } MblmDatasetClass;
 
 /* The first member of every data set. */
@@ -105,6 +107,14 @@ gboolean mblm_dataset_covers (MblmDataset *self, const char *path);
  * Error: MBLM_ERROR_INPUT also for an id beyond the vocabulary. */
 gboolean mblm_dataset_read (MblmDataset *self, guint64 epoch, guint64 index,
     MblmTrainingSample *sample, GError **error);
+
+/* Whether the rest of the samples is still wanted; from any thread. */
+typedef gboolean (*MblmDatasetGoOn) (gpointer user_data);
+/* Reads samples `indices` [n] into `samples` [n], on all cores where the class is
+ * concurrent. FALSE without an error where `go_on` (may be NULL) said so. */
+gboolean mblm_dataset_read_many (MblmDataset *self, guint64 epoch,
+    const guint64 *indices, MblmTrainingSample *samples, gsize n,
+    MblmDatasetGoOn go_on, gpointer user_data, GError **error);
 
 /* ---- For classes: dataset_args ----------------------------------------- */
 

@@ -45,10 +45,36 @@ typedef struct {
   guint64 count;
 } Step;
 
+/* Sequences of stage k, on their way through it. */
+typedef struct {
+  guint k;
+  const gsize
+      *index; /* [n], which of the group's; those of encoders follow each
+                       * other */
+  gsize n;
+  StageForm form;
+  /* For each sequence the row of the stage above that it comes from, and its
+   * gradient; [n, dim of that stage], NULL in stage 0. */
+  const float *source;
+  float *d_source;
+  float *x; /* [n, columns, dim] */
+} Chunk;
+
 StageForm step_form (const Step *self, guint k);
 /* For `batch` sequences of stage k; memory from the run. */
 void step_open_stack (Step *self, MblmStack *stack, guint k, gsize batch,
     MblmKeep keep, const guint8 *mask);
+
+/* Sequences of stage k and all that is below them: forward, loss, backward. */
+gboolean step_run_chunk (Step *self, guint k, const gsize *index, gsize n,
+    const float *source, float *d_source, GError **error);
+
+/* ---- children.c --------------------------------------------------------- */
+
+/* All that is below a chunk; d [n, columns, dim] gets the gradient by what the
+ * chunk gives, and may be where that lies. */
+gboolean step_run_children (
+    Step *self, const Chunk *c, float *d, GError **error);
 
 /* ---- start-column.c ----------------------------------------------------- */
 
@@ -60,9 +86,12 @@ void step_start_clear (Step *self);
 
 /* ---- loss.c ------------------------------------------------------------- */
 
+/* The weight in the loss of id i of a sequence of the batch; 0 where nothing
+ * counts, beyond its end, too. */
+float step_weight (const Step *self, gsize sequence, gsize i);
 /* The loss of the innermost stage's columns x [batch * columns, dim], those of
- * sequences `first` and up of the group; d, like x, gets the gradient. */
-gboolean step_loss (Step *self, gsize first, gsize batch, const float *x,
+ * sequences `index` of the group; d, like x, gets the gradient. */
+gboolean step_loss (Step *self, const gsize *index, gsize batch, const float *x,
     float *d, GError **error);
 /* n rows x [n, dim] that predict byte 0 of the sequences of the batch. */
 gboolean step_first_byte_loss (

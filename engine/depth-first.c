@@ -16,6 +16,8 @@
  * same everywhere: it is computed once (start-column.c), sequences go on from
  * its state, and last columns that go nowhere are not computed. Elsewhere every
  * sequence has all its columns. Encoders have no start token and drop nothing.
+ * Sequences that predict nothing that counts, as most of a picture with a
+ * question, are not computed either (children.c).
  */
 
 #include "depth-first-private.h"
@@ -85,31 +87,19 @@ step_open_stack (Step *self, MblmStack *stack, guint k, gsize batch,
 /* What goes into a stage                                                    */
 /* ------------------------------------------------------------------------- */
 
-/* Sequences first .. first + n of stage k, on their way through it. */
-typedef struct {
-  guint k;
-  gsize first, n;
-  StageForm form;
-  /* For each sequence the row of the stage above that it comes from, and its
-   * gradient; [n, dim of that stage], NULL in stage 0. */
-  const float *source;
-  float *d_source;
-  float *x; /* [n, columns, dim] */
-} Chunk;
-
 /* The ids of the tokens that are embedded, [n, tokens, patch]. */
 static const gint32 *
 chunk_ids (Step *self, const Chunk *c, gint32 **copy)
 {
   gsize patch = self->args.model->stage[c->k].patch;
   gsize all = c->form.span * patch, some = c->form.tokens * patch;
-  const gint32 *ids = self->ids + c->first * all;
 
-  if (all == some)
-    return ids;
+  if (all == some && c->index[c->n - 1] - c->index[0] == c->n - 1)
+    return self->ids + c->index[0] * all;
   *copy = g_new (gint32, c->n * some + 1);
   for (gsize i = 0; i < c->n; i++)
-    memcpy (*copy + i * some, ids + i * all, some * sizeof (gint32));
+    memcpy (*copy + i * some, self->ids + c->index[i] * all,
+        some * sizeof (gint32));
   return *copy;
 }
 
@@ -257,110 +247,27 @@ chunk_input_backward (Step *self, const Chunk *c, float *d)
 }
 
 /* ------------------------------------------------------------------------- */
-/* What comes out of a stage                                                 */
+/* A chunk                                                                   */
 /* ------------------------------------------------------------------------- */
-
-/* The row that each child comes from, [n, span, dim]; child 0 of a stage whose
- * start column is a constant comes from that. */
-static void
-gather_sources (Step *self, const Chunk *c, float *sources)
-{
-  gsize dim = self->args.model->stage[c->k].dim;
-  gsize constant = c->form.constant ? dim : 0;
-  MblmRun *run = self->args.run;
-
-  run->k->copy_rows (run->q,
-      &(MblmCopyRows){.batch = c->n,
-          .width = c->form.span * dim - constant,
-          .x = c->x,
-          .x_stride = c->form.columns * dim,
-          .out = sources + constant,
-          .out_stride = c->form.span * dim});
-  if (constant > 0)
-    run->k->copy_rows (run->q,
-        &(MblmCopyRows){.batch = c->n,
-            .width = dim,
-            .x = self->start[c->k].out,
-            .out = sources,
-            .out_stride = c->form.span * dim});
-}
-
-/* Back to the columns; what went nowhere has no gradient. */
-static void
-scatter_sources (Step *self, const Chunk *c, const float *d_sources, float *d)
-{
-  gsize dim = self->args.model->stage[c->k].dim;
-  gsize constant = c->form.constant ? dim : 0;
-  gsize used = c->form.span * dim - constant;
-  MblmRun *run = self->args.run;
-
-  if (used < c->form.columns * dim)
-    run->k->zero (run->q, d, c->n * c->form.columns * dim * sizeof (float));
-  run->k->copy_rows (run->q,
-      &(MblmCopyRows){.batch = c->n,
-          .width = used,
-          .x = d_sources + constant,
-          .x_stride = c->form.span * dim,
-          .out = d,
-          .out_stride = c->form.columns * dim});
-  if (constant > 0)
-    run->k->sum_rows (run->q,
-        &(MblmSumRows){.batch = c->n,
-            .width = dim,
-            .x = d_sources,
-            .x_stride = c->form.span * dim,
-            .out = self->start[c->k].d_out});
-}
-
-static gboolean run_chunk (Step *self, guint k, gsize first, gsize n,
-    const float *source, float *d_source, GError **error);
-
-/* All that is below a chunk; d [n, columns, dim] gets the gradient by what the
- * chunk gives, and may be where that lies. */
-static gboolean
-run_children (Step *self, const Chunk *c, float *d, GError **error)
-{
-  gsize dim = self->args.model->stage[c->k].dim;
-  gsize children = c->n * c->form.span, step = self->args.plan->chunk[c->k + 1];
-  MblmRun *run = self->args.run;
-  MblmRunMark mark = mblm_run_mark (run);
-  float *sources = mblm_run_floats (run, children * dim);
-  float *d_sources = mblm_run_floats (run, children * dim);
-
-  if (!mblm_run_check (run, error))
-    return FALSE;
-  gather_sources (self, c, sources);
-  for (gsize i = 0; i < children; i += step)
-    if (!run_chunk (self, c->k + 1, c->first * c->form.span + i,
-            MIN (step, children - i), sources + i * dim, d_sources + i * dim,
-            error))
-      return FALSE;
-  if (self->args.gradient != NULL)
-    scatter_sources (self, c, d_sources, d);
-  mblm_run_release (run, mark);
-  return TRUE;
-}
 
 static gboolean
 run_below (Step *self, const Chunk *c, float *d, GError **error)
 {
   if (c->k < self->args.model->last)
-    return run_children (self, c, d, error);
-  return step_loss (self, c->first, c->n, c->x, d, error);
+    return step_run_children (self, c, d, error);
+  return step_loss (self, c->index, c->n, c->x, d, error);
 }
 
-/* Sequences first .. first + n of stage k and all that is below them: forward,
- * loss, backward. */
-static gboolean
-run_chunk (Step *self, guint k, gsize first, gsize n, const float *source,
-    float *d_source, GError **error)
+gboolean
+step_run_chunk (Step *self, guint k, const gsize *index, gsize n,
+    const float *source, float *d_source, GError **error)
 {
   MblmModel *model = self->args.model;
   const MblmStage *stage = &model->stage[k];
   MblmRun *run = self->args.run;
   MblmRunMark mark = mblm_run_mark (run);
   Chunk c = {.k = k,
-      .first = first,
+      .index = index,
       .n = n,
       .form = step_form (self, k),
       .source = source,
@@ -370,7 +277,7 @@ run_chunk (Step *self, guint k, gsize first, gsize n, const float *source,
 
   c.x = mblm_run_floats (run, n * c.form.columns * stage->dim);
   const uint8_t *mask = mblm_stage_mask (model, run, k,
-      self->mask != NULL ? self->mask + first * ids : NULL, n * c.form.span);
+      self->mask != NULL ? self->mask + index[0] * ids : NULL, n * c.form.span);
   step_open_stack (self, &stack, k, n,
       k > 0 || self->args.plan->keep_all ? MBLM_KEEP_ALL : MBLM_KEEP_INPUTS,
       mask);
@@ -419,11 +326,14 @@ static gboolean
 run_groups (Step *self, GError **error)
 {
   gsize batch = self->args.batch->batch, step = self->args.plan->group;
+  g_autofree gsize *index = g_new (gsize, MIN (step, batch));
 
+  for (gsize i = 0; i < MIN (step, batch); i++)
+    index[i] = i;
   for (gsize i = 0; i < batch; i += step) {
     gsize n = MIN (step, batch - i);
     take_group (self, i, n);
-    if (!run_chunk (self, 0, 0, n, NULL, NULL, error))
+    if (!step_run_chunk (self, 0, index, n, NULL, NULL, error))
       return FALSE;
   }
   return TRUE;

@@ -19,13 +19,30 @@ typedef struct {
   float *weights, *losses; /* [most] */
 } Targets;
 
-/* All the rows of a call: those of sequences first, first + 1, ... of the group,
- * or, without columns, of the first bytes of the batch. */
+/* All the rows of a call: those of sequences `index` of the group, or, without
+ * columns, of the first bytes of the batch. */
 typedef struct {
-  gsize n, first;
+  gsize n;
+  const gsize *index;
   gboolean first_bytes;
   StageForm form;
 } Rows;
+
+float
+step_weight (const Step *self, gsize sequence, gsize i)
+{
+  const MblmLearnerBatch *b = self->args.batch;
+  MblmModel *model = self->args.model;
+  gsize at = sequence * b->length + i;
+
+  if (i >= b->length)
+    return 0.0f;
+  if (model->encoder && b->attention_mask != NULL && b->attention_mask[at] == 0)
+    return 0.0f;
+  if (!model->encoder && b->ids[at] == mblm_config_get_pad_id (model->config))
+    return 0.0f;
+  return b->loss_mask != NULL ? b->loss_mask[at] : 1.0f;
+}
 
 /* Row `row` predicts id `i` of sequence `sequence` of the batch; beyond its
  * length, nothing. */
@@ -33,20 +50,12 @@ static void
 set_target (Step *self, Targets *targets, gsize row, gsize sequence, gsize i)
 {
   const MblmLearnerBatch *b = self->args.batch;
-  MblmModel *model = self->args.model;
-  gsize at = sequence * b->length + i;
-  gboolean counts = i < b->length;
+  float weight = step_weight (self, sequence, i);
+  const gint32 *ids = self->args.model->encoder ? b->labels : b->ids;
 
-  if (counts && model->encoder)
-    counts = b->attention_mask == NULL || b->attention_mask[at] != 0;
-  else if (counts)
-    counts = b->ids[at] != mblm_config_get_pad_id (model->config);
-  targets->any |= counts;
-  targets->targets[row] = !counts ? -1
-      : model->encoder            ? b->labels[at]
-                                  : b->ids[at];
-  targets->weights[row] = counts && b->loss_mask != NULL ? b->loss_mask[at]
-                                                         : 1.0f;
+  targets->any |= weight != 0.0f;
+  targets->targets[row] = weight != 0.0f ? ids[sequence * b->length + i] : -1;
+  targets->weights[row] = weight;
 }
 
 /* Column `column` of sequence `index` (of the group) of the innermost stage
@@ -72,12 +81,13 @@ find_targets (Step *self, const Rows *rows, gsize row, Targets *targets)
   targets->any = FALSE;
   targets->n = MIN (targets->most, rows->n - row);
   for (gsize i = 0; i < targets->n; i++) {
-    gsize index = rows->first + (row + i) / MAX (f->columns, 1);
-    if (rows->first_bytes)
+    if (rows->first_bytes) {
       set_target (self, targets, i, row + i, 0);
-    else
-      set_target (self, targets, i, self->first + index * f->span / self->n_ids,
-          predicted (self, f, index, (row + i) % f->columns));
+      continue;
+    }
+    gsize index = rows->index[(row + i) / f->columns];
+    set_target (self, targets, i, self->first + index * f->span / self->n_ids,
+        predicted (self, f, index, (row + i) % f->columns));
   }
 }
 
@@ -170,11 +180,11 @@ loss_rows (
 }
 
 gboolean
-step_loss (Step *self, gsize first, gsize batch, const float *x, float *d,
-    GError **error)
+step_loss (Step *self, const gsize *index, gsize batch, const float *x,
+    float *d, GError **error)
 {
   Rows rows = {
-      .first = first, .form = step_form (self, self->args.model->last)};
+      .index = index, .form = step_form (self, self->args.model->last)};
 
   rows.n = batch * rows.form.columns;
   return loss_rows (self, &rows, x, d, error);

@@ -62,6 +62,9 @@ const guint8 *mblm_picture_get_rgb (MblmPicture *self);
 GBytes *mblm_picture_to_bytes (
     MblmPicture *self, const MblmImageLayout *layout, GError **error);
 
+/* The bytes of a PNG file. */
+GBytes *mblm_picture_to_png (MblmPicture *self, GError **error);
+
 /* Where the first whole JPEG or PNG in `data` ends: its size, 0 if more bytes
  * are needed, -1 if this is neither. */
 gssize mblm_picture_find_end (const guint8 *data, gsize size);

@@ -167,3 +167,32 @@ mblm_picture_read_png (const guint8 *data, gsize size, GError **error)
   g_free (self);
   return picture;
 }
+
+/**
+ * mblm_picture_to_png:
+ * @self: a picture
+ * @error: where to put an error
+ *
+ * Returns: (transfer full): the bytes of a PNG file
+ */
+GBytes *
+mblm_picture_to_png (MblmPicture *self, GError **error)
+{
+  png_image image = {.version = PNG_IMAGE_VERSION,
+      .width = self->width,
+      .height = self->height,
+      .format = PNG_FORMAT_RGB};
+  png_alloc_size_t size = PNG_IMAGE_PNG_SIZE_MAX (image);
+  g_autofree guint8 *data = g_try_malloc (size);
+
+  if (!data ||
+      !png_image_write_to_memory (&image, data, &size, 0, self->rgb,
+          (png_int_32) (3 * self->width), NULL)) {
+    g_set_error (error, MBLM_ERROR, MBLM_ERROR_MEMORY,
+        "no memory to write a picture of %ux%u as PNG", self->width,
+        self->height);
+    png_image_free (&image);
+    return NULL;
+  }
+  return g_bytes_new_take (g_steal_pointer (&data), size);
+}

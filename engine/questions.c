@@ -204,6 +204,7 @@ mblm_question_clear (MblmQuestion *self)
   g_clear_pointer (&self->image, g_free);
   g_clear_pointer (&self->question, g_free);
   g_clear_pointer (&self->answer, g_free);
+  g_clear_pointer (&self->type, g_free);
 }
 
 /* The value of the key read last: a text, or a number as it is written. */
@@ -224,23 +225,62 @@ read_text (MblmJson *json, char **out)
   }
 }
 
+/* A node of a program: what it does. */
+static gboolean
+read_node (MblmJson *json, char **type)
+{
+  g_clear_pointer (type, g_free);
+  for (MblmJsonToken token; (token = mblm_json_next (json)) == MBLM_JSON_KEY;) {
+    const char *key = json->string->str;
+    gboolean names = g_str_equal (key, "function") || g_str_equal (key, "type");
+
+    if (!(names ? read_text (json, type) : mblm_json_skip (json)))
+      return FALSE;
+  }
+  return json->problem == NULL;
+}
+
+/* The program of a question; `type` is what its last node does. */
+static gboolean
+read_program (MblmJson *json, char **type)
+{
+  MblmJsonToken token;
+
+  if (mblm_json_take_null (json))
+    return TRUE;
+  if (mblm_json_next (json) != MBLM_JSON_ARRAY)
+    return mblm_json_fail (json, "a program that is not a list");
+  while ((token = mblm_json_next (json)) == MBLM_JSON_OBJECT)
+    if (!read_node (json, type))
+      return FALSE;
+  return token == MBLM_JSON_ARRAY_END ||
+      mblm_json_fail (json, "a program with what is not an object");
+}
+
 static gboolean
 parse (MblmQuestions *self, MblmJson *json, MblmQuestion *out)
 {
+  g_autofree char *last = NULL;
   MblmJsonToken token;
 
   if (mblm_json_next (json) != MBLM_JSON_OBJECT)
     return mblm_json_fail (json, "this must be an object");
   while ((token = mblm_json_next (json)) == MBLM_JSON_KEY) {
     const char *key = json->string->str;
+    gboolean is_program = self->list && g_str_equal (key, "program");
     char **field = g_str_equal (key, self->image) ? &out->image
         : g_str_equal (key, "question")           ? &out->question
         : g_str_equal (key, "answer")             ? &out->answer
+        : g_str_equal (key, "type")               ? &out->type
                                                   : NULL;
 
-    if (!(field ? read_text (json, field) : mblm_json_skip (json)))
+    if (!(field              ? read_text (json, field)
+                : is_program ? read_program (json, &last)
+                             : mblm_json_skip (json)))
       return FALSE;
   }
+  if (!out->type)
+    out->type = g_steal_pointer (&last);
   return token == MBLM_JSON_OBJECT_END &&
       mblm_json_next (json) == MBLM_JSON_END;
 }

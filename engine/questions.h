@@ -32,6 +32,8 @@ typedef struct {
   char *image;    /* path; NULL: none */
   char *question; /* NULL: none */
   char *answer;   /* NULL: none */
+  char *type;     /* what is asked: its "type", or the last function of its
+                   * "program", as CLEVR has it; NULL: none */
 } MblmQuestion;
 
 typedef struct _MblmQuestions MblmQuestions;

@@ -89,16 +89,19 @@ evaluate_batch (MblmLearner *learner, MblmDataset *dataset, Buffers *buffers,
       .labels = encoder ? buffers->labels : NULL,
       .attention_mask = encoder ? buffers->attention_mask : NULL};
 
+  g_autofree MblmTrainingSample *samples = g_new (MblmTrainingSample, n);
+
   for (gsize i = 0; i < n; i++) {
     gsize at = i * buffers->length;
-    MblmTrainingSample sample = {.ids = buffers->ids + at,
+
+    samples[i] = (MblmTrainingSample){.ids = buffers->ids + at,
         .loss_mask = buffers->loss_mask + at,
         .labels = buffers->labels + at,
         .attention_mask = buffers->attention_mask + at};
-
-    if (!mblm_dataset_read (dataset, 0, order[i], &sample, error))
-      return FALSE;
   }
+  if (!mblm_dataset_read_many (
+          dataset, 0, order, samples, n, NULL, NULL, error))
+    return FALSE;
   return mblm_learner_evaluate (
       learner, &batch, loss, count, cancellable, error);
 }

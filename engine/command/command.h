@@ -48,6 +48,8 @@ int command_info (Command *self, char **argv);
 int command_generate (Command *self, char **argv);
 int command_score (Command *self, char **argv);
 int command_ask (Command *self, char **argv);
+int command_eval (Command *self, char **argv);
+int command_scenes (Command *self, char **argv);
 int command_convert (Command *self, char **argv);
 int command_init (Command *self, char **argv);
 int command_embed (Command *self, char **argv);

@@ -32,6 +32,8 @@ static const CommandEntry entries[] = {
     {"generate", N_ ("Continue a text or any bytes"), command_generate},
     {"score", N_ ("Bits per byte of files"), command_score},
     {"ask", N_ ("Answer a question about pictures"), command_ask},
+    {"eval", N_ ("How many answers of a model are right"), command_eval},
+    {"scenes", N_ ("Made pictures with questions, to look at"), command_scenes},
     {"convert", N_ ("A published checkpoint to a model folder"),
         command_convert},
     {"init", N_ ("A model folder with fresh weights"), command_init},

@@ -316,6 +316,100 @@ test_error (void)
   g_assert_cmpint (third->ids[LENGTH], ==, 5);
 }
 
+/* ------------------------------------------------------------------------- */
+/* Samples that all cores read                                               */
+/* ------------------------------------------------------------------------- */
+
+/* Nobody goes on before `wanted` readers have come. */
+typedef struct {
+  MblmDataset parent;
+  GMutex lock;
+  GCond changed;
+  guint wanted, came;
+} Crowd;
+
+static gboolean
+crowd_read (MblmDataset *set, guint64 epoch, guint64 index,
+    MblmTrainingSample *sample, GError **error)
+{
+  Crowd *self = (Crowd *) set;
+
+  g_mutex_lock (&self->lock);
+  self->came++;
+  g_cond_broadcast (&self->changed);
+  while (self->came < self->wanted)
+    g_cond_wait (&self->changed, &self->lock);
+  g_mutex_unlock (&self->lock);
+  sample->ids[0] = (gint32) index;
+  sample->ids[1] = (gint32) epoch;
+  if (index % 10 < 7)
+    return TRUE;
+  g_set_error (
+      error, MBLM_ERROR, MBLM_ERROR_INPUT, "sample %" G_GUINT64_FORMAT, index);
+  return FALSE;
+}
+
+static const MblmDatasetClass crowd_class = {.abi = MBLM_DATASET_ABI,
+    .id = "crowd",
+    .read = crowd_read,
+    .concurrent = TRUE};
+
+typedef struct {
+  gint32 ids[20][LENGTH];
+  float loss_mask[20][LENGTH];
+  gint32 labels[20][LENGTH];
+  guint8 attention_mask[20][LENGTH];
+  MblmTrainingSample sample[20];
+  guint64 index[20];
+} CrowdSamples;
+
+/* Reads those from `first` on. */
+static gboolean
+read_crowd (Crowd *crowd, CrowdSamples *samples, guint64 first, gsize n,
+    MblmDatasetGoOn go_on, gpointer data, GError **error)
+{
+  for (gsize i = 0; i < n; i++) {
+    samples->index[i] = first + i;
+    samples->sample[i] = (MblmTrainingSample){samples->ids[i],
+        samples->loss_mask[i], samples->labels[i], samples->attention_mask[i]};
+  }
+  return mblm_dataset_read_many (&crowd->parent, 3, samples->index,
+      samples->sample, n, go_on, data, error);
+}
+
+static gboolean
+count_down (gpointer data)
+{
+  return g_atomic_int_add ((gint *) data, -1) > 0;
+}
+
+static void
+test_concurrent (void)
+{
+  Crowd crowd = {.parent = {&crowd_class,
+                     sets_options ("crowd", MBLM_SPLIT_TRAIN, LENGTH, NULL)},
+      .wanted = MIN (g_get_num_processors (), 7)};
+  g_autofree CrowdSamples *samples = g_new0 (CrowdSamples, 1);
+  g_autoptr (GError) error = NULL;
+  gint left = 2;
+
+  g_assert_true (read_crowd (&crowd, samples, 0, 7, NULL, NULL, &error));
+  for (gint i = 0; i < 7; i++) {
+    g_assert_cmpint (samples->ids[i][0], ==, i);
+    g_assert_cmpint (samples->labels[i][1], ==, 3);
+  }
+  /* the first error, whoever is faster */
+  for (guint i = 0; i < 50; i++) {
+    g_assert_false (read_crowd (&crowd, samples, 0, 20, NULL, NULL, &error));
+    g_assert_error (error, MBLM_ERROR, MBLM_ERROR_INPUT);
+    g_assert_cmpstr (error->message, ==, "sample 7");
+    g_clear_error (&error);
+  }
+  g_assert_false (
+      read_crowd (&crowd, samples, 10, 7, count_down, &left, &error));
+  g_assert_no_error (error);
+}
+
 int
 main (int argc, char **argv)
 {
@@ -328,5 +422,6 @@ main (int argc, char **argv)
   g_test_add_func ("/batches/cancel", test_cancel);
   g_test_add_func ("/batches/free", test_free);
   g_test_add_func ("/batches/error", test_error);
+  g_test_add_func ("/batches/concurrent", test_concurrent);
   return g_test_run ();
 }

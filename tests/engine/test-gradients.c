@@ -231,6 +231,104 @@ test_rounded (gconstpointer device)
 }
 
 /* ------------------------------------------------------------------------- */
+/* What counts in few places                                                 */
+/* ------------------------------------------------------------------------- */
+
+/* The gradient in a temporary file, and how many entries it is the mean over. */
+static char *
+masked_gradient (
+    const GoldenInput *input, const float *mask, double *loss, guint64 *count)
+{
+  g_autoptr (GError) error = NULL;
+  g_autoptr (MblmLearner)
+      learner = load (input->folder, current_device, 0, MBLM_PRECISION_F32, 0);
+  const MblmLearnerBatch batch = {.batch = input->batch,
+      .length = input->length,
+      .ids = input->ids.data,
+      .loss_mask = mask};
+  char *path = temporary ();
+  double again;
+
+  mblm_learner_accumulate (learner, &batch, 1, 0, loss, NULL, &error);
+  g_assert_no_error (error);
+  mblm_learner_evaluate (learner, &batch, &again, count, NULL, &error);
+  g_assert_no_error (error);
+  g_assert_cmpfloat (*loss, ==, again);
+  mblm_learner_write_gradient (learner, path, &error);
+  g_assert_no_error (error);
+  return path;
+}
+
+/* `path` is `scale` times `other`. */
+static void
+compare_scaled (const char *path, const char *other, double scale)
+{
+  g_autoptr (GError) error = NULL;
+  g_autoptr (MblmTensorFile) one = mblm_tensor_file_open (path, &error);
+  g_assert_no_error (error);
+  g_autoptr (MblmTensorFile) two = mblm_tensor_file_open (other, &error);
+  g_assert_no_error (error);
+  double all = 0;
+
+  for (guint pass = 0; pass < 2; pass++)
+    for (guint i = 0; i < mblm_tensor_file_get_n_entries (one); i++) {
+      const MblmTensorEntry *e = mblm_tensor_file_get_entry (one, i);
+      g_autofree float *x = read_entry (one, e);
+      g_autofree float *y = read_entry (
+          two, mblm_tensor_file_lookup (two, e->name));
+      double size = MAX (largest (x, e->n_elements), 1e-4 * all);
+
+      all = MAX (all, largest (x, e->n_elements));
+      for (gsize j = 0; pass > 0 && j < e->n_elements; j++)
+        if (!(fabs (x[j] - scale * y[j]) <= GRADIENT_LIMIT * size))
+          g_error ("%s[%" G_GSIZE_FORMAT "] is %g, not %g", e->name, j, x[j],
+              scale * y[j]);
+    }
+  g_assert_cmpfloat (all, >, 0);
+}
+
+/* Patches where nothing counts are left out: as if what they predict counted next
+ * to nothing. */
+static void
+check_masks (MblmModel *model, const GoldenInput *input)
+{
+  gsize n = input->ids.n_elements;
+  g_autofree float *mask = g_new0 (float, n);
+  double loss, other_loss;
+  guint64 count, other_count;
+
+  if (input->length < 20)
+    return;
+  /* An answer, short and long, in some of the sequences; and their first byte. */
+  for (gsize b = 0; b < input->batch; b += 2) {
+    float *row = mask + b * input->length;
+
+    row[0] = b == 2 ? 1.0f : 0.0f;
+    for (gsize i = input->length / 2; i < input->length / 2 + 4 + b; i++)
+      row[i] = 0.5f;
+  }
+  g_autofree char *few = masked_gradient (input, mask, &loss, &count);
+  for (gsize i = 0; i < n; i++)
+    mask[i] = mask[i] > 0.0f ? mask[i] : 1e-20f;
+  g_autofree char *all = masked_gradient (
+      input, mask, &other_loss, &other_count);
+  double scale = (double) other_count / (double) count;
+
+  g_assert_cmpuint (count, <, other_count);
+  g_assert_cmpfloat_with_epsilon (loss, scale * other_loss, STEP_LIMIT * loss);
+  compare_scaled (few, all, scale);
+  g_unlink (few);
+  g_unlink (all);
+}
+
+static void
+test_masks (gconstpointer device)
+{
+  current_device = DEVICE (device);
+  golden_for_each (DEVICE (device), golden_is_decoder, check_masks);
+}
+
+/* ------------------------------------------------------------------------- */
 /* Steps                                                                     */
 /* ------------------------------------------------------------------------- */
 
@@ -346,9 +444,11 @@ main (int argc, char **argv)
   for (guint i = 0; devices[i] != NULL; i++) {
     g_autofree char *gradients = g_strdup_printf ("/gradients/%s", devices[i]);
     g_autofree char *rounded = g_strdup_printf ("/rounded/%s", devices[i]);
+    g_autofree char *masks = g_strdup_printf ("/masks/%s", devices[i]);
     g_autofree char *steps = g_strdup_printf ("/steps/%s", devices[i]);
     g_test_add_data_func (gradients, devices[i], test_gradients);
     g_test_add_data_func (rounded, devices[i], test_rounded);
+    g_test_add_data_func (masks, devices[i], test_masks);
     g_test_add_data_func (steps, devices[i], test_steps);
   }
   return g_test_run ();

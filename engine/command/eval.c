@@ -1,0 +1,296 @@
+/* eval.c: `mblm eval`, how many answers of a model are right.
+ *
+ * Copyright (C) 2026 The gst-mblm authors
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ */
+
+#include "command.h"
+
+#include <inttypes.h>
+#include <math.h>
+#include <string.h>
+
+#include "output.h"
+#include "quiz.h"
+#include "tally.h"
+
+typedef struct {
+  Command *command;
+  MblmModel *model;
+  MblmAsker *asker;
+  MblmQuiz *quiz;
+  Tally *tally;
+  GBytes *nothing; /* what stands for the picture that is withheld */
+  gboolean choose, list;
+  guint64 count;
+} Eval;
+
+/* ------------------------------------------------------------------------- */
+/* Asking                                                                    */
+/* ------------------------------------------------------------------------- */
+
+static char *
+ask (Eval *self, GBytes *image, GError **error)
+{
+  g_autoptr (MblmAnswer) answer = mblm_asker_answer (
+      self->asker, image, self->command->cancellable, error);
+
+  return answer ? g_strdup (answer->text) : NULL;
+}
+
+/* One line for each answer, where they are wanted. */
+static gboolean
+print_answer (
+    Eval *self, const MblmQuizItem *item, const char *answer, GError **error)
+{
+  g_autofree char *question = output_escape (
+      item->question ? item->question : "");
+  g_autofree char *truth = output_escape (item->answer);
+  g_autofree char *said = output_escape (answer);
+
+  return !self->list ||
+      output_print (
+          error, "%s\t%s\t%s\t%s\n", item->type, question, truth, said);
+}
+
+static gboolean
+ask_one (Eval *self, const MblmQuizItem *item, GError **error)
+{
+  g_autoptr (GBytes) image = mblm_picture_to_bytes (item->picture,
+      mblm_info_get_image (mblm_model_get_info (self->model)), error);
+
+  if (!image || !mblm_asker_set_question (self->asker, item->question, error))
+    return FALSE;
+  g_autofree char *answer = ask (self, image, error);
+  g_autofree char *blind = answer ? ask (self, self->nothing, error) : NULL;
+  if (!blind || !print_answer (self, item, answer, error))
+    return FALSE;
+  tally_add (self->tally, item->type, item->answer, answer, blind);
+  return TRUE;
+}
+
+static gboolean
+ask_all (Eval *self, GError **error)
+{
+  guint64 n = MIN (self->count, mblm_quiz_count (self->quiz));
+
+  for (guint64 i = 0; i < n; i++) {
+    g_auto (MblmQuizItem) item = {NULL};
+
+    if (g_cancellable_set_error_if_cancelled (
+            self->command->cancellable, error) ||
+        !mblm_quiz_next (self->quiz, &item, error) ||
+        !ask_one (self, &item, error))
+      return FALSE;
+    if (progress_due ()) {
+      TallyCounts all = tally_get (self->tally, NULL);
+      progress_show (_ ("%" PRIu64 " of %" PRIu64 " questions, %.1f %% right"),
+          i + 1, n, 100.0 * (double) all.right / (double) all.n);
+    }
+  }
+  progress_clear ();
+  return TRUE;
+}
+
+/* ------------------------------------------------------------------------- */
+/* The table                                                                 */
+/* ------------------------------------------------------------------------- */
+
+static double
+share (guint64 part, guint64 n)
+{
+  return (double) part / (double) n;
+}
+
+static gboolean
+print_row (Eval *self, const char *type, GError **error)
+{
+  TallyCounts counts = tally_get (self->tally, type);
+  const char *name = type ? type : "all";
+  double low, high;
+
+  tally_interval (counts.right, counts.n, &low, &high);
+  if (!self->command->json)
+    return output_print (error,
+        "%-20s %7" G_GUINT64_FORMAT
+        "   %5.1f  %5.1f to %5.1f   %5.1f   %5.1f\n",
+        name, counts.n, 100.0 * share (counts.right, counts.n), 100.0 * low,
+        100.0 * high, 100.0 * share (counts.frequent, counts.n),
+        100.0 * share (counts.blind, counts.n));
+
+  g_autoptr (JsonBuilder) builder = json_builder_new ();
+  json_builder_begin_object (builder);
+  json_add_string (builder, "type", name);
+  json_add_count (builder, "questions", counts.n);
+  json_add_count (builder, "right", counts.right);
+  json_add_real (builder, "accuracy", share (counts.right, counts.n));
+  json_add_real (builder, "low", low);
+  json_add_real (builder, "high", high);
+  json_add_real (builder, "frequent", share (counts.frequent, counts.n));
+  json_add_real (builder, "blind", share (counts.blind, counts.n));
+  json_builder_end_object (builder);
+  return output_json (builder, error);
+}
+
+static gboolean
+print_table (Eval *self, GError **error)
+{
+  g_autofree const char **types = tally_get_types (self->tally);
+
+  if (!self->command->json &&
+      !output_print (error, "%-20s %7s   %5s  %-13s   %5s   %5s\n", _ ("type"),
+          _ ("asked"), _ ("right"), _ ("interval"), _ ("often"), _ ("blind")))
+    return FALSE;
+  for (guint i = 0; types[i]; i++)
+    if (!print_row (self, types[i], error))
+      return FALSE;
+  return print_row (self, NULL, error);
+}
+
+/* ------------------------------------------------------------------------- */
+/* Setting up                                                                */
+/* ------------------------------------------------------------------------- */
+
+/* A picture that says nothing: grey. */
+static GBytes *
+make_nothing (const MblmImageLayout *layout, GError **error)
+{
+  gsize size = (gsize) layout->width * layout->height * 3;
+  g_autofree guint8 *rgb = g_malloc (size);
+
+  memset (rgb, 128, size);
+  g_autoptr (MblmPicture) picture = mblm_picture_new (
+      layout->width, layout->height, rgb, layout->width * 3, error);
+  return picture ? mblm_picture_to_bytes (picture, layout, error) : NULL;
+}
+
+static gboolean
+set_choices (Eval *self, GError **error)
+{
+  const char *const *answers = mblm_info_get_answers (
+      mblm_model_get_info (self->model));
+
+  if (answers)
+    return mblm_asker_set_choices (self->asker, answers, error);
+  g_set_error (error, MBLM_ERROR, MBLM_ERROR_UNSUPPORTED,
+      _ ("--choose: the model's mblm.json names no answers; leave it out"));
+  return FALSE;
+}
+
+static gboolean
+set_up (Eval *self, const char *model, MblmQuizOptions *options, GError **error)
+{
+  self->model = command_load_model (self->command, model, error);
+  if (!self->model ||
+      !command_check_task (self->command, self->model, MBLM_TASK_QA, error))
+    return FALSE;
+
+  const MblmImageLayout *layout = mblm_info_get_image (
+      mblm_model_get_info (self->model));
+  if (!layout) {
+    g_set_error (error, MBLM_ERROR, MBLM_ERROR_UNSUPPORTED,
+        _ ("%s: the model sees no pictures"), model);
+    return FALSE;
+  }
+  /* As the data set `scenes` draws them by default. */
+  options->width = layout->width * 2;
+  options->height = layout->height * 2;
+  self->asker = mblm_asker_new (self->model, error);
+  self->nothing = self->asker ? make_nothing (layout, error) : NULL;
+  if (!self->nothing || (self->choose && !set_choices (self, error)))
+    return FALSE;
+  self->quiz = mblm_quiz_open (options, error);
+  return self->quiz != NULL;
+}
+
+static gboolean
+parse_split (Command *command, const char *text, MblmSplit *split)
+{
+  static const char *const names[] = {"train", "valid", "test"};
+
+  for (guint i = 0; text && i < G_N_ELEMENTS (names); i++)
+    if (g_str_equal (text, names[i])) {
+      *split = (MblmSplit) i;
+      return TRUE;
+    }
+  if (!text)
+    return TRUE;
+  command_usage_error (command, _ ("--split is train, valid or test"));
+  return FALSE;
+}
+
+int
+command_eval (Command *command, char **argv)
+{
+  g_autofree char *count = NULL, *split = NULL, *seed = NULL, *per = NULL;
+  g_autofree char *photographs = NULL;
+  gboolean choose = FALSE, list = FALSE;
+  const GOptionEntry entries[] = {
+      {"count", 'n', 0, G_OPTION_ARG_STRING, &count,
+          N_ ("Questions at most (5000)"), N_ ("N")},
+      {"split", 0, 0, G_OPTION_ARG_STRING, &split,
+          N_ ("train, valid or test (test)"), N_ ("NAME")},
+      {"choose", 0, 0, G_OPTION_ARG_NONE, &choose,
+          N_ ("Rank the answers that mblm.json names instead of writing one"),
+          NULL},
+      {"list", 0, 0, G_OPTION_ARG_NONE, &list,
+          N_ ("Print type, question, truth and answer of each, too"), NULL},
+      {"questions", 0, 0, G_OPTION_ARG_STRING, &per,
+          N_ ("About each scene (1)"), N_ ("N")},
+      {"photographs", 0, 0, G_OPTION_ARG_FILENAME, &photographs,
+          N_ ("Backgrounds of scenes: a folder of JPEG and PNG files"),
+          N_ ("FOLDER")},
+      {"seed", 0, 0, G_OPTION_ARG_STRING, &seed, N_ ("Other scenes (0)"),
+          N_ ("S")},
+      {NULL},
+  };
+  const CommandUsage usage = {
+      .parameters = _ ("MODEL DATASET"),
+      .summary = _ (
+          "Asks a model questions whose answers are known, and prints how many "
+          "answers are right,\nby type of question, with the interval that "
+          "95 of 100 such examinations would lie in;\nbeside it what the most "
+          "frequent answer of each type would get, and what the model\ngets "
+          "from a grey picture. DATASET is scenes:flat or scenes:clevr, a "
+          "folder with\ntest.jsonl, one laid out as CLEVR, or a file of "
+          "questions."),
+      .description = _ (
+          "Example:\n  mblm eval scenes scenes:flat --count 1000"),
+      .entries = entries,
+      .min = 2,
+      .max = 2,
+  };
+  g_autoptr (GError) error = NULL;
+  Eval self = {.command = command, .count = 5000};
+  MblmQuizOptions options = {.split = MBLM_SPLIT_TEST};
+  guint64 questions = 1;
+  int status;
+  g_auto (GStrv) names = command_parse (command, &usage, argv, &status);
+
+  if (!names)
+    return status;
+  if (!command_parse_number (
+          command, "--count", count, 1, 100000000, &self.count) ||
+      !command_parse_number (
+          command, "--questions", per, 1, 1000, &questions) ||
+      !command_parse_number (
+          command, "--seed", seed, 0, G_MAXUINT64, &options.seed) ||
+      !parse_split (command, split, &options.split))
+    return COMMAND_USAGE;
+
+  self.choose = choose;
+  self.list = list;
+  self.tally = tally_new ();
+  options.name = names[1];
+  options.per_picture = (guint) questions;
+  options.photographs = photographs;
+  gboolean good = set_up (&self, names[0], &options, &error) &&
+      ask_all (&self, &error) && print_table (&self, &error);
+  progress_clear ();
+  g_clear_pointer (&self.quiz, mblm_quiz_free);
+  g_clear_pointer (&self.nothing, g_bytes_unref);
+  g_clear_object (&self.asker);
+  g_clear_object (&self.model);
+  tally_free (self.tally);
+  return good ? COMMAND_OK : command_fail (command, g_steal_pointer (&error));
+}

@@ -1,0 +1,235 @@
+/* scenes.c: `mblm scenes`, made pictures with questions, to look at.
+ *
+ * Copyright (C) 2026 The gst-mblm authors
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ */
+
+#include "command.h"
+
+#include <inttypes.h>
+
+#include "atomic-file.h"
+#include "new-folder.h"
+#include "output.h"
+#include "scenes/scenes.h"
+
+typedef struct {
+  Command *command;
+  MblmSceneFamily *family;
+  MblmSceneRequest request;
+  guint64 seed, count;
+  MblmNewFolder *folder;
+  GString *lines; /* test.jsonl */
+  GString *page;  /* index.html */
+} Scenes;
+
+static gboolean
+write_file (
+    Scenes *self, const char *name, const void *data, gsize n, GError **error)
+{
+  g_autofree char *path = g_build_filename (
+      mblm_new_folder_get_path (self->folder), name, NULL);
+  g_autoptr (MblmAtomicFile) file = mblm_atomic_file_new (path, error);
+
+  return file && mblm_atomic_file_write (file, data, n, error) &&
+      mblm_atomic_file_commit (file, error);
+}
+
+/* A line that the data set `qa` reads, and a row of the page. */
+static void
+add_question (
+    Scenes *self, const char *picture, const MblmSceneQuestion *question)
+{
+  g_autoptr (JsonBuilder) builder = json_builder_new ();
+  g_autoptr (JsonGenerator) generator = json_generator_new ();
+  const char *asked = question->question ? question->question : "";
+  g_autofree char *q = g_markup_escape_text (asked, -1);
+  g_autofree char *a = g_markup_escape_text (question->answer, -1);
+  g_autofree char *line = NULL;
+
+  json_builder_begin_object (builder);
+  json_add_string (builder, "image", picture);
+  json_add_string (builder, "question", question->question);
+  json_add_string (builder, "answer", question->answer);
+  json_add_string (builder, "type", question->type);
+  json_builder_end_object (builder);
+  g_autoptr (JsonNode) root = json_builder_get_root (builder);
+  json_generator_set_root (generator, root);
+  line = json_generator_to_data (generator, NULL);
+  g_string_append_printf (self->lines, "%s\n", line);
+  g_string_append_printf (
+      self->page, "<dt>%s</dt><dd>%s</dd>\n", *q ? q : "\342\200\224", a);
+}
+
+static gboolean
+add_scene (Scenes *self, guint64 index, GError **error)
+{
+  g_autofree char *name = g_strdup_printf (
+      "%06" G_GUINT64_FORMAT ".png", index);
+  gsize size;
+
+  self->request.key = mblm_scene_key (self->seed, MBLM_SCENES_SHOWN, 0, index);
+  g_autoptr (MblmScene)
+      scene = self->family->klass->make (self->family, &self->request, error);
+  if (!scene)
+    return FALSE;
+  g_autoptr (GBytes) png = mblm_picture_to_png (scene->picture, error);
+  if (!png)
+    return FALSE;
+  const void *data = g_bytes_get_data (png, &size);
+  if (!write_file (self, name, data, size, error))
+    return FALSE;
+  g_string_append_printf (
+      self->page, "<figure><img src=\"%s\" alt=\"\">\n<dl>\n", name);
+  for (guint i = 0; i < scene->questions->len; i++)
+    add_question (
+        self, name, &g_array_index (scene->questions, MblmSceneQuestion, i));
+  g_string_append (self->page, "</dl></figure>\n");
+  return TRUE;
+}
+
+static gboolean
+write_all (Scenes *self, GError **error)
+{
+  g_string_append_printf (self->page,
+      "<!DOCTYPE html>\n<meta charset=\"utf-8\">\n<title>%s</title>\n"
+      "<style>figure { display: inline-block; width: %upx; "
+      "vertical-align: top; font: small sans-serif }\n"
+      "dt { margin-top: .5em } dd { font-weight: bold }</style>\n",
+      self->family->klass->id, MAX (self->request.width, 240));
+  for (guint64 i = 0; i < self->count; i++) {
+    if (g_cancellable_set_error_if_cancelled (
+            self->command->cancellable, error) ||
+        !add_scene (self, i, error))
+      return FALSE;
+    if (progress_due ())
+      progress_show (
+          _ ("%" PRIu64 " of %" PRIu64 " scenes"), i + 1, self->count);
+  }
+  progress_clear ();
+  return write_file (
+             self, "test.jsonl", self->lines->str, self->lines->len, error) &&
+      write_file (
+          self, "index.html", self->page->str, self->page->len, error) &&
+      mblm_new_folder_commit (self->folder, error);
+}
+
+static gboolean
+run (Scenes *self, const MblmSceneFamilyClass *klass, const char *photographs,
+    const char *output, GError **error)
+{
+  self->folder = mblm_new_folder_new (output, error);
+  if (self->folder)
+    self->family = klass->open (
+        &(MblmSceneOptions){.photographs = photographs}, error);
+  self->lines = g_string_new (NULL);
+  self->page = g_string_new (NULL);
+  gboolean good = self->family && write_all (self, error) &&
+      output_print (error,
+          _ ("%s: %" PRIu64
+             " pictures, their questions in test.jsonl; index.html shows "
+             "them\n"),
+          output, self->count);
+
+  progress_clear ();
+  if (self->family)
+    klass->free (self->family);
+  g_clear_pointer (&self->folder, mblm_new_folder_free);
+  g_string_free (self->lines, TRUE);
+  g_string_free (self->page, TRUE);
+  return good;
+}
+
+/* "320x240". */
+static gboolean
+parse_size (Command *command, const char *text, guint *width, guint *height)
+{
+  g_auto (GStrv) sides = g_strsplit (text, "x", 3);
+  guint64 w = 0, h = 0;
+
+  if (g_strv_length (sides) != 2) {
+    command_usage_error (
+        command, _ ("--size is a width and a height: 320x240"));
+    return FALSE;
+  }
+  if (!command_parse_number (
+          command, "--size", sides[0], 1, MBLM_PICTURE_MAX_SIDE, &w) ||
+      !command_parse_number (
+          command, "--size", sides[1], 1, MBLM_PICTURE_MAX_SIDE, &h))
+    return FALSE;
+  *width = (guint) w;
+  *height = (guint) h;
+  return TRUE;
+}
+
+int
+command_scenes (Command *command, char **argv)
+{
+  g_autofree char *family = NULL, *count = NULL, *output = NULL, *size = NULL;
+  g_autofree char *seed = NULL, *questions = NULL, *captions = NULL;
+  g_autofree char *photographs = NULL;
+  const GOptionEntry entries[] = {
+      {"family", 'f', 0, G_OPTION_ARG_STRING, &family,
+          N_ ("flat: plain shapes; clevr: solids on a lit floor"), N_ ("NAME")},
+      {"count", 'n', 0, G_OPTION_ARG_STRING, &count, N_ ("Scenes (20)"),
+          N_ ("N")},
+      {"output", 'o', 0, G_OPTION_ARG_FILENAME, &output,
+          N_ ("The folder to write"), N_ ("FOLDER")},
+      {"size", 0, 0, G_OPTION_ARG_STRING, &size,
+          N_ ("Of the pictures (320x240)"), N_ ("WxH")},
+      {"questions", 0, 0, G_OPTION_ARG_STRING, &questions,
+          N_ ("About each picture, at most (8)"), N_ ("N")},
+      {"captions", 0, 0, G_OPTION_ARG_STRING, &captions,
+          N_ ("Share of the questions that are captions (0)"), N_ ("SHARE")},
+      {"photographs", 0, 0, G_OPTION_ARG_FILENAME, &photographs,
+          N_ ("Backgrounds: a folder of JPEG and PNG files"), N_ ("FOLDER")},
+      {"seed", 0, 0, G_OPTION_ARG_STRING, &seed, N_ ("Other scenes (0)"),
+          N_ ("S")},
+      {NULL},
+  };
+  const CommandUsage usage = {
+      .parameters = _ ("--family NAME --output FOLDER"),
+      .summary = _ ("Writes made pictures, and questions about them with "
+                    "their answers: what the\ndata set `scenes` trains on. "
+                    "None of them is ever trained on."),
+      .description = _ (
+          "Example:\n  mblm scenes --family clevr --count 20 --output scenes"),
+      .entries = entries,
+      .min = 0,
+      .max = 0,
+  };
+  g_autoptr (GError) error = NULL;
+  Scenes self = {.command = command,
+      .count = 20,
+      .request = {.width = 320, .height = 240}};
+  guint64 n = 8;
+  int status;
+  g_auto (GStrv) names = command_parse (command, &usage, argv, &status);
+
+  if (!names)
+    return status;
+  if (!family || !output)
+    return command_usage_error (command,
+        family ? _ ("--output is missing") : _ ("--family is missing"));
+  if (!command_parse_number (
+          command, "--count", count, 1, 1000000, &self.count) ||
+      !command_parse_number (command, "--questions", questions, 1, 1000, &n) ||
+      !command_parse_real (
+          command, "--captions", captions, 0.0, 1.0, &self.request.captions) ||
+      !command_parse_number (
+          command, "--seed", seed, 0, G_MAXUINT64, &self.seed) ||
+      (size &&
+          !parse_size (
+              command, size, &self.request.width, &self.request.height)))
+    return COMMAND_USAGE;
+  self.request.n_questions = (guint) n;
+
+  const MblmSceneFamilyClass *klass = mblm_scene_family_lookup (family);
+  if (!klass) {
+    g_autofree char *list = mblm_scene_family_list ();
+    return command_usage_error (command, _ ("--family is one of: %s"), list);
+  }
+  if (!run (&self, klass, photographs, output, &error))
+    return command_fail (command, g_steal_pointer (&error));
+  return COMMAND_OK;
+}

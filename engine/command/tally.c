@@ -1,0 +1,127 @@
+/* tally.c: how many answers were right, by type of question.
+ *
+ * Copyright (C) 2026 The gst-mblm authors
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ */
+
+#include "tally.h"
+
+#include <math.h>
+
+typedef struct {
+  TallyCounts counts;
+  GHashTable *answers; /* true answer to how often, a guint64 */
+} Type;
+
+struct _Tally {
+  GHashTable *types; /* name to Type */
+};
+
+static void
+type_free (gpointer data)
+{
+  Type *type = data;
+
+  g_hash_table_unref (type->answers);
+  g_free (type);
+}
+
+Tally *
+tally_new (void)
+{
+  Tally *self = g_new0 (Tally, 1);
+
+  self->types = g_hash_table_new_full (
+      g_str_hash, g_str_equal, g_free, type_free);
+  return self;
+}
+
+void
+tally_free (Tally *self)
+{
+  g_hash_table_unref (self->types);
+  g_free (self);
+}
+
+static Type *
+find_type (Tally *self, const char *name)
+{
+  Type *type = g_hash_table_lookup (self->types, name);
+
+  if (type)
+    return type;
+  type = g_new0 (Type, 1);
+  type->answers = g_hash_table_new_full (
+      g_str_hash, g_str_equal, g_free, g_free);
+  g_hash_table_insert (self->types, g_strdup (name), type);
+  return type;
+}
+
+void
+tally_add (Tally *self, const char *name, const char *truth, const char *answer,
+    const char *blind)
+{
+  Type *type = find_type (self, name);
+  guint64 *often = g_hash_table_lookup (type->answers, truth);
+
+  if (!often) {
+    often = g_new0 (guint64, 1);
+    g_hash_table_insert (type->answers, g_strdup (truth), often);
+  }
+  ++*often;
+  type->counts.n++;
+  type->counts.right += g_str_equal (truth, answer);
+  type->counts.blind += blind && g_str_equal (truth, blind);
+  type->counts.frequent = MAX (type->counts.frequent, *often);
+}
+
+static int
+compare (gconstpointer a, gconstpointer b)
+{
+  return g_strcmp0 (*(const char *const *) a, *(const char *const *) b);
+}
+
+const char **
+tally_get_types (Tally *self)
+{
+  guint n;
+  const char **types = (const char **) g_hash_table_get_keys_as_array (
+      self->types, &n);
+
+  qsort (types, n, sizeof (char *), compare);
+  return types;
+}
+
+TallyCounts
+tally_get (Tally *self, const char *name)
+{
+  TallyCounts sum = {0};
+  GHashTableIter iter;
+  gpointer key, value;
+
+  g_hash_table_iter_init (&iter, self->types);
+  while (g_hash_table_iter_next (&iter, &key, &value)) {
+    const TallyCounts *counts = &((Type *) value)->counts;
+
+    if (name && !g_str_equal (name, key))
+      continue;
+    sum.n += counts->n;
+    sum.right += counts->right;
+    sum.blind += counts->blind;
+    sum.frequent += counts->frequent;
+  }
+  return sum;
+}
+
+void
+tally_interval (guint64 right, guint64 n, double *low, double *high)
+{
+  const double z = 1.959964; /* the normal's quantile of 0.975 */
+  double p = (double) right / (double) n, square = z * z / (double) n;
+  double middle = (p + square / 2.0) / (1.0 + square);
+  double half = z / (1.0 + square) *
+      sqrt (p * (1.0 - p) / (double) n + square / (4.0 * (double) n));
+
+  *low = MAX (middle - half, 0.0);
+  *high = MIN (middle + half, 1.0);
+}

@@ -1,0 +1,140 @@
+/* clevr.c: pictures and questions like those of CLEVR v1.0, made on the fly.
+ *
+ * Copyright (C) 2026 The gst-mblm authors
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ */
+
+#include "config.h"
+
+#include "clevr-question.h"
+#include "scenes.h"
+
+/* A scene is asked for each family this often before it is taken to have no more
+ * questions. */
+#define MAX_ROUNDS 20
+
+typedef struct {
+  MblmSceneFamily parent;
+  MblmClevrTemplates *templates;
+} Clevr;
+
+static const char *const answers[] = {"yes", "no", "0", "1", "2", "3", "4", "5",
+    "6", "7", "8", "9", "10", "small", "large", "gray", "red", "blue", "green",
+    "brown", "purple", "cyan", "yellow", "rubber", "metal", "cube", "sphere",
+    "cylinder", NULL};
+
+static void
+clevr_free (MblmSceneFamily *family)
+{
+  Clevr *self = (Clevr *) family;
+
+  g_clear_pointer (&self->templates, mblm_clevr_templates_free);
+  g_free (self);
+}
+
+static MblmSceneFamily *
+clevr_open (const MblmSceneOptions *options, GError **error)
+{
+  Clevr *self = g_new0 (Clevr, 1);
+
+  self->parent.klass = &mblm_scenes_clevr_class;
+  self->templates = mblm_clevr_templates_load (error);
+  if (!self->templates) {
+    clevr_free (&self->parent);
+    return NULL;
+  }
+  return &self->parent;
+}
+
+static gboolean
+is_known (GArray *questions, const char *text)
+{
+  for (guint i = 0; i < questions->len; i++)
+    if (g_strcmp0 (g_array_index (questions, MblmSceneQuestion, i).question,
+            text) == 0)
+      return TRUE;
+  return FALSE;
+}
+
+static void
+add_question (const Clevr *self, const MblmClevrTemplate *family,
+    const MblmClevrScene *scene, guint64 *key, GArray *out)
+{
+  MblmClevrQuestion question;
+  MblmSceneQuestion done;
+
+  if (!mblm_clevr_question_draw (family, scene, key, &question))
+    return;
+  done.question = mblm_clevr_question_word (&question, self->templates, key);
+  if (is_known (out, done.question)) {
+    g_free (done.question);
+    return;
+  }
+
+  const MblmClevrNode *last = &question.program[question.n - 1];
+  done.answer = g_strdup (mblm_clevr_answer_name (last, question.answer));
+  done.type = mblm_clevr_type_name (last);
+  g_array_append_val (out, done);
+}
+
+/* As many as are wanted, of families in an order that is drawn anew when all were
+ * asked. */
+static void
+add_questions (const Clevr *self, const MblmClevrScene *scene, guint wanted,
+    guint64 *key, GArray *out)
+{
+  GPtrArray *families = self->templates->families;
+  g_autofree guint *order = g_new (guint, families->len);
+
+  for (guint round = 0; round < MAX_ROUNDS && out->len < wanted; round++) {
+    mblm_scene_draw_order (key, order, families->len);
+    for (guint i = 0; i < families->len && out->len < wanted; i++)
+      add_question (self, families->pdata[order[i]], scene, key, out);
+  }
+}
+
+static void
+add_captions (const Clevr *self, const MblmClevrScene *scene, guint n,
+    guint64 *key, GArray *out)
+{
+  for (guint i = 0; i < n; i++) {
+    MblmSceneQuestion caption = {
+        NULL, mblm_clevr_caption_draw (scene, self->templates, key), "caption"};
+
+    g_array_append_val (out, caption);
+  }
+}
+
+static MblmScene *
+clevr_make (
+    MblmSceneFamily *family, const MblmSceneRequest *request, GError **error)
+{
+  const Clevr *self = (const Clevr *) family;
+  guint64 key = request->key;
+  guint n = MAX (request->n_questions, 1), captions = 0;
+  MblmClevrScene scene;
+  MblmRayScene view;
+
+  mblm_clevr_scene_draw (&scene, &view, &key);
+
+  g_autoptr (MblmScene) made = g_new0 (MblmScene, 1);
+  made->questions = g_array_new (FALSE, FALSE, sizeof (MblmSceneQuestion));
+  made->picture = mblm_ray_render (
+      &view, request->width, request->height, error);
+  if (!made->picture)
+    return NULL;
+  for (guint i = 0; i < n; i++)
+    captions += mblm_scene_draw_coin (&key, request->captions);
+  add_questions (self, &scene, n - captions, &key, made->questions);
+  add_captions (self, &scene, captions, &key, made->questions);
+  return g_steal_pointer (&made);
+}
+
+const MblmSceneFamilyClass mblm_scenes_clevr_class = {
+    .id = "clevr",
+    .summary = "solids on a lit floor, with the questions of CLEVR v1.0",
+    .answers = answers,
+    .open = clevr_open,
+    .free = clevr_free,
+    .make = clevr_make,
+};

@@ -1,0 +1,206 @@
+/* test-eval.c: `mblm scenes` and `mblm eval`.
+ *
+ * Copyright (C) 2026 The gst-mblm authors
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ */
+
+#include "spawn.h"
+
+#include <math.h>
+#include <string.h>
+
+#include <mblm.h>
+
+static char *folder;
+
+static char *
+make_scenes (const char *name, const char *seed)
+{
+  char *path = g_build_filename (folder, name, NULL);
+  g_autoptr (Spawned)
+      s = spawn ("scenes", "--family", "flat", "--count", "6", "--size",
+          "80x60", "--questions", "3", "--seed", seed, "--output", path, NULL);
+
+  spawned_assert_ok (s);
+  g_assert_nonnull (strstr (s->out, path));
+  return path;
+}
+
+/* A file in a folder. */
+static char *
+contents (const char *path, const char *name, gsize *size)
+{
+  g_autofree char *file = g_build_filename (path, name, NULL);
+  g_autoptr (GError) error = NULL;
+  char *data;
+
+  g_file_get_contents (file, &data, size, &error);
+  g_assert_no_error (error);
+  return data;
+}
+
+/* Pictures, a line for each question, and a page that shows them. */
+static void
+test_scenes (void)
+{
+  g_autofree char *path = make_scenes ("one", "5");
+  g_autofree char *again = make_scenes ("two", "5");
+  g_autofree char *other = make_scenes ("three", "6");
+  gsize n, m, k;
+  g_autofree char *lines = contents (path, "test.jsonl", &n);
+  g_autofree char *same = contents (again, "test.jsonl", &m);
+  g_autofree char *not_same = contents (other, "test.jsonl", &k);
+  g_autofree char *page = contents (path, "index.html", &k);
+  g_auto (GStrv) list = g_strsplit (g_strchomp (lines), "\n", -1);
+
+  g_assert_cmpstr (lines, ==, g_strchomp (same));
+  g_assert_cmpstr (lines, !=, g_strchomp (not_same));
+  g_assert_cmpuint (g_strv_length (list), >=, 6);
+  g_assert_cmpuint (g_strv_length (list), <=, 18);
+  for (guint i = 0; list[i]; i++) {
+    g_autoptr (GError) error = NULL;
+    g_autoptr (JsonNode) node = json_from_string (list[i], &error);
+
+    g_assert_no_error (error);
+    JsonObject *object = json_node_get_object (node);
+    const char *image = json_object_get_string_member (object, "image");
+    g_autofree char *file = g_build_filename (path, image, NULL);
+    g_autoptr (MblmPicture) picture = mblm_picture_load (file, &error);
+
+    g_assert_no_error (error);
+    g_assert_cmpuint (mblm_picture_get_width (picture), ==, 80);
+    g_assert_cmpuint (mblm_picture_get_height (picture), ==, 60);
+    g_assert_nonnull (strstr (page, image));
+    g_assert_cmpstr (json_object_get_string_member (object, "answer"), !=, "");
+    g_assert_cmpstr (json_object_get_string_member (object, "type"), !=, "");
+  }
+}
+
+/* The counts of the rows are those of the last. */
+static void
+check_rows (Spawned *s, gint64 questions)
+{
+  guint n = spawned_count_lines (s);
+  gint64 asked = 0, right = 0;
+
+  g_assert_cmpuint (n, >, 1);
+  for (guint i = 0; i < n; i++) {
+    g_autoptr (JsonObject) row = spawned_get_object (s, i);
+    double accuracy = json_object_get_double_member (row, "accuracy");
+    gint64 here = json_object_get_int_member (row, "questions");
+
+    g_assert_cmpfloat (
+        json_object_get_double_member (row, "low"), <=, accuracy);
+    g_assert_cmpfloat (
+        json_object_get_double_member (row, "high"), >=, accuracy);
+    g_assert_cmpfloat (json_object_get_double_member (row, "frequent"), >, 0);
+    g_assert_cmpfloat (json_object_get_double_member (row, "blind"), <=, 1);
+    if (i + 1 < n) {
+      asked += here;
+      right += json_object_get_int_member (row, "right");
+      continue;
+    }
+    g_assert_cmpstr (json_object_get_string_member (row, "type"), ==, "all");
+    g_assert_cmpint (here, ==, questions);
+    g_assert_cmpint (asked, ==, here);
+    g_assert_cmpint (right, ==, json_object_get_int_member (row, "right"));
+    g_assert_cmpfloat_with_epsilon (
+        accuracy, (double) right / (double) asked, 1e-12);
+  }
+}
+
+static void
+test_eval (void)
+{
+  g_autofree char *path = make_scenes ("asked", "1");
+  g_autoptr (Spawned)
+      s = spawn ("eval", "scenes", "scenes:flat", "-n", "60", "--json", NULL);
+  g_autoptr (Spawned) again = spawn (
+      "eval", "scenes", "scenes:flat", "-n", "60", "--json", NULL);
+  g_autoptr (Spawned) other = spawn ("eval", "scenes", "scenes:flat", "-n",
+      "60", "--seed", "1", "--json", NULL);
+  g_autoptr (Spawned) files = spawn (
+      "eval", "scenes", path, "--choose", "-n", "5", "--json", NULL);
+
+  spawned_assert_ok (s);
+  spawned_assert_ok (other);
+  spawned_assert_ok (files);
+  check_rows (s, 60);
+  check_rows (files, 5);
+  g_assert_cmpstr (s->out, ==, again->out);
+  g_assert_cmpstr (s->out, !=, other->out);
+}
+
+/* Each answer is what `mblm ask` gives for the picture and the question. */
+static void
+test_answers (void)
+{
+  g_autofree char *path = make_scenes ("listed", "2");
+  g_autoptr (Spawned) s = spawn ("eval", "scenes", path, "--list", NULL);
+  gsize size;
+  g_autofree char *text = contents (path, "test.jsonl", &size);
+  g_auto (GStrv) asked = g_strsplit (g_strchomp (text), "\n", -1);
+
+  spawned_assert_ok (s);
+  g_auto (GStrv) lines = g_strsplit (s->out, "\n", -1);
+  for (guint i = 0; i < 4; i++) {
+    g_autoptr (JsonNode) node = json_from_string (asked[i], NULL);
+    JsonObject *object = json_node_get_object (node);
+    const char *question = json_object_get_string_member (object, "question");
+    g_autofree char *picture = g_build_filename (
+        path, json_object_get_string_member (object, "image"), NULL);
+    g_autoptr (Spawned)
+        one = spawn ("ask", "scenes", picture, "-q", question, "--json", NULL);
+    g_autoptr (JsonObject) answer = spawned_get_object (one, 0);
+    g_autofree char *line = g_strdup_printf ("%s\t%s\t%s\t%s",
+        json_object_get_string_member (object, "type"), question,
+        json_object_get_string_member (object, "answer"),
+        json_object_get_string_member (answer, "answer"));
+
+    g_assert_cmpstr (lines[i], ==, line);
+  }
+}
+
+/* What can't be asked or written is said, and nothing is lost. */
+static void
+test_errors (void)
+{
+  g_autofree char *path = make_scenes ("kept", "3");
+  gsize size, still;
+  g_autofree char *before = contents (path, "test.jsonl", &size);
+  g_autoptr (Spawned) full = spawn (
+      "scenes", "--family", "flat", "--count", "1", "--output", path, NULL);
+  g_autoptr (Spawned) family = spawn ("eval", "scenes", "scenes:x", NULL);
+  g_autoptr (Spawned) none = spawn ("eval", "scenes", folder, NULL);
+  g_autoptr (Spawned) task = spawn ("eval", "text", "scenes:flat", NULL);
+  g_autoptr (Spawned)
+      split = spawn ("eval", "scenes", "scenes:flat", "--split", "all", NULL);
+  g_autoptr (Spawned)
+      bad = spawn ("scenes", "--family", "x", "--output", "y", NULL);
+  g_autoptr (Spawned) size_text = spawn (
+      "scenes", "--family", "flat", "--output", "y", "--size", "8", NULL);
+
+  spawned_assert_fails (full, 1, "kept");
+  spawned_assert_fails (family, 1, "flat");
+  spawned_assert_fails (none, 1, "test.jsonl");
+  spawned_assert_fails (task, 1, "mblm generate");
+  spawned_assert_fails (split, 2, "--split");
+  spawned_assert_fails (bad, 2, "flat");
+  spawned_assert_fails (size_text, 2, "--size");
+  g_autofree char *after = contents (path, "test.jsonl", &still);
+  g_assert_cmpstr (before, ==, after);
+}
+
+int
+main (int argc, char **argv)
+{
+  g_test_init (&argc, &argv, NULL);
+  folder = folder_new ();
+  g_test_add_func ("/eval/scenes", test_scenes);
+  g_test_add_func ("/eval/rows", test_eval);
+  g_test_add_func ("/eval/answers", test_answers);
+  g_test_add_func ("/eval/errors", test_errors);
+  int status = g_test_run ();
+  folder_remove (folder);
+  return status;
+}

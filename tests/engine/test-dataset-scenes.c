@@ -1,0 +1,256 @@
+/* test-dataset-scenes.c: pictures and questions made while training.
+ *
+ * Copyright (C) 2026 The gst-mblm authors
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ */
+
+#include <string.h>
+
+#include "formats.h"
+#include "sets.h"
+
+#define WIDTH 16
+#define HEIGHT 12
+#define END 257
+#define TEXT 258
+#define IMAGE 259
+
+static MblmDatasetOptions
+options_new (
+    MblmSplit split, gsize length, const char *sample, const char *args)
+{
+  g_autofree char *info = g_strdup_printf (
+      "\"task\": \"qa\", \"tokens\": { \"pad\": 256, \"end\": 257, \"text\": "
+      "258, \"image\": 259 }, \"image\": { \"width\": %u, \"height\": %u }, "
+      "\"sample\": [%s], \"align\": true, \"segment_bytes\": { \"question\": "
+      "64 }",
+      WIDTH, HEIGHT, sample);
+  MblmDatasetOptions options = sets_options (".", split, length, info);
+
+  options.args = args ? sets_args (args) : NULL;
+  return options;
+}
+
+#define QIQA "\"question\", \"image\", \"question\", \"answer\""
+#define IQA "\"image\", \"question\", \"answer\""
+
+static void
+assert_same (const SetsSample *a, const SetsSample *b)
+{
+  g_assert_cmpmem (a->sample.ids, a->length * 4, b->sample.ids, b->length * 4);
+  g_assert_cmpmem (
+      a->sample.loss_mask, a->length * 4, b->sample.loss_mask, b->length * 4);
+}
+
+static gboolean
+is_same (const SetsSample *a, const SetsSample *b)
+{
+  return memcmp (a->sample.ids, b->sample.ids, a->length * 4) == 0;
+}
+
+/* A place is always the same, and no two places are. */
+static void
+test_places (void)
+{
+  MblmDatasetOptions options = options_new (
+      MBLM_SPLIT_TRAIN, 1600, QIQA, "{'samples': <int64 10>}");
+  g_autoptr (MblmDataset) set = sets_open ("scenes", &options);
+  g_autoptr (SetsSample) first = sets_read (set, 0, 3);
+
+  g_assert_cmpuint (mblm_dataset_count (set, 0), ==, 10);
+  g_assert_cmpuint (mblm_dataset_count (set, 7), ==, 10);
+  for (guint i = 0; i < 10; i++) {
+    g_autoptr (SetsSample) other = sets_read (set, 0, i);
+    g_autoptr (SetsSample) later = sets_read (set, 1, i);
+
+    g_assert_true (is_same (first, other) == (i == 3));
+    g_assert_false (is_same (first, later));
+  }
+  g_autoptr (MblmDataset) again = sets_open ("scenes", &options);
+  g_autoptr (SetsSample) same = sets_read (again, 0, 3);
+  assert_same (first, same);
+}
+
+/* Training follows the seed; validation doesn't. */
+static void
+test_splits (void)
+{
+  SetsSample *samples[3][2];
+
+  for (guint split = 0; split < 3; split++)
+    for (guint seed = 0; seed < 2; seed++) {
+      MblmDatasetOptions options = options_new (
+          (MblmSplit) split, 1600, QIQA, NULL);
+      options.seed = seed;
+      g_autoptr (MblmDataset) set = sets_open ("scenes", &options);
+      samples[split][seed] = sets_read (set, 0, 0);
+    }
+  g_assert_false (is_same (samples[0][0], samples[0][1]));
+  g_assert_true (is_same (samples[1][0], samples[1][1]));
+  g_assert_true (is_same (samples[2][0], samples[2][1]));
+  g_assert_false (is_same (samples[0][0], samples[1][0]));
+  g_assert_false (is_same (samples[1][0], samples[2][0]));
+  for (guint i = 0; i < 6; i++)
+    sets_sample_free (samples[i / 2][i % 2]);
+}
+
+/* Where the next segment begins, and what it holds. */
+static gsize
+read_segment (const SetsSample *sample, gsize at, gint32 start, GString *text)
+{
+  const gint32 *ids = sample->sample.ids;
+
+  g_assert_cmpint (ids[at], ==, start);
+  g_string_truncate (text, 0);
+  for (at++; ids[at] != END; at++) {
+    g_assert_cmpint (ids[at], <, 256);
+    g_string_append_c (text, (char) ids[at]);
+  }
+  for (at++; at < sample->length && ids[at] == 256; at++)
+    g_assert_cmpfloat (sample->sample.loss_mask[at], ==, 0.0f);
+  return at;
+}
+
+/* The picture once, and questions with their answers behind it until there are
+ * enough or there is no room; the loss is that of the answers. */
+static void
+check_turns (gsize length, const char *args, guint least, guint most)
+{
+  MblmDatasetOptions options = options_new (
+      MBLM_SPLIT_TRAIN, length, IQA, args);
+  g_autoptr (MblmDataset) set = sets_open ("scenes", &options);
+
+  for (guint i = 0; i < 50; i++) {
+    g_autoptr (SetsSample) sample = sets_read (set, 0, i);
+    g_autoptr (GString) text = g_string_new (NULL);
+    gsize at = read_segment (sample, 0, IMAGE, text);
+    guint turns = 0;
+    double counted = 0.0;
+    gsize wanted = 0;
+
+    g_assert_cmpuint (text->len, ==, WIDTH * HEIGHT * 3);
+    while (at < length) {
+      at = read_segment (sample, at, TEXT, text);
+      g_assert_cmpuint (text->len, >, 4);
+      at = read_segment (sample, at, TEXT, text);
+      g_assert_cmpuint (text->len, >, 0);
+      wanted += text->len + 2;
+      turns++;
+    }
+    for (gsize j = 0; j < length; j++)
+      counted += sample->sample.loss_mask[j];
+    g_assert_cmpfloat (counted, ==, (double) wanted);
+    g_assert_cmpuint (turns, >=, least);
+    g_assert_cmpuint (turns, <=, most);
+  }
+}
+
+static void
+test_turns (void)
+{
+  check_turns (800, NULL, 1, 1);
+  check_turns (1600, "{'questions': <int64 4>}", 1, 4);
+  check_turns (1600, "{'questions': <int64 1000>}", 2, 15);
+  check_turns (800, "{'questions': <int64 1000>}", 1, 3);
+}
+
+/* A caption is an answer without a question. */
+static void
+test_captions (void)
+{
+  MblmDatasetOptions options = options_new (
+      MBLM_SPLIT_TRAIN, 1600, QIQA, "{'captions': <1.0>}");
+  g_autoptr (MblmDataset) set = sets_open ("scenes", &options);
+
+  for (guint i = 0; i < 20; i++) {
+    g_autoptr (SetsSample) sample = sets_read (set, 0, i);
+    g_autoptr (GString) text = g_string_new (NULL);
+    gsize at = read_segment (sample, 0, IMAGE, text);
+
+    at = read_segment (sample, at, TEXT, text);
+    g_assert_cmpuint (at, ==, sample->length);
+    g_assert_true (g_utf8_validate (text->str, (gssize) text->len, NULL));
+    g_assert_cmpuint (text->len, >, 4);
+  }
+}
+
+/* All cores give what one gives. */
+static void
+test_concurrent (void)
+{
+  enum { N = 40, LENGTH = 1600 };
+  MblmDatasetOptions options = options_new (
+      MBLM_SPLIT_TRAIN, LENGTH, QIQA, NULL);
+  g_autoptr (MblmDataset) set = sets_open ("scenes", &options);
+  g_autofree gint32 *ids = g_new (gint32, N * LENGTH);
+  g_autofree gint32 *labels = g_new (gint32, N * LENGTH);
+  g_autofree float *loss = g_new (float, N *LENGTH);
+  g_autofree guint8 *attention = g_new (guint8, N * LENGTH);
+  g_autoptr (GError) error = NULL;
+  MblmTrainingSample samples[N];
+  guint64 indices[N];
+
+  for (guint i = 0; i < N; i++) {
+    indices[i] = i * 3;
+    samples[i] = (MblmTrainingSample){ids + i * LENGTH, loss + i * LENGTH,
+        labels + i * LENGTH, attention + i * LENGTH};
+  }
+  g_assert_true (
+      mblm_dataset_read_many (set, 2, indices, samples, N, NULL, NULL, &error));
+  g_assert_no_error (error);
+  for (guint i = 0; i < N; i++) {
+    g_autoptr (SetsSample) one = sets_read (set, 2, i * 3);
+
+    g_assert_cmpmem (one->sample.ids, LENGTH * 4, samples[i].ids, LENGTH * 4);
+  }
+}
+
+static void
+test_errors (void)
+{
+  static const struct {
+    const char *args, *part;
+  } cases[] = {
+      {"{'family': <'round'>}", "flat"},
+      {"{'samples': <int64 0>}", "samples"},
+      {"{'scale': <int64 17>}", "scale"},
+      {"{'captions': <2.0>}", "captions"},
+      {"{'question': <int64 2>}", "question"},
+  };
+
+  for (guint i = 0; i < G_N_ELEMENTS (cases); i++) {
+    MblmDatasetOptions options = options_new (
+        MBLM_SPLIT_TRAIN, 512, QIQA, cases[i].args);
+
+    sets_expect (
+        "scenes", &options, MBLM_ERROR, MBLM_ERROR_CONFIG, cases[i].part);
+  }
+  MblmDatasetOptions text = sets_options (".", MBLM_SPLIT_TRAIN, 512, NULL);
+  sets_expect ("scenes", &text, MBLM_ERROR, MBLM_ERROR_CONFIG, "answer");
+
+  /* no room for a sample */
+  MblmDatasetOptions tight = options_new (MBLM_SPLIT_TRAIN, 100, QIQA, NULL);
+  g_autoptr (MblmDataset) set = sets_open ("scenes", &tight);
+  gint32 ids[100], labels[100];
+  float loss[100];
+  guint8 attention[100];
+  MblmTrainingSample sample = {ids, loss, labels, attention};
+  g_autoptr (GError) error = NULL;
+
+  g_assert_false (mblm_dataset_read (set, 0, 0, &sample, &error));
+  g_assert_error (error, MBLM_ERROR, MBLM_ERROR_INPUT);
+  g_assert_nonnull (strstr (error->message, "input_seq_len"));
+}
+
+int
+main (int argc, char **argv)
+{
+  g_test_init (&argc, &argv, NULL);
+  g_test_add_func ("/dataset/scenes/places", test_places);
+  g_test_add_func ("/dataset/scenes/splits", test_splits);
+  g_test_add_func ("/dataset/scenes/turns", test_turns);
+  g_test_add_func ("/dataset/scenes/captions", test_captions);
+  g_test_add_func ("/dataset/scenes/concurrent", test_concurrent);
+  g_test_add_func ("/dataset/scenes/errors", test_errors);
+  return g_test_run ();
+}
