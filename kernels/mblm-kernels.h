@@ -33,12 +33,13 @@
  *    Forward outputs that a backward doesn't name may be NULL in its struct.
  *  - Entries marked optional may be NULL; the engine then composes them.
  *
- * The structs are in mblm-operations.h.
+ * The structs are in mblm-operations.h and mblm-scans.h.
  */
 
 #pragma once
 
 #include "mblm-operations.h"
+#include "mblm-scans.h"
 
 #ifdef __cplusplus
 extern "C" {
