@@ -71,12 +71,12 @@ scatter_sources (Step *self, const Chunk *c, const float *d_sources, float *d)
 /* Which children count                                                      */
 /* ------------------------------------------------------------------------- */
 
-/* Whether an id from `first` to `first` + n, that one included, of a sequence of
- * the batch counts: what its patches predict, and the first id of all. */
+/* Whether something counts of what the n ids from `first` of a sequence of the batch
+ * predict: those behind `first` and one more, and of all the first. */
 static gboolean
 any_counts (const Step *self, gsize sequence, gsize first, gsize n)
 {
-  for (gsize i = 0; i <= n; i++)
+  for (gsize i = first > 0; i <= n; i++)
     if (step_weight (self, sequence, first + i) != 0.0f)
       return TRUE;
   return FALSE;
@@ -164,9 +164,10 @@ step_run_children (Step *self, const Chunk *c, float *d, GError **error)
   MblmRunMark mark = mblm_run_mark (run);
   float *sources = mblm_run_floats (run, all * dim);
   float *d_sources = mblm_run_floats (run, all * dim);
-  g_autofree gint32 *children = g_new (gint32, all);
-  g_autofree gsize *index = g_new (gsize, all);
+  g_autofree gint32 *children = g_try_new (gint32, all);
+  g_autofree gsize *index = g_try_new (gsize, all);
 
+  run->failed |= children == NULL || index == NULL;
   if (!mblm_run_check (run, error))
     return FALSE;
   gather_sources (self, c, sources);

@@ -61,28 +61,19 @@ read_options (
 static MblmQuestions *
 open_questions (const MblmDatasetOptions *options, GError **error)
 {
-  static const char *const names[][3] = {
-      [MBLM_SPLIT_TRAIN] = {"train.jsonl"},
-      [MBLM_SPLIT_VALID] = {"valid.jsonl", "validation.jsonl", "val.jsonl"},
-      [MBLM_SPLIT_TEST] = {"test.jsonl"},
-  };
+  g_autofree char *path = mblm_qa_find_file (options->dir, options->split);
 
-  for (guint i = 0; i < 3 && names[options->split][i]; i++) {
-    g_autofree char *path = g_build_filename (
-        options->dir, names[options->split][i], NULL);
-
-    if (g_file_test (path, G_FILE_TEST_EXISTS))
-      return mblm_questions_open (
-          &(MblmQuestionsOptions){.path = path,
-              .image = "image",
-              .folder = options->dir,
-              .skip_unreadable = options->skip_unreadable},
-          error);
-  }
+  if (path != NULL)
+    return mblm_questions_open (
+        &(MblmQuestionsOptions){.path = path,
+            .image = "image",
+            .folder = options->dir,
+            .skip_unreadable = options->skip_unreadable},
+        error);
   g_set_error (error, MBLM_ERROR, MBLM_ERROR_NOT_FOUND,
-      "%s: there is no %s; write one, a JSON object with image, question and "
-      "answer a line",
-      options->dir, names[options->split][0]);
+      "%s: there is no %s.jsonl; write one, a JSON object with image, question "
+      "and answer a line",
+      options->dir, mblm_split_get_name (options->split));
   return NULL;
 }
 

@@ -24,12 +24,14 @@
 typedef struct {
   MblmDataset parent;
   MblmSceneFamily *family;
-  const MblmImageLayout *layout; /* NULL: no pictures */
-  guint width, height;           /* that are drawn */
-  gint64 samples;                /* in an epoch */
-  gint64 questions;              /* about a picture, at most */
-  double captions;               /* share of the questions that are none */
-  double share;                  /* weight of what is not the answer */
+  gboolean sees;          /* pictures */
+  MblmImageLayout layout; /* without a crop: nothing is asked about what was
+                                  * cut off */
+  guint width, height;    /* that are drawn */
+  gint64 samples;         /* in an epoch */
+  gint64 questions;       /* about a picture, at most */
+  double captions;        /* share of the questions that are none */
+  double share;           /* weight of what is not the answer */
 } ScenesDataset;
 
 static void
@@ -54,21 +56,17 @@ scenes_count (MblmDataset *dataset, guint64 epoch)
 
 /* A picture is drawn larger than the model sees it, and made smaller as one from
  * outside is. */
-static gboolean
-set_size (ScenesDataset *self, gint64 scale, GError **error)
+static void
+set_layout (ScenesDataset *self, const MblmImageLayout *layout, guint scale)
 {
-  const MblmImageLayout *layout = self->layout;
-
-  self->width = layout ? layout->width * (guint) scale : 1;
-  self->height = layout ? layout->height * (guint) scale : 1;
-  if (self->width <= MBLM_PICTURE_MAX_SIDE &&
-      self->height <= MBLM_PICTURE_MAX_SIDE)
-    return TRUE;
-  g_set_error (error, MBLM_ERROR, MBLM_ERROR_CONFIG,
-      "dataset_args: scale: pictures of %ux%u are drawn, and neither side may "
-      "be more than %d; make it less",
-      self->width, self->height, MBLM_PICTURE_MAX_SIDE);
-  return FALSE;
+  self->sees = layout != NULL;
+  if (self->sees)
+    self->layout = *layout;
+  else
+    self->layout = (MblmImageLayout){.width = 64, .height = 48};
+  self->layout.crop_w = self->layout.crop_h = 0.0;
+  self->width = self->layout.width * scale;
+  self->height = self->layout.height * scale;
 }
 
 /* The class that "family" names; the first where it names none. */
@@ -113,36 +111,31 @@ read_options (
     ScenesDataset *self, const MblmDatasetOptions *options, GError **error)
 {
   const MblmSceneFamilyClass *family;
+  const MblmImageLayout *layout;
   gboolean photographs = FALSE;
   gint64 scale;
 
   if (!read_args (self, options->args, &scale, error) ||
       !mblm_args_get_boolean (
           options->args, "photographs", &photographs, error) ||
-      !mblm_qa_find_layout (options, &self->layout, error) ||
-      !set_size (self, scale, error) ||
+      !mblm_qa_find_layout (options, &layout, error) ||
       !(family = find_family (options->args, error)))
     return FALSE;
+  set_layout (self, layout, (guint) scale);
   self->family = family->open (
       &(MblmSceneOptions){.photographs = photographs ? options->dir : NULL},
       error);
   return self->family != NULL;
 }
 
-static MblmDataset *
-scenes_open (const MblmDatasetOptions *options, GError **error)
-{
-  ScenesDataset *self = g_new0 (ScenesDataset, 1);
-
-  if (read_options (self, options, error))
-    return &self->parent;
-  scenes_free (&self->parent);
-  return NULL;
-}
-
 /* ------------------------------------------------------------------------- */
 /* Reading                                                                   */
 /* ------------------------------------------------------------------------- */
+
+/* A question may be too long for the sample: of so many the first that isn't is
+ * taken, and of so many scenes the first that has one. */
+#define SPARE_QUESTIONS 3
+#define MAX_SCENES 16
 
 static guint64
 scene_key (const MblmDatasetOptions *options, guint64 epoch, guint64 index)
@@ -155,35 +148,57 @@ scene_key (const MblmDatasetOptions *options, guint64 epoch, guint64 index)
   return mblm_scene_key (seed, sets[options->split], epoch, index);
 }
 
+/* The questions in an order that has nothing to do with what they ask, as the sample
+ * may have no room for all. FALSE where it has none for any. */
 static gboolean
-write_scene (ScenesDataset *self, const MblmScene *scene, guint64 index,
-    MblmTrainingSample *sample, GError **error)
+write_questions (const ScenesDataset *self, const MblmScene *scene, guint64 key,
+    GBytes *picture, MblmQaWriter *writer)
 {
-  const MblmDatasetOptions *options = &self->parent.options;
-  g_autoptr (GBytes) picture = NULL;
-  g_auto (MblmQaWriter) writer = {NULL};
-  const MblmSceneQuestion *questions = (const MblmSceneQuestion *)
-                                           scene->questions->data;
+  guint n = scene->questions->len, written = 0;
+  g_autofree guint *order = g_new (guint, n);
 
-  if (self->layout) {
-    picture = mblm_picture_to_bytes (scene->picture, self->layout, error);
+  mblm_scene_draw_order (&key, order, n);
+  for (guint i = 0; i < n && written < self->questions; i++) {
+    const MblmSceneQuestion *q = &g_array_index (
+        scene->questions, MblmSceneQuestion, order[i]);
+
+    if (written > 0) {
+      if (!mblm_qa_write_more (writer, q->question, q->answer))
+        break;
+    } else {
+      writer->at = 0;
+      mblm_qa_write (writer, picture, q->question, q->answer);
+      if (!mblm_qa_has_room (writer))
+        continue;
+    }
+    written++;
+  }
+  return written > 0;
+}
+
+/* Gives in `fits` whether the sample has room for a question. */
+static gboolean
+write_scene (ScenesDataset *self, guint64 key, MblmQaWriter *writer,
+    gboolean *fits, GError **error)
+{
+  const MblmSceneRequest request = {.key = key,
+      .width = self->width,
+      .height = self->height,
+      .n_questions = (guint) self->questions + SPARE_QUESTIONS,
+      .captions = self->captions};
+  g_autoptr (MblmScene)
+      scene = self->family->klass->make (self->family, &request, error);
+  g_autoptr (GBytes) picture = NULL;
+
+  if (scene == NULL)
+    return FALSE;
+  if (self->sees) {
+    picture = mblm_picture_to_bytes (scene->picture, &self->layout, error);
     if (picture == NULL)
       return FALSE;
   }
-  mblm_qa_writer_init (&writer, options, sample, self->share);
-  mblm_qa_write (&writer, picture, questions[0].question, questions[0].answer);
-  for (guint i = 1; i < scene->questions->len &&
-       mblm_qa_write_more (&writer, questions[i].question, questions[i].answer);
-       i++)
-    continue;
-  if (mblm_qa_writer_end (&writer))
-    return TRUE;
-  g_set_error (error, MBLM_ERROR, MBLM_ERROR_INPUT,
-      "scene %" G_GUINT64_FORMAT " takes %" G_GUINT64_FORMAT
-      " ids, more than the %" G_GSIZE_FORMAT
-      " of input_seq_len; raise that, or make the picture smaller",
-      index, writer.at, options->length);
-  return FALSE;
+  *fits = write_questions (self, scene, ~key, picture, writer);
+  return TRUE;
 }
 
 static gboolean
@@ -191,16 +206,70 @@ scenes_read (MblmDataset *dataset, guint64 epoch, guint64 index,
     MblmTrainingSample *sample, GError **error)
 {
   ScenesDataset *self = (ScenesDataset *) dataset;
-  const MblmSceneRequest request = {
-      .key = scene_key (&dataset->options, epoch, index),
-      .width = self->width,
-      .height = self->height,
-      .n_questions = (guint) self->questions,
-      .captions = self->captions};
-  g_autoptr (MblmScene)
-      scene = self->family->klass->make (self->family, &request, error);
+  guint64 key = scene_key (&dataset->options, epoch, index);
+  g_auto (MblmQaWriter) writer = {NULL};
+  gboolean fits = FALSE;
 
-  return scene && write_scene (self, scene, index, sample, error);
+  mblm_qa_writer_init (&writer, &dataset->options, sample, self->share);
+  for (guint i = 0; i < MAX_SCENES && !fits; i++) {
+    if (!write_scene (self, key, &writer, &fits, error))
+      return FALSE;
+    key = mblm_draw_key (key, i, 0);
+  }
+  mblm_qa_writer_end (&writer);
+  if (fits)
+    return TRUE;
+  g_set_error (error, MBLM_ERROR, MBLM_ERROR_INPUT,
+      "input_seq_len: a question about a scene takes %" G_GUINT64_FORMAT
+      " ids, and a sample has %" G_GSIZE_FORMAT
+      "; raise it, or make the picture smaller",
+      writer.at, dataset->options.length);
+  return FALSE;
+}
+
+/* ------------------------------------------------------------------------- */
+/* The data set                                                              */
+/* ------------------------------------------------------------------------- */
+
+/* What no scene could do comes up before a run begins. */
+static gboolean
+try_one (ScenesDataset *self, const MblmDatasetOptions *options, GError **error)
+{
+  gsize n = options->length;
+  g_autofree gint32 *ids = g_try_new (gint32, n);
+  g_autofree float *loss_mask = g_try_new (float, n);
+  MblmTrainingSample sample = {.ids = ids, .loss_mask = loss_mask};
+
+  if (!ids || !loss_mask) {
+    g_set_error (error, MBLM_ERROR, MBLM_ERROR_MEMORY,
+        "no memory for a sample of %" G_GSIZE_FORMAT
+        " ids; make input_seq_len less",
+        n);
+    return FALSE;
+  }
+  self->parent.options = *options;
+  return scenes_read (&self->parent, 0, 0, &sample, error);
+}
+
+static MblmDataset *
+scenes_open (const MblmDatasetOptions *options, GError **error)
+{
+  ScenesDataset *self = g_new0 (ScenesDataset, 1);
+
+  if (read_options (self, options, error) && try_one (self, options, error))
+    return &self->parent;
+  g_prefix_error (error, "dataset_id scenes: ");
+  scenes_free (&self->parent);
+  return NULL;
+}
+
+static void
+scenes_describe (MblmDataset *dataset, GChecksum *sum)
+{
+  MblmSceneFamily *family = ((ScenesDataset *) dataset)->family;
+
+  if (family->klass->describe)
+    family->klass->describe (family, sum);
 }
 
 const MblmDatasetClass mblm_dataset_scenes_class = {
@@ -210,5 +279,6 @@ const MblmDatasetClass mblm_dataset_scenes_class = {
     .free = scenes_free,
     .count = scenes_count,
     .read = scenes_read,
+    .describe = scenes_describe,
     .concurrent = TRUE,
 };

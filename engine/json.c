@@ -304,13 +304,20 @@ mblm_json_next (MblmJson *self)
   return read_value (self);
 }
 
+char
+mblm_json_look (MblmJson *self)
+{
+  if (self->problem != NULL || self->expect != EXPECT_VALUE)
+    return '\0';
+  skip_blanks (self);
+  return (char) peek (self);
+}
+
 gboolean
 mblm_json_take_null (MblmJson *self)
 {
-  if (self->problem != NULL || self->expect != EXPECT_VALUE)
-    return FALSE;
-  skip_blanks (self);
-  return peek (self) == 'n' && mblm_json_next (self) == MBLM_JSON_NULL;
+  return mblm_json_look (self) == 'n' &&
+      mblm_json_next (self) == MBLM_JSON_NULL;
 }
 
 gboolean

@@ -51,6 +51,9 @@ G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC (MblmJson, mblm_json_clear)
 
 MblmJsonToken mblm_json_next (MblmJson *self);
 
+/* The byte that the value of a key begins with, which tells its kind; 0 where no
+ * value can be. Nothing is read. */
+char mblm_json_look (MblmJson *self);
 /* Reads the value of a key where it is null; FALSE, with nothing read, where it
  * is not. */
 gboolean mblm_json_take_null (MblmJson *self);

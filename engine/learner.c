@@ -62,12 +62,17 @@ learner_allocate (MblmLearner *self, gsize bytes, GError **error)
   void *memory = self->run.k->alloc (self->run.memory, bytes);
 
   if (memory == NULL) {
+    gboolean elsewhere = self->options.host_moments;
+    MblmTraits traits;
+
+    mblm_device_get_traits (self->run.device, &traits);
     g_set_error (error, MBLM_ERROR, MBLM_ERROR_MEMORY,
         "%s: not enough memory for the optimiser: training this model takes "
         "%.1f GiB without activations; %suse a smaller model",
         mblm_device_get_name (self->run.device),
-        16.0 * self->model->n_parameters / (1 << 30),
-        self->options.host_moments ? "" : "set optimizer_memory: host, or ");
+        (elsewhere ? 8.0 : 16.0) * self->model->n_parameters / (1 << 30),
+        traits.memory > 0 && !elsewhere ? "set optimizer_memory: host, or "
+                                        : "");
     return NULL;
   }
   self->run.k->zero (self->run.q, memory, bytes);

@@ -189,8 +189,8 @@ mblm_picture_to_png (MblmPicture *self, GError **error)
       !png_image_write_to_memory (&image, data, &size, 0, self->rgb,
           (png_int_32) (3 * self->width), NULL)) {
     g_set_error (error, MBLM_ERROR, MBLM_ERROR_MEMORY,
-        "no memory to write a picture of %ux%u as PNG", self->width,
-        self->height);
+        "a picture of %ux%u can't be written as PNG: %s", self->width,
+        self->height, data ? image.message : "not enough memory");
     png_image_free (&image);
     return NULL;
   }

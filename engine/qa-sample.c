@@ -42,6 +42,24 @@ mblm_qa_find_layout (const MblmDatasetOptions *options,
   return FALSE;
 }
 
+char *
+mblm_qa_find_file (const char *folder, MblmSplit split)
+{
+  static const char *const names[][3] = {
+      [MBLM_SPLIT_TRAIN] = {"train.jsonl"},
+      [MBLM_SPLIT_VALID] = {"valid.jsonl", "validation.jsonl", "val.jsonl"},
+      [MBLM_SPLIT_TEST] = {"test.jsonl"},
+  };
+
+  for (guint i = 0; i < 3 && names[split][i]; i++) {
+    g_autofree char *path = g_build_filename (folder, names[split][i], NULL);
+
+    if (g_file_test (path, G_FILE_TEST_EXISTS))
+      return g_steal_pointer (&path);
+  }
+  return NULL;
+}
+
 void
 mblm_qa_writer_init (MblmQaWriter *self, const MblmDatasetOptions *options,
     MblmTrainingSample *sample, double share)
@@ -172,6 +190,12 @@ mblm_qa_write_more (
 }
 
 gboolean
+mblm_qa_has_room (const MblmQaWriter *self)
+{
+  return self->at <= self->options->length;
+}
+
+gboolean
 mblm_qa_writer_end (MblmQaWriter *self)
 {
   gint pad = mblm_config_get_pad_id (self->options->config);
@@ -180,5 +204,5 @@ mblm_qa_writer_end (MblmQaWriter *self)
     self->sample->ids[i] = pad;
     self->sample->loss_mask[i] = 0.0f;
   }
-  return self->at <= self->options->length;
+  return mblm_qa_has_room (self);
 }

@@ -21,6 +21,10 @@ G_BEGIN_DECLS
 gboolean mblm_qa_find_layout (const MblmDatasetOptions *options,
     const MblmImageLayout **layout, GError **error);
 
+/* The file of a split in a folder as the data set qa has it, under the first of its
+ * names that is there; NULL: none is. */
+char *mblm_qa_find_file (const char *folder, MblmSplit split);
+
 /* Where the next segment of a sample goes. */
 typedef struct {
   const MblmDatasetOptions *options;
@@ -44,7 +48,9 @@ void mblm_qa_write (MblmQaWriter *self, GBytes *picture, const char *question,
  * where the rest of the sample is too short; then nothing was written. */
 gboolean mblm_qa_write_more (
     MblmQaWriter *self, const char *question, const char *answer);
-/* Pads what is left. FALSE where there was no room for all of it. */
+/* Whether all that was written had room. */
+gboolean mblm_qa_has_room (const MblmQaWriter *self);
+/* Pads what is left; as mblm_qa_has_room. */
 gboolean mblm_qa_writer_end (MblmQaWriter *self);
 
 G_END_DECLS

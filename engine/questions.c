@@ -225,16 +225,28 @@ read_text (MblmJson *json, char **out)
   }
 }
 
+/* The value of the key read last where it is a text, and nothing where it isn't. */
+static gboolean
+read_if_text (MblmJson *json, char **out)
+{
+  if (mblm_json_look (json) != '"')
+    return mblm_json_skip (json);
+  if (mblm_json_next (json) != MBLM_JSON_STRING)
+    return FALSE;
+  g_free (*out);
+  *out = g_strdup (json->string->str);
+  return TRUE;
+}
+
 /* A node of a program: what it does. */
 static gboolean
 read_node (MblmJson *json, char **type)
 {
-  g_clear_pointer (type, g_free);
-  for (MblmJsonToken token; (token = mblm_json_next (json)) == MBLM_JSON_KEY;) {
+  while (mblm_json_next (json) == MBLM_JSON_KEY) {
     const char *key = json->string->str;
     gboolean names = g_str_equal (key, "function") || g_str_equal (key, "type");
 
-    if (!(names ? read_text (json, type) : mblm_json_skip (json)))
+    if (!(names ? read_if_text (json, type) : mblm_json_skip (json)))
       return FALSE;
   }
   return json->problem == NULL;
@@ -246,10 +258,9 @@ read_program (MblmJson *json, char **type)
 {
   MblmJsonToken token;
 
-  if (mblm_json_take_null (json))
-    return TRUE;
-  if (mblm_json_next (json) != MBLM_JSON_ARRAY)
-    return mblm_json_fail (json, "a program that is not a list");
+  if (mblm_json_look (json) != '[')
+    return mblm_json_skip (json);
+  mblm_json_next (json);
   while ((token = mblm_json_next (json)) == MBLM_JSON_OBJECT)
     if (!read_node (json, type))
       return FALSE;
@@ -268,13 +279,14 @@ parse (MblmQuestions *self, MblmJson *json, MblmQuestion *out)
   while ((token = mblm_json_next (json)) == MBLM_JSON_KEY) {
     const char *key = json->string->str;
     gboolean is_program = self->list && g_str_equal (key, "program");
+    gboolean is_type = g_str_equal (key, "type");
     char **field = g_str_equal (key, self->image) ? &out->image
         : g_str_equal (key, "question")           ? &out->question
         : g_str_equal (key, "answer")             ? &out->answer
-        : g_str_equal (key, "type")               ? &out->type
                                                   : NULL;
 
     if (!(field              ? read_text (json, field)
+                : is_type    ? read_if_text (json, &out->type)
                 : is_program ? read_program (json, &last)
                              : mblm_json_skip (json)))
       return FALSE;

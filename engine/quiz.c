@@ -12,6 +12,7 @@
 
 #include "mblm-error.h"
 #include "message.h"
+#include "qa-sample.h"
 #include "questions.h"
 #include "scenes/scenes.h"
 
@@ -74,24 +75,18 @@ open_scenes (MblmQuiz *self, const MblmQuizOptions *options, GError **error)
 static char *
 find_file (const char *folder, MblmSplit split, gboolean *clevr, char **images)
 {
-  static const struct {
-    const char *qa, *clevr;
-  } names[] = {[MBLM_SPLIT_TRAIN] = {"train", "train"},
-      [MBLM_SPLIT_VALID] = {"valid", "val"},
-      [MBLM_SPLIT_TEST] = {"test", "test"}};
-  g_autofree char *lines = g_strconcat (names[split].qa, ".jsonl", NULL);
+  static const char *const names[] = {"train", "val", "test"};
   g_autofree char *json = g_strdup_printf (
-      "CLEVR_%s_questions.json", names[split].clevr);
-  g_autofree char *qa = g_build_filename (folder, lines, NULL);
+      "CLEVR_%s_questions.json", names[split]);
   g_autofree char *published = g_build_filename (
       folder, "questions", json, NULL);
+  char *lines = mblm_qa_find_file (folder, split);
 
-  *clevr = !g_file_test (qa, G_FILE_TEST_EXISTS);
-  *images = *clevr
-      ? g_build_filename (folder, "images", names[split].clevr, NULL)
-      : g_strdup (folder);
+  *clevr = lines == NULL;
+  *images = *clevr ? g_build_filename (folder, "images", names[split], NULL)
+                   : g_strdup (folder);
   if (!*clevr)
-    return g_steal_pointer (&qa);
+    return lines;
   return g_file_test (published, G_FILE_TEST_EXISTS)
       ? g_steal_pointer (&published)
       : NULL;
@@ -219,7 +214,9 @@ next_of_questions (MblmQuiz *self, MblmQuizItem *item, GError **error)
   if (!question.image || !question.answer) {
     g_autofree char *where = mblm_questions_where (self->questions, index);
     g_set_error (error, MBLM_ERROR, MBLM_ERROR_INPUT,
-        "%s: has no picture or no answer; every question needs both", where);
+        "%s: has no picture or no answer, and every question needs both; those "
+        "of CLEVR's test have none: take --split=valid",
+        where);
     return FALSE;
   }
   if (!load_picture (self, question.image, error))

@@ -81,7 +81,8 @@ check_config (MblmTrainer *self, const MblmTrainingState *state, GError **error)
     return TRUE;
   g_set_error (error, MBLM_ERROR, MBLM_ERROR_CONFIG,
       "%s: it differs from what the run in %s began with: resume with the same "
-      "file and precision (%s/config.yaml has them), or begin a new run whose "
+      "file, precision and layer_inputs (%s/config.yaml has them), or begin a "
+      "new run whose "
       "`resume` names a model of that one",
       config->path, self->output, self->output);
   return FALSE;

@@ -36,7 +36,8 @@ append_section (GString *out, const MblmTrainingConfig *self, const char *name)
     const MblmYamlNode *key = g_ptr_array_index (section->keys, i);
 
     if (g_str_equal (key->text, "precision") ||
-        g_str_equal (key->text, "layer_inputs"))
+        g_str_equal (key->text, "layer_inputs") ||
+        g_str_equal (key->text, "optimizer_memory"))
       continue;
     g_string_append (out, "  ");
     mblm_yaml_append_string (out, key->text);
@@ -50,6 +51,8 @@ append_section (GString *out, const MblmTrainingConfig *self, const char *name)
   if (self->layer_inputs != MBLM_LAYER_INPUTS_AUTO)
     g_string_append_printf (out, "  layer_inputs: %s\n",
         self->layer_inputs == MBLM_LAYER_INPUTS_F32 ? "f32" : "bf16");
+  if (self->host_moments)
+    g_string_append (out, "  optimizer_memory: host\n");
 }
 
 /* What the run began with. Its own file tells that beside the model to go on from;

@@ -407,7 +407,8 @@ typedef struct {
   const float *input;                /* [batch, dim] or NULL */
   MblmMatrix table;                  /* [vocabulary, dim] */
   const int32_t *ids;                /* host [batch] */
-  const int32_t *drawn;              /* [batch], in place of ids; or NULL */
+  const int32_t *drawn;              /* [batch], in place of ids, valid as
+                                      * they are; or NULL */
   MblmMatrix positions;              /* [period, dim] */
   const size_t *position;            /* host [batch], below the period */
   const float *const *addend;        /* host [batch] of [dim], or NULL */

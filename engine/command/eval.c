@@ -20,7 +20,8 @@ typedef struct {
   MblmAsker *asker;
   MblmQuiz *quiz;
   Tally *tally;
-  GBytes *nothing; /* what stands for the picture that is withheld */
+  MblmImageLayout layout; /* of pictures */
+  GBytes *nothing;        /* what stands for the picture that is withheld */
   gboolean choose, list;
   guint64 count;
 } Eval;
@@ -38,32 +39,43 @@ ask (Eval *self, GBytes *image, GError **error)
   return answer ? g_strdup (answer->text) : NULL;
 }
 
-/* One line for each answer, where they are wanted. */
+/* One line for each answer. */
 static gboolean
 print_answer (
     Eval *self, const MblmQuizItem *item, const char *answer, GError **error)
 {
-  g_autofree char *question = output_escape (
-      item->question ? item->question : "");
+  const char *asked = item->question ? item->question : "";
+
+  if (self->command->json) {
+    g_autoptr (JsonBuilder) builder = json_builder_new ();
+
+    json_builder_begin_object (builder);
+    json_add_string (builder, "type", item->type);
+    json_add_string (builder, "question", asked);
+    json_add_string (builder, "truth", item->answer);
+    json_add_string (builder, "answer", answer);
+    json_builder_end_object (builder);
+    return output_json (builder, error);
+  }
+  g_autofree char *type = output_escape (item->type);
+  g_autofree char *question = output_escape (asked);
   g_autofree char *truth = output_escape (item->answer);
   g_autofree char *said = output_escape (answer);
 
-  return !self->list ||
-      output_print (
-          error, "%s\t%s\t%s\t%s\n", item->type, question, truth, said);
+  return output_print (error, "%s\t%s\t%s\t%s\n", type, question, truth, said);
 }
 
 static gboolean
 ask_one (Eval *self, const MblmQuizItem *item, GError **error)
 {
-  g_autoptr (GBytes) image = mblm_picture_to_bytes (item->picture,
-      mblm_info_get_image (mblm_model_get_info (self->model)), error);
+  g_autoptr (GBytes)
+      image = mblm_picture_to_bytes (item->picture, &self->layout, error);
 
   if (!image || !mblm_asker_set_question (self->asker, item->question, error))
     return FALSE;
   g_autofree char *answer = ask (self, image, error);
   g_autofree char *blind = answer ? ask (self, self->nothing, error) : NULL;
-  if (!blind || !print_answer (self, item, answer, error))
+  if (!blind || (self->list && !print_answer (self, item, answer, error)))
     return FALSE;
   tally_add (self->tally, item->type, item->answer, answer, blind);
   return TRUE;
@@ -107,6 +119,7 @@ print_row (Eval *self, const char *type, GError **error)
 {
   TallyCounts counts = tally_get (self->tally, type);
   const char *name = type ? type : "all";
+  g_autofree char *escaped = output_escape (name);
   double low, high;
 
   tally_interval (counts.right, counts.n, &low, &high);
@@ -114,7 +127,7 @@ print_row (Eval *self, const char *type, GError **error)
     return output_print (error,
         "%-20s %7" G_GUINT64_FORMAT
         "   %5.1f  %5.1f to %5.1f   %5.1f   %5.1f\n",
-        name, counts.n, 100.0 * share (counts.right, counts.n), 100.0 * low,
+        escaped, counts.n, 100.0 * share (counts.right, counts.n), 100.0 * low,
         100.0 * high, 100.0 * share (counts.frequent, counts.n),
         100.0 * share (counts.blind, counts.n));
 
@@ -189,10 +202,16 @@ set_up (Eval *self, const char *model, MblmQuizOptions *options, GError **error)
       mblm_model_get_info (self->model));
   if (!layout) {
     g_set_error (error, MBLM_ERROR, MBLM_ERROR_UNSUPPORTED,
-        _ ("%s: the model sees no pictures"), model);
+        _ ("%s: the model sees no pictures; name one whose mblm.json has "
+           "\"image\""),
+        model);
     return FALSE;
   }
-  /* As the data set `scenes` draws them by default. */
+  self->layout = *layout;
+  /* As the data set `scenes` draws them by default, and uncut: nothing is asked
+   * about what a crop took away. */
+  if (g_str_has_prefix (options->name, "scenes:"))
+    self->layout.crop_w = self->layout.crop_h = 0.0;
   options->width = layout->width * 2;
   options->height = layout->height * 2;
   self->asker = mblm_asker_new (self->model, error);

@@ -35,8 +35,15 @@ clevr_free (MblmSceneFamily *family)
 static MblmSceneFamily *
 clevr_open (const MblmSceneOptions *options, GError **error)
 {
-  Clevr *self = g_new0 (Clevr, 1);
+  if (options->photographs) {
+    g_set_error (error, MBLM_ERROR, MBLM_ERROR_CONFIG,
+        "scenes of the family clevr have no photographs: leave them out, or "
+        "take "
+        "flat");
+    return NULL;
+  }
 
+  Clevr *self = g_new0 (Clevr, 1);
   self->parent.klass = &mblm_scenes_clevr_class;
   self->templates = mblm_clevr_templates_load (error);
   if (!self->templates) {

@@ -458,17 +458,16 @@ mblm_flat_ask (const MblmFlatScene *scene, guint64 key, guint n_questions,
 {
   MblmFlatAsker self = {scene, key, questions};
   guint wanted = MAX (n_questions, 1);
-  /* the share is kept over many scenes, though a scene has one caption only */
-  double of_captions = wanted * captions +
-      mblm_scene_draw_between (&self.key, 0.0, 1.0);
-  guint n_captions = (guint) CLAMP (of_captions, 0.0, wanted);
+  /* A scene has one caption only: the share is kept over many scenes, where no more
+   * than one in each is due. */
+  gboolean captioned = mblm_scene_draw_coin (&self.key, wanted * captions);
 
-  if (n_captions > 0)
+  if (captioned)
     g_array_append_vals (questions,
         &(MblmSceneQuestion){
             .answer = mblm_flat_caption (scene), .type = "caption"},
         1);
-  wanted -= n_captions;
+  wanted = captions < 1.0 ? wanted - captioned : 0;
   if (wanted > 0)
     wanted -= ask_counts (&self, wanted);
   ask_kinds (&self, wanted);

@@ -52,6 +52,19 @@ flat_open (const MblmSceneOptions *options, GError **error)
   return NULL;
 }
 
+static void
+flat_describe (MblmSceneFamily *family, GChecksum *sum)
+{
+  const FlatFamily *self = (const FlatFamily *) family;
+
+  for (guint i = 0; self->photographs && i < self->photographs->len; i++) {
+    const MblmPicture *picture = self->photographs->pdata[i];
+    gsize n = (gsize) picture->width * picture->height * 3;
+
+    g_checksum_update (sum, picture->rgb, (gssize) n);
+  }
+}
+
 static gboolean
 check_size (guint width, guint height, GError **error)
 {
@@ -127,5 +140,6 @@ const MblmSceneFamilyClass mblm_scenes_flat_class = {
     .answers = mblm_flat_answers,
     .open = flat_open,
     .free = flat_free,
+    .describe = flat_describe,
     .make = flat_make,
 };

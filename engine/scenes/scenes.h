@@ -54,6 +54,9 @@ typedef struct {
   /* Errors: NOT_FOUND, INPUT, G_FILE_ERROR of the photographs. */
   MblmSceneFamily *(*open) (const MblmSceneOptions *options, GError **error);
   void (*free) (MblmSceneFamily *self);
+  /* Adds what scenes depend on besides their requests: the photographs. May be NULL:
+   * nothing. */
+  void (*describe) (MblmSceneFamily *self, GChecksum *sum);
   /* From any number of threads at once. Error: MEMORY, INPUT for a size beyond
    * the bounds of a picture. */
   MblmScene *(*make) (

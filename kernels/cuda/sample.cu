@@ -269,10 +269,12 @@ tell (const MblmSample &a, const Told &told, size_t row, int32_t id)
     told.logits[row * a.vocabulary + v] = a.logits[row * a.vocabulary + v];
   if (threadIdx.x == 0)
     told.ids[row] = id;
-  __threadfence_system ();
   __syncthreads ();
-  if (threadIdx.x == 0)
+  if (threadIdx.x == 0) {
+    /* Behind the barrier, so that it orders what the whole block wrote. */
+    __threadfence_system ();
     *(volatile uint32_t *) &told.stamps[row] = told.number;
+  }
 }
 
 /* False: the device has done all that it was asked to, and this isn't there. */

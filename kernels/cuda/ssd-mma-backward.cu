@@ -322,7 +322,7 @@ __launch_bounds__ (SSD_THREADS, 3) tiles_kernel (Ssd a, SsdBack back)
       shared->d, a.b_halves + index * SSD_CHUNK * N, own, common);
   for (size_t h = part * back.together; h < end; h++)
     tile_back (a, back, *shared, index, h, own, common);
-  store_k (common, own, back.k + blockIdx.x * SSD_CHUNK * SSD_CHUNK);
+  store_k (common, own, back.k + blockIdx.x * (size_t) (SSD_CHUNK * SSD_CHUNK));
 }
 
 void

@@ -154,6 +154,28 @@ test_turns (void)
   check_turns (800, "{'questions': <int64 1000>}", 1, 3);
 }
 
+/* Where there is no room for all questions, it isn't their kind that decides. */
+static void
+test_room (void)
+{
+  MblmDatasetOptions options = options_new (
+      MBLM_SPLIT_TRAIN, 800, IQA, "{'questions': <int64 1000>}");
+  g_autoptr (MblmDataset) set = sets_open ("scenes", &options);
+  guint counts = 0;
+
+  for (guint i = 0; i < 300; i++) {
+    g_autoptr (SetsSample) sample = sets_read (set, 0, i);
+    g_autoptr (GString) text = g_string_new (NULL);
+    gsize at = read_segment (sample, 0, IMAGE, text);
+
+    at = read_segment (sample, at, TEXT, text);
+    read_segment (sample, at, TEXT, text);
+    counts += g_ascii_isdigit (text->str[0]);
+  }
+  g_assert_cmpuint (counts, >, 30);
+  g_assert_cmpuint (counts, <, 120);
+}
+
 /* A caption is an answer without a question. */
 static void
 test_captions (void)
@@ -228,18 +250,18 @@ test_errors (void)
   MblmDatasetOptions text = sets_options (".", MBLM_SPLIT_TRAIN, 512, NULL);
   sets_expect ("scenes", &text, MBLM_ERROR, MBLM_ERROR_CONFIG, "answer");
 
-  /* no room for a sample */
+  /* no room for a sample, a picture too small, photographs that are not there */
   MblmDatasetOptions tight = options_new (MBLM_SPLIT_TRAIN, 100, QIQA, NULL);
-  g_autoptr (MblmDataset) set = sets_open ("scenes", &tight);
-  gint32 ids[100], labels[100];
-  float loss[100];
-  guint8 attention[100];
-  MblmTrainingSample sample = {ids, loss, labels, attention};
-  g_autoptr (GError) error = NULL;
-
-  g_assert_false (mblm_dataset_read (set, 0, 0, &sample, &error));
-  g_assert_error (error, MBLM_ERROR, MBLM_ERROR_INPUT);
-  g_assert_nonnull (strstr (error->message, "input_seq_len"));
+  sets_expect ("scenes", &tight, MBLM_ERROR, MBLM_ERROR_INPUT, "input_seq_len");
+  MblmDatasetOptions small = options_new (
+      MBLM_SPLIT_TRAIN, 1600, QIQA, "{'scale': <int64 1>}");
+  sets_expect ("scenes", &small, MBLM_ERROR, MBLM_ERROR_INPUT, "no room");
+  MblmDatasetOptions none = options_new (
+      MBLM_SPLIT_TRAIN, 1600, QIQA, "{'photographs': <true>}");
+  sets_expect ("scenes", &none, MBLM_ERROR, MBLM_ERROR_NOT_FOUND, "photograph");
+  MblmDatasetOptions solid = options_new (MBLM_SPLIT_TRAIN, 1600, QIQA,
+      "{'photographs': <true>, 'family': <'clevr'>}");
+  sets_expect ("scenes", &solid, MBLM_ERROR, MBLM_ERROR_CONFIG, "flat");
 }
 
 int
@@ -249,6 +271,7 @@ main (int argc, char **argv)
   g_test_add_func ("/dataset/scenes/places", test_places);
   g_test_add_func ("/dataset/scenes/splits", test_splits);
   g_test_add_func ("/dataset/scenes/turns", test_turns);
+  g_test_add_func ("/dataset/scenes/room", test_room);
   g_test_add_func ("/dataset/scenes/captions", test_captions);
   g_test_add_func ("/dataset/scenes/concurrent", test_concurrent);
   g_test_add_func ("/dataset/scenes/errors", test_errors);
