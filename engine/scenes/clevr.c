@@ -7,6 +7,7 @@
 #include "config.h"
 
 #include "clevr-question.h"
+#include "mblm-error.h"
 #include "scenes.h"
 
 /* A scene is asked for each family this often before it is taken to have no more
