@@ -554,6 +554,6 @@ main (int argc, char **argv)
     g_test_add_data_func (fit, devices[i], test_fit);
     g_test_add_data_func (moments, devices[i], test_moments);
   }
-  g_test_add_func ("/memory", test_memory);
+  g_test_add_func ("/estimate", test_memory);
   return g_test_run ();
 }
