@@ -4,6 +4,7 @@
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
 
+#include <glib/gstdio.h>
 #include <string.h>
 
 #include "formats.h"
@@ -256,9 +257,12 @@ test_errors (void)
   MblmDatasetOptions small = options_new (
       MBLM_SPLIT_TRAIN, 1600, QIQA, "{'scale': <int64 1>}");
   sets_expect ("scenes", &small, MBLM_ERROR, MBLM_ERROR_INPUT, "no room");
+  g_autofree char *empty = g_dir_make_tmp ("mblm-XXXXXX", NULL);
   MblmDatasetOptions none = options_new (
       MBLM_SPLIT_TRAIN, 1600, QIQA, "{'photographs': <true>}");
+  none.dir = empty;
   sets_expect ("scenes", &none, MBLM_ERROR, MBLM_ERROR_NOT_FOUND, "photograph");
+  g_rmdir (empty);
   MblmDatasetOptions solid = options_new (MBLM_SPLIT_TRAIN, 1600, QIQA,
       "{'photographs': <true>, 'family': <'clevr'>}");
   sets_expect ("scenes", &solid, MBLM_ERROR, MBLM_ERROR_CONFIG, "flat");
