@@ -71,3 +71,22 @@ fresh_ids (gsize n, guint32 seed)
     ids[i] = g_rand_int_range (random, 0, 256);
   return ids;
 }
+
+MblmSession *
+fresh_session (MblmModel *model)
+{
+  g_autoptr (GError) error = NULL;
+  MblmSession *session = mblm_session_new (model, &error);
+
+  g_assert_no_error (error);
+  return session;
+}
+
+void
+fresh_feed (MblmSession *session, const gint32 *ids, gsize n)
+{
+  g_autoptr (GError) error = NULL;
+
+  mblm_session_feed (session, ids, n, NULL, &error);
+  g_assert_no_error (error);
+}

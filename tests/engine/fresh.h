@@ -24,3 +24,7 @@ char *fresh_model (const char *folder, const char *name, guint outer,
     const char *block, const char *position);
 /* n ids below 256, from a seed. */
 gint32 *fresh_ids (gsize n, guint32 seed);
+
+/* A session, and what it is fed; the test fails where that does. */
+MblmSession *fresh_session (MblmModel *model);
+void fresh_feed (MblmSession *session, const gint32 *ids, gsize n);

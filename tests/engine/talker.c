@@ -57,15 +57,6 @@ talker_new (
   return load (path, threads);
 }
 
-MblmSession *
-talker_session (MblmModel *model)
-{
-  g_autoptr (GError) error = NULL;
-  MblmSession *session = mblm_session_new (model, &error);
-  g_assert_no_error (error);
-  return session;
-}
-
 static const float *
 predict (MblmSession *session, MblmStart start)
 {

@@ -33,7 +33,6 @@ MblmModel *talker_new (
 /* A model of the repository, by name. */
 MblmModel *talker_load (const char *name);
 
-MblmSession *talker_session (MblmModel *model);
 /* ln p of every id under the prediction of a session [TALKER_VOCABULARY]. */
 double talker_log_p (MblmSession *session, MblmStart start, gint id);
 /* The largest. */

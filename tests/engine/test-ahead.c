@@ -62,22 +62,12 @@ make_model (const char *folder, const Shape *shape)
   return path;
 }
 
-static MblmSession *
-new_session (MblmModel *model)
-{
-  g_autoptr (GError) error = NULL;
-  MblmSession *session = mblm_session_new (model, &error);
-
-  g_assert_no_error (error);
-  return session;
-}
-
 static void
 pair_init (Pair *self, const char *path, const char *device)
 {
   *self = (Pair){.model = golden_load (path, device, 1), .pending = -1};
-  self->ahead = new_session (self->model);
-  self->hand = new_session (self->model);
+  self->ahead = fresh_session (self->model);
+  self->hand = fresh_session (self->model);
   self->ahead->ahead.most_time = FOREVER;
   self->can = self->ahead->run.k->sample_told != NULL;
   self->sampler = mblm_sampler_new ();

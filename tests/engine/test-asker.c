@@ -70,7 +70,7 @@ static MblmSession *
 prompt (Fixture *f, GBytes *image)
 {
   g_autoptr (GError) error = NULL;
-  MblmSession *session = talker_session (f->model);
+  MblmSession *session = fresh_session (f->model);
   g_autoptr (GArray) ids = mblm_asker_get_prompt_ids (f->asker, image, &error);
   g_assert_no_error (error);
   mblm_session_feed (

@@ -38,7 +38,7 @@ set_up (Fixture *f, gconstpointer data)
   f->folder = fresh_folder ();
   f->model = talker_new (
       f->folder, "talker", 1, "\"task\": \"text\", " TALKER_TOKENS);
-  f->session = talker_session (f->model);
+  f->session = fresh_session (f->model);
   f->sampler = mblm_sampler_new ();
   f->generator = mblm_generator_new (f->session, f->sampler);
   restart (f);
@@ -78,7 +78,7 @@ set_stop (Fixture *f, const guint8 *bytes, gsize n)
 static void
 test_greedy (Fixture *f, gconstpointer data)
 {
-  g_autoptr (MblmSession) other = talker_session (f->model);
+  g_autoptr (MblmSession) other = fresh_session (f->model);
   g_autoptr (GByteArray) expected = g_byte_array_new ();
   g_autoptr (GError) error = NULL;
   double log_p = 0;
@@ -181,7 +181,7 @@ static void
 test_no_info (Fixture *f, gconstpointer data)
 {
   g_autoptr (MblmModel) model = talker_new (f->folder, "plain", 1, NULL);
-  g_autoptr (MblmSession) session = talker_session (model);
+  g_autoptr (MblmSession) session = fresh_session (model);
   g_autoptr (MblmGenerator)
       generator = mblm_generator_new (session, f->sampler);
   guint8 allowed[TALKER_VOCABULARY] = {0};
@@ -287,7 +287,7 @@ test_threads (Fixture *f, gconstpointer data)
   for (guint threads = 1; threads <= 3; threads++) {
     g_autoptr (MblmModel)
         model = talker_new (f->folder, "talker", threads, NULL);
-    g_autoptr (MblmSession) session = talker_session (model);
+    g_autoptr (MblmSession) session = fresh_session (model);
     g_autoptr (MblmSampler) sampler = mblm_sampler_new ();
     g_autoptr (MblmGenerator) generator = mblm_generator_new (session, sampler);
 

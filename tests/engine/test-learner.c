@@ -350,16 +350,26 @@ get_published (MblmConfig *config, MblmDevice *device, gsize length)
 }
 
 static void
+open_published (const char *name, MblmConfig **config, MblmDevice **device)
+{
+  g_autofree char *path = g_build_filename (g_getenv ("MBLM_TEST_GOLDEN"),
+      "published", "pg19_200bb_360m_3d_stt.yaml", NULL);
+  g_autoptr (GError) error = NULL;
+
+  *config = mblm_config_load (path, &error);
+  g_assert_no_error (error);
+  *device = mblm_device_open (name, 0, &error);
+  g_assert_no_error (error);
+}
+
+static void
 test_published (gconstpointer name)
 {
-  const char *golden = g_getenv ("MBLM_TEST_GOLDEN");
-  g_autofree char *path = g_build_filename (
-      golden, "published", "pg19_200bb_360m_3d_stt.yaml", NULL);
   g_autoptr (GError) error = NULL;
-  g_autoptr (MblmConfig) config = mblm_config_load (path, &error);
-  g_assert_no_error (error);
-  g_autoptr (MblmDevice) device = mblm_device_open (name, 0, &error);
-  g_assert_no_error (error);
+  g_autoptr (MblmConfig) config = NULL;
+  g_autoptr (MblmDevice) device = NULL;
+
+  open_published (name, &config, &device);
   MblmLearnerNeeds needs = get_published (config, device, 5000000);
   MblmTrainerMemory parts;
   guint64 bytes = mblm_learner_estimate (&needs, &parts, &error);
@@ -405,14 +415,11 @@ expect_fit (const MblmLearnerNeeds *needs, guint64 there, const char *expected)
 static void
 test_fit (gconstpointer name)
 {
-  const char *golden = g_getenv ("MBLM_TEST_GOLDEN");
-  g_autofree char *path = g_build_filename (
-      golden, "published", "pg19_200bb_360m_3d_stt.yaml", NULL);
   g_autoptr (GError) error = NULL;
-  g_autoptr (MblmConfig) config = mblm_config_load (path, &error);
-  g_assert_no_error (error);
-  g_autoptr (MblmDevice) device = mblm_device_open (name, 0, &error);
-  g_assert_no_error (error);
+  g_autoptr (MblmConfig) config = NULL;
+  g_autoptr (MblmDevice) device = NULL;
+
+  open_published (name, &config, &device);
   MblmLearnerNeeds needs = get_published (config, device, 100000000);
   MblmTrainerMemory parts;
   guint64 bytes = mblm_learner_estimate (&needs, &parts, &error);

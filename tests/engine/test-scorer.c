@@ -67,7 +67,7 @@ static void
 by_hand (MblmModel *model, gboolean text, const guint8 *before, gsize n_before,
     const guint8 *bytes, gsize n, float *bits)
 {
-  g_autoptr (MblmSession) session = talker_session (model);
+  g_autoptr (MblmSession) session = fresh_session (model);
   gint32 id = TALKER_TEXT;
 
   if (text)

@@ -64,29 +64,17 @@ typedef struct {
   MblmSession *together, *alone;
 } Stream;
 
-static void
-feed (MblmSession *session, const gint32 *ids, gsize n)
-{
-  g_autoptr (GError) error = NULL;
-
-  mblm_session_feed (session, ids, n, NULL, &error);
-  g_assert_no_error (error);
-}
-
 /* Behind a prompt of its own, of a length of its own. */
 static Stream
 begin (MblmModel *model, guint number)
 {
-  g_autoptr (GError) error = NULL;
   gsize length = number * 7 % (CONTEXT - STEPS);
   g_autofree gint32 *prompt = fresh_ids (length, number);
-  Stream stream = {.together = mblm_session_new (model, &error)};
+  Stream stream = {
+      .together = fresh_session (model), .alone = fresh_session (model)};
 
-  g_assert_no_error (error);
-  stream.alone = mblm_session_new (model, &error);
-  g_assert_no_error (error);
-  feed (stream.together, prompt, length);
-  feed (stream.alone, prompt, length);
+  fresh_feed (stream.together, prompt, length);
+  fresh_feed (stream.alone, prompt, length);
   return stream;
 }
 
@@ -112,7 +100,7 @@ step (Stream *streams, guint n, GRand *random, double limit)
   mblm_session_step_many (together, ids, n, NULL, &error);
   g_assert_no_error (error);
   for (guint b = 0; b < n; b++) {
-    feed (streams[b].alone, &ids[b], 1);
+    fresh_feed (streams[b].alone, &ids[b], 1);
     const float *x = mblm_session_get_logits (together[b], 0, &error);
     g_assert_no_error (error);
     const float *y = mblm_session_get_logits (streams[b].alone, 0, &error);

@@ -139,25 +139,6 @@ tear_down (Fixture *f, gconstpointer position)
   fresh_remove (f->folder);
 }
 
-static MblmSession *
-new_session (MblmModel *model)
-{
-  g_autoptr (GError) error = NULL;
-  MblmSession *session = mblm_session_new (model, &error);
-
-  g_assert_no_error (error);
-  return session;
-}
-
-static void
-feed (MblmSession *session, const gint32 *ids, gsize n)
-{
-  g_autoptr (GError) error = NULL;
-
-  mblm_session_feed (session, ids, n, NULL, &error);
-  g_assert_no_error (error);
-}
-
 static void
 assert_same (MblmSession *a, MblmSession *b)
 {
@@ -177,13 +158,13 @@ static void
 test_one (Fixture *f, gconstpointer position)
 {
   g_autofree gint32 *ids = fresh_ids (CONTEXT, 1);
-  g_autoptr (MblmSession) plain = new_session (f->plain);
-  g_autoptr (MblmSession) stepped = new_session (f->stepped);
+  g_autoptr (MblmSession) plain = fresh_session (f->plain);
+  g_autoptr (MblmSession) stepped = fresh_session (f->stepped);
   gboolean turns = g_strcmp0 (position, "rope") == 0;
 
   for (gsize i = 0; i < CONTEXT; i++) {
-    feed (plain, ids + i, 1);
-    feed (stepped, ids + i, 1);
+    fresh_feed (plain, ids + i, 1);
+    fresh_feed (stepped, ids + i, 1);
     assert_same (plain, stepped);
   }
   g_assert_cmpuint (count.with_logits, ==, CONTEXT);
@@ -200,7 +181,8 @@ test_mixed (Fixture *f, gconstpointer position)
   g_autoptr (GRand) random = g_rand_new_with_seed (3);
   g_autofree gint32 *ids = fresh_ids (N + 12, 2);
   g_autofree float *nats = g_new (float, 2 * 12);
-  MblmSession *session[] = {new_session (f->plain), new_session (f->stepped)};
+  MblmSession *session[] = {
+      fresh_session (f->plain), fresh_session (f->stepped)};
   MblmSnapshot *kept[2] = {NULL, NULL};
 
   for (gsize i = 0; i < N;) {
@@ -222,7 +204,7 @@ test_mixed (Fixture *f, gconstpointer position)
         g_assert_cmpmem (
             nats, n * sizeof (float), nats + s * 12, n * sizeof (float));
       } else {
-        feed (session[s], ids + i, n);
+        fresh_feed (session[s], ids + i, n);
       }
       g_assert_no_error (error);
     }
@@ -244,10 +226,10 @@ test_many (Fixture *f, gconstpointer position)
   MblmSession *plain[N], *stepped[N];
 
   for (guint b = 0; b < N; b++) {
-    plain[b] = new_session (f->plain);
-    stepped[b] = new_session (f->stepped);
-    feed (plain[b], ids, 3 * b);
-    feed (stepped[b], ids, 3 * b);
+    plain[b] = fresh_session (f->plain);
+    stepped[b] = fresh_session (f->stepped);
+    fresh_feed (plain[b], ids, 3 * b);
+    fresh_feed (stepped[b], ids, 3 * b);
   }
   count.with_logits = 0;
   for (gsize i = 0; i < STEPS; i++) {

@@ -47,23 +47,6 @@ tear_down (Fixture *f, gconstpointer data)
   fresh_remove (f->folder);
 }
 
-static MblmSession *
-new_session (MblmModel *model)
-{
-  g_autoptr (GError) error = NULL;
-  MblmSession *session = mblm_session_new (model, &error);
-  g_assert_no_error (error);
-  return session;
-}
-
-static void
-feed (MblmSession *session, const gint32 *ids, gsize n)
-{
-  g_autoptr (GError) error = NULL;
-  mblm_session_feed (session, ids, n, NULL, &error);
-  g_assert_no_error (error);
-}
-
 static void
 assert_same_prediction (MblmSession *a, MblmSession *b)
 {
@@ -83,31 +66,31 @@ test_restart (Fixture *f, gconstpointer data)
   g_autoptr (GError) error = NULL;
   g_autofree gint32 *ids = fresh_ids (N, 1);
   g_autofree float *logits = g_new (float, N *VOCABULARY);
-  g_autoptr (MblmSession) single = new_session (f->fixed);
-  g_autoptr (MblmSession) whole = new_session (f->fixed);
-  g_autoptr (MblmSession) every = new_session (f->fixed);
-  g_autoptr (MblmSession) known = new_session (f->fixed);
+  g_autoptr (MblmSession) single = fresh_session (f->fixed);
+  g_autoptr (MblmSession) whole = fresh_session (f->fixed);
+  g_autoptr (MblmSession) every = fresh_session (f->fixed);
+  g_autoptr (MblmSession) known = fresh_session (f->fixed);
 
   g_assert_false (mblm_session_is_endless (single));
   mblm_session_feed_logits (every, ids, N, logits, NULL, &error);
   g_assert_no_error (error);
   for (gsize i = 0; i < N; i++) {
-    feed (single, &ids[i], 1);
+    fresh_feed (single, &ids[i], 1);
     g_assert_cmpfloat (
         golden_distance (mblm_session_get_logits (single, 0, NULL),
             logits + i * VOCABULARY, VOCABULARY),
         <, LIMIT);
     mblm_session_reset (whole);
-    feed (whole, ids, i + 1);
+    fresh_feed (whole, ids, i + 1);
     assert_same_prediction (single, whole);
     g_assert_cmpuint (mblm_session_get_position (whole), ==, i + 1);
     g_assert_cmpuint (
         mblm_session_get_reach (whole), ==, mblm_session_get_reach (single));
   }
   /* The id that did not fit comes behind the last half of the context. */
-  feed (known, ids + CONTEXT / 2, CONTEXT / 2 + 1);
+  fresh_feed (known, ids + CONTEXT / 2, CONTEXT / 2 + 1);
   mblm_session_reset (whole);
-  feed (whole, ids, CONTEXT + 1);
+  fresh_feed (whole, ids, CONTEXT + 1);
   assert_same_prediction (whole, known);
   g_assert_cmpuint (mblm_session_get_room (whole), ==, CONTEXT / 2 - 1);
 }
@@ -117,8 +100,8 @@ test_context_error (Fixture *f, gconstpointer data)
 {
   g_autoptr (GError) error = NULL;
   g_autofree gint32 *ids = fresh_ids (CONTEXT + 1, 2);
-  g_autoptr (MblmSession) session = new_session (f->fixed);
-  g_autoptr (MblmSession) other = new_session (f->fixed);
+  g_autoptr (MblmSession) session = fresh_session (f->fixed);
+  g_autoptr (MblmSession) other = fresh_session (f->fixed);
 
   mblm_session_set_context_full (session, MBLM_CONTEXT_FULL_ERROR);
   g_assert_false (mblm_session_feed (session, ids, CONTEXT + 1, NULL, &error));
@@ -126,8 +109,8 @@ test_context_error (Fixture *f, gconstpointer data)
   g_clear_error (&error);
   g_assert_cmpuint (mblm_session_get_position (session), ==, 0);
 
-  feed (session, ids, CONTEXT);
-  feed (other, ids, CONTEXT);
+  fresh_feed (session, ids, CONTEXT);
+  fresh_feed (other, ids, CONTEXT);
   g_assert_false (mblm_session_feed (session, ids, 1, NULL, &error));
   g_assert_error (error, MBLM_ERROR, MBLM_ERROR_CONTEXT);
   g_clear_error (&error);
@@ -145,19 +128,19 @@ test_memory_bound (Fixture *f, gconstpointer data)
 
   for (guint i = 0; i < G_N_ELEMENTS (models); i++) {
     g_autoptr (GError) error = NULL;
-    g_autoptr (MblmSession) session = new_session (models[i]);
-    g_autoptr (MblmSession) other = new_session (models[i]);
+    g_autoptr (MblmSession) session = fresh_session (models[i]);
+    g_autoptr (MblmSession) other = fresh_session (models[i]);
     g_assert_true (mblm_session_is_endless (session));
     guint64 bound = mblm_model_get_session_bytes (models[i], 4 * CONTEXT);
     mblm_session_set_memory_bound (session, bound);
-    feed (session, ids, 3 * CONTEXT);
-    feed (other, ids, 3 * CONTEXT);
+    fresh_feed (session, ids, 3 * CONTEXT);
+    fresh_feed (other, ids, 3 * CONTEXT);
     g_assert_false (
         mblm_session_feed (session, ids, 7 * CONTEXT, NULL, &error));
     g_assert_error (error, MBLM_ERROR, MBLM_ERROR_MEMORY);
     g_assert_cmpuint (mblm_session_get_position (session), ==, 3 * CONTEXT);
     assert_same_prediction (session, other);
-    feed (session, ids + 3 * CONTEXT, CONTEXT / 2);
+    fresh_feed (session, ids + 3 * CONTEXT, CONTEXT / 2);
   }
 }
 
@@ -170,15 +153,15 @@ test_endless (Fixture *f, gconstpointer data)
   g_autofree gint32 *ids = fresh_ids (N, 4);
 
   for (guint i = 0; i < G_N_ELEMENTS (models); i++) {
-    g_autoptr (MblmSession) session = new_session (models[i]);
-    g_autoptr (MblmSession) pieces = new_session (models[i]);
-    feed (session, ids, CONTEXT);
+    g_autoptr (MblmSession) session = fresh_session (models[i]);
+    g_autoptr (MblmSession) pieces = fresh_session (models[i]);
+    fresh_feed (session, ids, CONTEXT);
     guint64 memory = mblm_session_get_memory (session);
-    feed (session, ids + CONTEXT, N - CONTEXT);
+    fresh_feed (session, ids + CONTEXT, N - CONTEXT);
     g_assert_cmpuint (mblm_session_get_memory (session), ==, memory);
     g_assert_cmpuint (mblm_session_get_room (session), ==, G_MAXUINT64);
     for (gsize at = 0; at < N; at += 127)
-      feed (pieces, ids + at, MIN (127, N - at));
+      fresh_feed (pieces, ids + at, MIN (127, N - at));
     assert_same_prediction (session, pieces);
   }
 }
@@ -187,13 +170,13 @@ static void
 test_bad_ids (Fixture *f, gconstpointer data)
 {
   static const gint32 bad[] = {VOCABULARY, -1, G_MAXINT32, G_MININT32};
-  g_autoptr (MblmSession) session = new_session (f->fixed);
-  g_autoptr (MblmSession) other = new_session (f->fixed);
+  g_autoptr (MblmSession) session = fresh_session (f->fixed);
+  g_autoptr (MblmSession) other = fresh_session (f->fixed);
   gint32 ids[3] = {65, 66, 67};
   float nats[3];
 
-  feed (session, ids, 3);
-  feed (other, ids, 3);
+  fresh_feed (session, ids, 3);
+  fresh_feed (other, ids, 3);
   for (guint i = 0; i < G_N_ELEMENTS (bad); i++) {
     g_autoptr (GError) error = NULL;
     gint32 with_bad[3] = {65, 66, bad[i]};
@@ -215,8 +198,8 @@ static void
 test_bad_batches (Fixture *f, gconstpointer data)
 {
   g_autoptr (GError) error = NULL;
-  g_autoptr (MblmSession) a = new_session (f->fixed);
-  g_autoptr (MblmSession) b = new_session (f->rope);
+  g_autoptr (MblmSession) a = fresh_session (f->fixed);
+  g_autoptr (MblmSession) b = fresh_session (f->rope);
   MblmSession *twice[] = {a, a}, *two_models[] = {a, b};
   gint32 ids[2] = {1, 2};
 
@@ -243,8 +226,8 @@ test_many_restart (Fixture *f, gconstpointer data)
   MblmSession *sessions[N];
 
   for (guint s = 0; s < N; s++) {
-    sessions[s] = new_session (f->fixed);
-    feed (sessions[s], ids, 5 + 11 * s);
+    sessions[s] = fresh_session (f->fixed);
+    fresh_feed (sessions[s], ids, 5 + 11 * s);
   }
   for (gsize i = 0; i < 2 * CONTEXT; i++) {
     g_autoptr (GError) error = NULL;
@@ -255,8 +238,8 @@ test_many_restart (Fixture *f, gconstpointer data)
     g_assert_no_error (error);
   }
   for (guint s = 0; s < N; s++) {
-    g_autoptr (MblmSession) alone = new_session (f->fixed);
-    feed (alone, ids, 5 + 11 * s + 2 * CONTEXT);
+    g_autoptr (MblmSession) alone = fresh_session (f->fixed);
+    fresh_feed (alone, ids, 5 + 11 * s + 2 * CONTEXT);
     assert_same_prediction (sessions[s], alone);
     g_object_unref (sessions[s]);
   }
@@ -284,8 +267,8 @@ test_cancel (Fixture *f, gconstpointer data)
   g_autoptr (GError) error = NULL;
   g_autoptr (GCancellable) cancellable = g_cancellable_new ();
   g_autofree gint32 *ids = fresh_ids (N, 6);
-  g_autoptr (MblmSession) session = new_session (f->mamba2);
-  g_autoptr (MblmSession) other = new_session (f->mamba2);
+  g_autoptr (MblmSession) session = fresh_session (f->mamba2);
+  g_autoptr (MblmSession) other = fresh_session (f->mamba2);
 
   /* On a machine that is slow the first try may end before the work begins. */
   Soon soon = {cancellable, 2000};
@@ -311,8 +294,8 @@ test_cancel (Fixture *f, gconstpointer data)
   g_assert_error (error, MBLM_ERROR, MBLM_ERROR_STATE);
   g_clear_error (&error);
   mblm_session_reset (session);
-  feed (session, ids, 9);
-  feed (other, ids, 9);
+  fresh_feed (session, ids, 9);
+  fresh_feed (other, ids, 9);
   assert_same_prediction (session, other);
 
   /* Cancelled before it began it keeps its state. */
@@ -326,7 +309,7 @@ static void
 test_start (Fixture *f, gconstpointer data)
 {
   g_autoptr (GError) error = NULL;
-  g_autoptr (MblmSession) session = new_session (f->fixed);
+  g_autoptr (MblmSession) session = fresh_session (f->fixed);
   float chained[VOCABULARY];
   float nats;
   gint32 id = 65;
