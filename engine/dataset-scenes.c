@@ -24,14 +24,14 @@
 typedef struct {
   MblmDataset parent;
   MblmSceneFamily *family;
-  gboolean sees;          /* pictures */
-  MblmImageLayout layout; /* without a crop: nothing is asked about what was
-                                  * cut off */
-  guint width, height;    /* that are drawn */
-  gint64 samples;         /* in an epoch */
-  gint64 questions;       /* about a picture, at most */
-  double captions;        /* share of the questions that are none */
-  double share;           /* weight of what is not the answer */
+  gboolean sees; /* pictures */
+  /* Without a crop: nothing is asked about what was cut off. */
+  MblmImageLayout layout;
+  guint width, height; /* that are drawn */
+  gint64 samples;      /* in an epoch */
+  gint64 questions;    /* about a picture, at most */
+  double captions;     /* share of the questions that are none */
+  double share;        /* weight of what is not the answer */
 } ScenesDataset;
 
 static void
@@ -94,7 +94,7 @@ read_args (ScenesDataset *self, GVariant *args, gint64 *scale, GError **error)
 
   self->samples = 1 << 16;
   self->questions = 1;
-  *scale = 2;
+  *scale = MBLM_SCENES_SCALE;
   return mblm_args_check_known (args, known, error) &&
       mblm_args_get_integer (
           args, "samples", 1, G_MAXINT32, &self->samples, error) &&
@@ -140,12 +140,9 @@ read_options (
 static guint64
 scene_key (const MblmDatasetOptions *options, guint64 epoch, guint64 index)
 {
-  static const MblmSceneSet sets[] = {[MBLM_SPLIT_TRAIN] = MBLM_SCENES_TRAIN,
-      [MBLM_SPLIT_VALID] = MBLM_SCENES_VALID,
-      [MBLM_SPLIT_TEST] = MBLM_SCENES_TEST};
   guint64 seed = options->split == MBLM_SPLIT_TRAIN ? options->seed : 0;
 
-  return mblm_scene_key (seed, sets[options->split], epoch, index);
+  return mblm_scene_key (seed, (MblmSceneSet) options->split, epoch, index);
 }
 
 /* The questions in an order that has nothing to do with what they ask, as the sample

@@ -48,9 +48,8 @@ typedef struct {
 /* Sequences of stage k, on their way through it. */
 typedef struct {
   guint k;
-  const gsize
-      *index; /* [n], which of the group's; those of encoders follow each
-                       * other */
+  /* [n], which of the group's; those of encoders follow each other. */
+  const gsize *index;
   gsize n;
   StageForm form;
   /* For each sequence the row of the stage above that it comes from, and its

@@ -48,9 +48,6 @@ mblm_quiz_item_clear (MblmQuizItem *self)
 static gboolean
 open_scenes (MblmQuiz *self, const MblmQuizOptions *options, GError **error)
 {
-  static const MblmSceneSet sets[] = {[MBLM_SPLIT_TRAIN] = MBLM_SCENES_TRAIN,
-      [MBLM_SPLIT_VALID] = MBLM_SCENES_VALID,
-      [MBLM_SPLIT_TEST] = MBLM_SCENES_TEST};
   const char *id = options->name + strlen (SCENES);
   const MblmSceneFamilyClass *klass = mblm_scene_family_lookup (id);
 
@@ -61,7 +58,7 @@ open_scenes (MblmQuiz *self, const MblmQuizOptions *options, GError **error)
         "there is no family of scenes %s; those there are: %s", quoted, ids);
     return FALSE;
   }
-  self->set = sets[options->split];
+  self->set = (MblmSceneSet) options->split;
   self->seed = options->seed;
   self->request = (MblmSceneRequest){.width = options->width,
       .height = options->height,

@@ -50,7 +50,7 @@ append_section (GString *out, const MblmTrainingConfig *self, const char *name)
     g_string_append (out, "  precision: bf16\n");
   if (self->layer_inputs != MBLM_LAYER_INPUTS_AUTO)
     g_string_append_printf (out, "  layer_inputs: %s\n",
-        self->layer_inputs == MBLM_LAYER_INPUTS_F32 ? "f32" : "bf16");
+        mblm_layer_inputs_names[self->layer_inputs]);
   if (self->host_moments)
     g_string_append (out, "  optimizer_memory: host\n");
 }

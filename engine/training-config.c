@@ -18,6 +18,8 @@
 #include "read-file.h"
 #include "schedule.h"
 
+const char *const mblm_layer_inputs_names[] = {"auto", "f32", "bf16", NULL};
+
 #define MAX_COUNT ((gint64) 1 << 31)
 #define MAX_ELEMENTS ((gint64) 1 << 62)
 #define MAX_NAME 200
@@ -187,14 +189,14 @@ read_ours (MblmTrainingConfig *self, const MblmYaml *yaml,
 {
   /* as the enumerations count */
   static const char *const precisions[] = {"f32", "bf16", NULL};
-  static const char *const inputs[] = {"auto", "f32", "bf16", NULL};
   static const char *const places[] = {"device", "host", NULL};
   guint precision = MBLM_PRECISION_F32, input = MBLM_LAYER_INPUTS_AUTO;
   guint place = 0;
 
   self->checkpoint_minutes = 10;
   if (!read_choice (yaml, train, "precision", precisions, &precision, error) ||
-      !read_choice (yaml, train, "layer_inputs", inputs, &input, error) ||
+      !read_choice (yaml, train, "layer_inputs", mblm_layer_inputs_names,
+          &input, error) ||
       !read_choice (yaml, train, "optimizer_memory", places, &place, error))
     return FALSE;
   self->precision = precision;

@@ -29,6 +29,9 @@
 
 G_BEGIN_DECLS
 
+/* As MblmLayerInputs counts, NULL-terminated. */
+extern const char *const mblm_layer_inputs_names[];
+
 typedef struct {
   char *path;        /* of the file */
   MblmConfig *model; /* params */

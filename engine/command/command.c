@@ -116,6 +116,24 @@ command_parse_number (Command *self, const char *option, const char *text,
 }
 
 gboolean
+command_parse_word (Command *self, const char *option, const char *text,
+    const char *const *words, int *value)
+{
+  g_autofree char *all = NULL;
+
+  if (!text)
+    return TRUE;
+  for (int i = 0; words[i]; i++)
+    if (g_str_equal (text, words[i])) {
+      *value = i;
+      return TRUE;
+    }
+  all = g_strjoinv (", ", (char **) words);
+  command_usage_error (self, _ ("%s: “%s” is none of: %s"), option, text, all);
+  return FALSE;
+}
+
+gboolean
 command_parse_real (Command *self, const char *option, const char *text,
     double min, double max, double *value)
 {

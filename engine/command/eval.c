@@ -10,8 +10,10 @@
 #include <math.h>
 #include <string.h>
 
+#include "dataset-private.h"
 #include "output.h"
 #include "quiz.h"
+#include "scenes/scenes.h"
 #include "tally.h"
 
 typedef struct {
@@ -22,6 +24,7 @@ typedef struct {
   Tally *tally;
   MblmImageLayout layout; /* of pictures */
   GBytes *nothing;        /* what stands for the picture that is withheld */
+  GHashTable *blind;      /* question to the answer without a picture */
   gboolean choose, list;
   guint64 count;
 } Eval;
@@ -65,6 +68,21 @@ print_answer (
   return output_print (error, "%s\t%s\t%s\t%s\n", type, question, truth, said);
 }
 
+/* The answer to the question at hand without its picture: the same each time. */
+static const char *
+ask_blind (Eval *self, const char *question, GError **error)
+{
+  const char *key = question ? question : "";
+  char *answer = g_hash_table_lookup (self->blind, key);
+
+  if (answer == NULL) {
+    answer = ask (self, self->nothing, error);
+    if (answer != NULL)
+      g_hash_table_insert (self->blind, g_strdup (key), answer);
+  }
+  return answer;
+}
+
 static gboolean
 ask_one (Eval *self, const MblmQuizItem *item, GError **error)
 {
@@ -74,7 +92,7 @@ ask_one (Eval *self, const MblmQuizItem *item, GError **error)
   if (!image || !mblm_asker_set_question (self->asker, item->question, error))
     return FALSE;
   g_autofree char *answer = ask (self, image, error);
-  g_autofree char *blind = answer ? ask (self, self->nothing, error) : NULL;
+  const char *blind = answer ? ask_blind (self, item->question, error) : NULL;
   if (!blind || (self->list && !print_answer (self, item, answer, error)))
     return FALSE;
   tally_add (self->tally, item->type, item->answer, answer, blind);
@@ -212,30 +230,14 @@ set_up (Eval *self, const char *model, MblmQuizOptions *options, GError **error)
    * about what a crop took away. */
   if (g_str_has_prefix (options->name, "scenes:"))
     self->layout.crop_w = self->layout.crop_h = 0.0;
-  options->width = layout->width * 2;
-  options->height = layout->height * 2;
+  options->width = layout->width * MBLM_SCENES_SCALE;
+  options->height = layout->height * MBLM_SCENES_SCALE;
   self->asker = mblm_asker_new (self->model, error);
   self->nothing = self->asker ? make_nothing (layout, error) : NULL;
   if (!self->nothing || (self->choose && !set_choices (self, error)))
     return FALSE;
   self->quiz = mblm_quiz_open (options, error);
   return self->quiz != NULL;
-}
-
-static gboolean
-parse_split (Command *command, const char *text, MblmSplit *split)
-{
-  static const char *const names[] = {"train", "valid", "test"};
-
-  for (guint i = 0; text && i < G_N_ELEMENTS (names); i++)
-    if (g_str_equal (text, names[i])) {
-      *split = (MblmSplit) i;
-      return TRUE;
-    }
-  if (!text)
-    return TRUE;
-  command_usage_error (command, _ ("--split is train, valid or test"));
-  return FALSE;
 }
 
 int
@@ -281,9 +283,12 @@ command_eval (Command *command, char **argv)
   };
   g_autoptr (GError) error = NULL;
   Eval self = {.command = command, .count = 5000};
-  MblmQuizOptions options = {.split = MBLM_SPLIT_TEST};
+  MblmQuizOptions options = {0};
+  const char *const splits[] = {mblm_split_get_name (MBLM_SPLIT_TRAIN),
+      mblm_split_get_name (MBLM_SPLIT_VALID),
+      mblm_split_get_name (MBLM_SPLIT_TEST), NULL};
   guint64 questions = 1;
-  int status;
+  int part = MBLM_SPLIT_TEST, status;
   g_auto (GStrv) names = command_parse (command, &usage, argv, &status);
 
   if (!names)
@@ -294,13 +299,15 @@ command_eval (Command *command, char **argv)
           command, "--questions", per, 1, 1000, &questions) ||
       !command_parse_number (
           command, "--seed", seed, 0, G_MAXUINT64, &options.seed) ||
-      !parse_split (command, split, &options.split))
+      !command_parse_word (command, "--split", split, splits, &part))
     return COMMAND_USAGE;
 
   self.choose = choose;
   self.list = list;
   self.tally = tally_new ();
+  self.blind = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, g_free);
   options.name = names[1];
+  options.split = (MblmSplit) part;
   options.per_picture = (guint) questions;
   options.photographs = photographs;
   gboolean good = set_up (&self, names[0], &options, &error) &&
@@ -310,6 +317,7 @@ command_eval (Command *command, char **argv)
   g_clear_pointer (&self.nothing, g_bytes_unref);
   g_clear_object (&self.asker);
   g_clear_object (&self.model);
+  g_hash_table_unref (self.blind);
   tally_free (self.tally);
   return good ? COMMAND_OK : command_fail (command, g_steal_pointer (&error));
 }

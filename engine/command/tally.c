@@ -71,7 +71,7 @@ tally_add (Tally *self, const char *name, const char *truth, const char *answer,
   ++*often;
   type->counts.n++;
   type->counts.right += g_str_equal (truth, answer);
-  type->counts.blind += blind && g_str_equal (truth, blind);
+  type->counts.blind += g_str_equal (truth, blind);
   type->counts.frequent = MAX (type->counts.frequent, *often);
 }
 

@@ -17,6 +17,7 @@
 
 #include "output.h"
 #include "train.h"
+#include "training-config.h"
 
 #define BITS(nats) ((nats) / G_LN2)
 /* Seconds between two lines where there is no terminal. */
@@ -349,7 +350,6 @@ typedef struct {
   int inputs, place; /* of the lists below; -1: what the file says */
 } Options;
 
-static const char *const layer_inputs[] = {"auto", "f32", "bf16", NULL};
 static const char *const optimizer_memory[] = {"device", "host", NULL};
 
 /* What --resume was given; an option with an optional value has a callback, which
@@ -364,27 +364,6 @@ take_resume (const char *name, const char *value, gpointer data, GError **error)
   g_free (resume_folder);
   resume_folder = g_strdup (value);
   return TRUE;
-}
-
-/* The number of a word; -1 where there is none. */
-static gboolean
-parse_word (Command *command, const char *option, const char *text,
-    const char *const *words, int *value)
-{
-  g_autofree char *all = NULL;
-
-  *value = -1;
-  if (!text)
-    return TRUE;
-  for (int i = 0; words[i]; i++)
-    if (g_str_equal (text, words[i])) {
-      *value = i;
-      return TRUE;
-    }
-  all = g_strjoinv (", ", (char **) words);
-  command_usage_error (
-      command, _ ("%s: “%s” is none of: %s"), option, text, all);
-  return FALSE;
 }
 
 static int
@@ -423,7 +402,7 @@ train (Command *command, const char *config, const Options *options)
 int
 command_train (Command *command, char **argv)
 {
-  Options options = {0};
+  Options options = {.inputs = -1, .place = -1};
   g_autofree char *memory = NULL, *inputs = NULL, *place = NULL;
   const GOptionEntry entries[] = {
       {"dry-run", 'n', 0, G_OPTION_ARG_NONE, &options.dry,
@@ -478,10 +457,10 @@ command_train (Command *command, char **argv)
         command, _ ("something is missing of: %s"), usage.parameters);
   if (!command_parse_number (
           command, "--memory", memory, 0, G_MAXINT64, &options.memory) ||
-      !parse_word (
-          command, "--layer-inputs", inputs, layer_inputs, &options.inputs) ||
-      !parse_word (command, "--optimizer-memory", place, optimizer_memory,
-          &options.place))
+      !command_parse_word (command, "--layer-inputs", inputs,
+          mblm_layer_inputs_names, &options.inputs) ||
+      !command_parse_word (command, "--optimizer-memory", place,
+          optimizer_memory, &options.place))
     return COMMAND_USAGE;
   return train (command, config, &options);
 }

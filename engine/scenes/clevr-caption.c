@@ -12,16 +12,6 @@
 
 #define N_ATTRIBUTES MBLM_CLEVR_N_ATTRIBUTES
 
-static guint
-count (MblmClevrSet set)
-{
-  guint n = 0;
-
-  for (; set != 0; set &= set - 1)
-    n++;
-  return n;
-}
-
 /* "small red metallic cube"; without the attributes that have no value, but a
  * shape is always said. */
 static void
@@ -47,7 +37,7 @@ add_object (GString *out, const MblmClevrScene *scene, guint object,
 
   for (guint k = 0; k < N_ATTRIBUTES; k++)
     same &= scene->having[k][scene->values[object][k]];
-  if (count (same) == 1)
+  if (mblm_clevr_set_count (same) == 1)
     g_string_append (out, begins ? "The " : "the ");
   else
     g_string_append (out, begins ? "A " : "a ");
@@ -101,7 +91,7 @@ say_number (GString *out, const MblmClevrScene *scene,
       set &= scene->having[k][values[k]];
     }
   }
-  n = count (set);
+  n = mblm_clevr_set_count (set);
   if (n == 1)
     g_string_append (out, "There is only one ");
   else
@@ -119,7 +109,7 @@ say_all (GString *out, const MblmClevrScene *scene,
   guint order[MBLM_CLEVR_MAX_OBJECTS];
 
   for (guint i = 0; i < scene->n; i++) /* related[0]: those left of it */
-    order[count (scene->related[0][i])] = i;
+    order[mblm_clevr_set_count (scene->related[0][i])] = i;
   g_string_append (out, "From left to right: ");
   for (guint i = 0; i < scene->n; i++) {
     if (i > 0)

@@ -101,8 +101,7 @@ mblm_clevr_apply (const MblmClevrScene *scene, const MblmClevrNode *node,
     case MBLM_CLEVR_UNIQUE:
       return find_only (a, out);
     case MBLM_CLEVR_COUNT:
-      for (*out = 0; a != 0; a &= a - 1)
-        (*out)++;
+      *out = mblm_clevr_set_count (a);
       return TRUE;
     case MBLM_CLEVR_EXIST:
       *out = a != 0;

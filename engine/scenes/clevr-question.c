@@ -122,16 +122,6 @@ find_filters (Search *self)
     }
 }
 
-static guint
-count (MblmClevrSet set)
-{
-  guint n = 0;
-
-  for (; set != 0; set &= set - 1)
-    n++;
-  return n;
-}
-
 static void
 set_filling (
     Filling *filling, const Filter *filter, guint relation, MblmClevrSet set)
@@ -164,7 +154,7 @@ offer_filters (
   for (guint i = 0; i < self->n_filters; i++) {
     const Filter *filter = &self->filters[i];
     MblmClevrSet set = filter->set & input;
-    gboolean one = count (set) == 1;
+    gboolean one = mblm_clevr_set_count (set) == 1;
 
     /* without a function, no attributes are no choice */
     if ((unique && !one) || (!step->has_function && i == 0))
@@ -195,7 +185,7 @@ offer_relations (
     for (guint i = 0; i < self->n_filters; i++) {
       const Filter *filter = &self->filters[i];
       MblmClevrSet set = filter->set & self->scene->related[r][object];
-      guint size = count (set);
+      guint size = mblm_clevr_set_count (set);
 
       if ((unique && size != 1) || (!none && size == 0))
         continue;

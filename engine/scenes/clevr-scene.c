@@ -155,20 +155,14 @@ is_free (const MblmRayScene *view, const MblmRayObject *object)
   return TRUE;
 }
 
-/* A direction of a circle without functions of angles, whose last bit differs
- * between libraries. */
 static void
 draw_turn (MblmRayObject *object, guint64 *key)
 {
-  float x, y, square;
+  double cosine, sine;
 
-  do {
-    x = draw_about (key, 0.0f, 1.0f);
-    y = draw_about (key, 0.0f, 1.0f);
-    square = x * x + y * y;
-  } while (square > 1.0f || square < 0.01f);
-  object->cosine = x / sqrtf (square);
-  object->sine = y / sqrtf (square);
+  mblm_scene_draw_direction (key, &cosine, &sine);
+  object->cosine = (float) cosine;
+  object->sine = (float) sine;
 }
 
 /* FALSE: there is no place. */

@@ -42,6 +42,16 @@ gboolean mblm_clevr_find_value (
 /* Objects, a bit each. */
 typedef guint16 MblmClevrSet;
 
+static inline guint
+mblm_clevr_set_count (MblmClevrSet set)
+{
+  guint n = 0;
+
+  for (; set != 0; set &= set - 1)
+    n++;
+  return n;
+}
+
 typedef struct {
   guint n;
   guint8 values[MBLM_CLEVR_MAX_OBJECTS][MBLM_CLEVR_N_ATTRIBUTES];

@@ -140,7 +140,6 @@ clevr_make (
 
 const MblmSceneFamilyClass mblm_scenes_clevr_class = {
     .id = "clevr",
-    .summary = "solids on a lit floor, with the questions of CLEVR v1.0",
     .answers = answers,
     .open = clevr_open,
     .free = clevr_free,

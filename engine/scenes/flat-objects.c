@@ -166,25 +166,10 @@ draw_radius (guint64 *key, guint n, gboolean big)
              : mblm_scene_draw_between (key, 0.1, 0.115);
 }
 
-/* A direction, evenly. */
-static void
-draw_direction (guint64 *key, double *cosine, double *sine)
-{
-  double x, y, square;
-
-  do {
-    x = mblm_scene_draw_between (key, -1.0, 1.0);
-    y = mblm_scene_draw_between (key, -1.0, 1.0);
-    square = x * x + y * y;
-  } while (square > 1.0 || square < 0.01);
-  *cosine = x / sqrt (square);
-  *sine = y / sqrt (square);
-}
-
 static void
 draw_rotation (guint64 *key, MblmFlatObject *object)
 {
-  draw_direction (key, &object->cosine, &object->sine);
+  mblm_scene_draw_direction (key, &object->cosine, &object->sine);
   if (object->shape != MBLM_FLAT_SQUARE)
     return;
   /* a square on its corner is called a diamond: 17 degrees at most */

@@ -136,7 +136,6 @@ mblm_flat_scene (const MblmSceneRequest *request, MblmFlatScene *scene)
 
 const MblmSceneFamilyClass mblm_scenes_flat_class = {
     .id = "flat",
-    .summary = "one to five plain shapes on any background",
     .answers = mblm_flat_answers,
     .open = flat_open,
     .free = flat_free,

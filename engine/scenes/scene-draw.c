@@ -8,6 +8,8 @@
 
 #include "scenes.h"
 
+#include <math.h>
+
 #include "draw.h"
 
 void
@@ -80,6 +82,20 @@ gboolean
 mblm_scene_draw_coin (guint64 *key, double share)
 {
   return mblm_scene_draw_between (key, 0.0, 1.0) < share;
+}
+
+void
+mblm_scene_draw_direction (guint64 *key, double *cosine, double *sine)
+{
+  double x, y, square;
+
+  do {
+    x = mblm_scene_draw_between (key, -1.0, 1.0);
+    y = mblm_scene_draw_between (key, -1.0, 1.0);
+    square = x * x + y * y;
+  } while (square > 1.0 || square < 0.01);
+  *cosine = x / sqrt (square);
+  *sine = y / sqrt (square);
 }
 
 void

@@ -11,6 +11,7 @@
 
 #pragma once
 
+#include "dataset.h"
 #include "mblm-picture.h"
 
 G_BEGIN_DECLS
@@ -46,8 +47,7 @@ typedef struct {
 } MblmSceneRequest;
 
 typedef struct {
-  const char *id;      /* "flat" */
-  const char *summary; /* a line for --help */
+  const char *id; /* "flat" */
   /* NULL-terminated: every answer to a question there is, captions left out. */
   const char *const *answers;
 
@@ -79,11 +79,14 @@ char *mblm_scene_family_list (void);
 
 /* Sets of scenes that never share one. */
 typedef enum {
-  MBLM_SCENES_TRAIN,
-  MBLM_SCENES_VALID,
-  MBLM_SCENES_TEST,
+  MBLM_SCENES_TRAIN = MBLM_SPLIT_TRAIN,
+  MBLM_SCENES_VALID = MBLM_SPLIT_VALID,
+  MBLM_SCENES_TEST = MBLM_SPLIT_TEST,
   MBLM_SCENES_SHOWN, /* written to files, for a person to look at */
 } MblmSceneSet;
+
+/* How much larger than a model sees them pictures are drawn, where nobody says. */
+#define MBLM_SCENES_SCALE 2
 
 /* The key of a scene of a set. */
 guint64 mblm_scene_key (
@@ -95,6 +98,9 @@ guint64 mblm_scene_key (
 guint mblm_scene_draw_below (guint64 *key, guint n); /* 0 .. n - 1, n > 0 */
 double mblm_scene_draw_between (guint64 *key, double low, double high);
 gboolean mblm_scene_draw_coin (guint64 *key, double share);
+/* A direction of the circle, without functions of angles, whose last bit differs
+ * between libraries. */
+void mblm_scene_draw_direction (guint64 *key, double *cosine, double *sine);
 /* The places of n things in an order drawn from the key. */
 void mblm_scene_draw_order (guint64 *key, guint *order, guint n);
 
