@@ -75,7 +75,8 @@ read_layout (ClevrDataset *self, GVariant *args, GError **error)
   gint64 width = 0, height = 0, bins = 0, shift = -1, quality = 0;
   gboolean rgb = TRUE;
 
-  *layout = (MblmImageLayout){.planar = TRUE, .filter = MBLM_FILTER_LANCZOS};
+  *layout = (MblmImageLayout){
+      .order = MBLM_ORDER_PLANAR, .filter = MBLM_FILTER_LANCZOS};
   if (!mblm_args_get_integer (args, "resize_to_w", 1, 4096, &width, error) ||
       !mblm_args_get_integer (args, "resize_to_h", 1, 4096, &height, error) ||
       !mblm_args_get_number (

@@ -35,6 +35,7 @@ struct _MblmInfo {
 extern const char *const mblm_task_names[];
 extern const char *const mblm_token_names[];
 extern const char *const mblm_filter_names[];
+extern const char *const mblm_order_names[];
 extern const char *const mblm_segment_names[];
 
 G_END_DECLS

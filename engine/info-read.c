@@ -8,40 +8,22 @@
  * Optional keys may be null.
  */
 
-#include "info-private.h"
+#include "info-read-private.h"
 
 #include <string.h>
 
-#include "json.h"
 #include "mblm-error.h"
 #include "message.h"
 #include "read-file.h"
 
 #define MAX_TEXT 65536
 #define MAX_ANSWERS 65536
-#define MAX_SIDE 4096
 #define MAX_SEGMENT ((guint64) 1 << 31)
 
-typedef struct {
-  MblmJson json;
-  const char *file;
-  guint vocabulary;
-  MblmInfo *info;
-  const char *key; /* the one that is read, for messages */
-} Reader;
-
-/* Reads the value of a key. */
-typedef gboolean (*ReadValue) (Reader *self, GError **error);
-
-typedef struct {
-  const char *key;
-  ReadValue read;
-  gboolean optional; /* may be null */
-} Field;
-
 G_GNUC_PRINTF (3, 4)
-static gboolean
-fail (const Reader *self, GError **error, const char *format, ...)
+gboolean
+mblm_info_fail (
+    const MblmInfoReader *self, GError **error, const char *format, ...)
 {
   va_list args;
   g_autofree char *text = NULL;
@@ -55,17 +37,19 @@ fail (const Reader *self, GError **error, const char *format, ...)
 }
 
 /* Another token than `wanted` was there. */
-static gboolean
-fail_token (const Reader *self, const char *wanted, GError **error)
+gboolean
+mblm_info_fail_token (
+    const MblmInfoReader *self, const char *wanted, GError **error)
 {
   if (self->json.problem != NULL)
-    return fail (self, error, "not valid JSON: %s", self->json.problem);
-  return fail (
+    return mblm_info_fail (
+        self, error, "not valid JSON: %s", self->json.problem);
+  return mblm_info_fail (
       self, error, "%s must be %s", self->key ? self->key : "the file", wanted);
 }
 
 static char *
-list_keys (const Field *fields, guint n, const char *word)
+list_keys (const MblmInfoField *fields, guint n, const char *word)
 {
   g_autoptr (GPtrArray) names = g_ptr_array_new ();
 
@@ -76,16 +60,16 @@ list_keys (const Field *fields, guint n, const char *word)
 }
 
 /* An object, whose brace is read here; `seen` gets a bit per field. */
-static gboolean
-read_fields (
-    Reader *self, const Field *fields, guint n, guint *seen, GError **error)
+gboolean
+mblm_info_read_fields (MblmInfoReader *self, const MblmInfoField *fields,
+    guint n, guint *seen, GError **error)
 {
   const char *outer = self->key;
   MblmJsonToken token;
 
   *seen = 0;
   if (mblm_json_next (&self->json) != MBLM_JSON_OBJECT)
-    return fail_token (self, "an object", error);
+    return mblm_info_fail_token (self, "an object", error);
   while ((token = mblm_json_next (&self->json)) == MBLM_JSON_KEY) {
     const char *key = self->json.string->str;
     g_autofree char *quoted = mblm_quote (key, -1);
@@ -96,10 +80,10 @@ read_fields (
     if (i == n) {
       g_autofree char *advice = list_keys (fields, n, key);
 
-      return fail (self, error, "unknown key %s%s", quoted, advice);
+      return mblm_info_fail (self, error, "unknown key %s%s", quoted, advice);
     }
     if ((*seen & (1u << i)) != 0)
-      return fail (self, error, "the key %s is there twice", quoted);
+      return mblm_info_fail (self, error, "the key %s is there twice", quoted);
     *seen |= 1u << i;
     self->key = fields[i].key;
     if (fields[i].optional && mblm_json_take_null (&self->json))
@@ -108,25 +92,26 @@ read_fields (
       return FALSE;
   }
   self->key = outer;
-  return token == MBLM_JSON_OBJECT_END ? TRUE
-                                       : fail_token (self, "an object", error);
+  return token == MBLM_JSON_OBJECT_END
+      ? TRUE
+      : mblm_info_fail_token (self, "an object", error);
 }
 
 static gboolean
-read_text (Reader *self, gsize max, char **out, GError **error)
+read_text (MblmInfoReader *self, gsize max, char **out, GError **error)
 {
   if (mblm_json_next (&self->json) != MBLM_JSON_STRING)
-    return fail_token (self, "a string", error);
+    return mblm_info_fail_token (self, "a string", error);
   if (self->json.string->len == 0 || self->json.string->len > max)
-    return fail (self, error, "%s has from 1 to %" G_GSIZE_FORMAT " bytes",
-        self->key, max);
+    return mblm_info_fail (self, error,
+        "%s has from 1 to %" G_GSIZE_FORMAT " bytes", self->key, max);
   *out = g_strdup (self->json.string->str);
   return TRUE;
 }
 
-static gboolean
-read_unsigned (
-    Reader *self, guint64 min, guint64 max, guint64 *out, GError **error)
+gboolean
+mblm_info_read_unsigned (MblmInfoReader *self, guint64 min, guint64 max,
+    guint64 *out, GError **error)
 {
   MblmJsonToken token = mblm_json_next (&self->json);
 
@@ -134,8 +119,8 @@ read_unsigned (
       *out >= min && *out <= max)
     return TRUE;
   if (self->json.problem != NULL)
-    return fail_token (self, "", error);
-  return fail (self, error,
+    return mblm_info_fail_token (self, "", error);
+  return mblm_info_fail (self, error,
       "%s%s%s must be a whole number from %" G_GUINT64_FORMAT
       " to %" G_GUINT64_FORMAT,
       self->key, token == MBLM_JSON_NUMBER ? " is " : "",
@@ -143,272 +128,135 @@ read_unsigned (
 }
 
 /* One of the NULL-terminated words. */
-static gboolean
-read_word (Reader *self, const char *const *words, guint *out, GError **error)
+gboolean
+mblm_info_read_word (
+    MblmInfoReader *self, const char *const *words, guint *out, GError **error)
 {
   g_autofree char *list = g_strjoinv (", ", (char **) words);
 
   if (mblm_json_next (&self->json) != MBLM_JSON_STRING)
-    return fail_token (self, list, error);
+    return mblm_info_fail_token (self, list, error);
   for (*out = 0; words[*out] != NULL; (*out)++)
     if (g_str_equal (words[*out], self->json.string->str))
       return TRUE;
 
   g_autofree char *quoted = mblm_quote (self->json.string->str, -1);
-  return fail (
+  return mblm_info_fail (
       self, error, "%s can't be %s; it is one of %s", self->key, quoted, list);
 }
 
 static gboolean
-read_format (Reader *self, GError **error)
+read_format (MblmInfoReader *self, GError **error)
 {
   guint64 format;
 
-  return read_unsigned (self, 1, 1, &format, error);
+  return mblm_info_read_unsigned (self, 1, 1, &format, error);
 }
 
 static gboolean
-read_name (Reader *self, GError **error)
+read_name (MblmInfoReader *self, GError **error)
 {
   return read_text (self, 256, &self->info->name, error);
 }
 
 static gboolean
-read_task (Reader *self, GError **error)
+read_task (MblmInfoReader *self, GError **error)
 {
   guint task;
 
-  if (!read_word (self, mblm_task_names, &task, error))
+  if (!mblm_info_read_word (self, mblm_task_names, &task, error))
     return FALSE;
   self->info->task = (MblmTask) task;
   return TRUE;
 }
 
 static gboolean
-read_licence (Reader *self, GError **error)
+read_licence (MblmInfoReader *self, GError **error)
 {
   return read_text (self, MAX_TEXT, &self->info->licence, error);
 }
 
 static gboolean
-read_trained_on (Reader *self, GError **error)
+read_trained_on (MblmInfoReader *self, GError **error)
 {
   return read_text (self, MAX_TEXT, &self->info->trained_on, error);
 }
 
 static gboolean
-read_figures (Reader *self, GError **error)
+read_figures (MblmInfoReader *self, GError **error)
 {
   gsize from = self->json.at;
 
   if (!mblm_json_skip (&self->json))
-    return fail_token (self, "an object", error);
+    return mblm_info_fail_token (self, "an object", error);
   self->info->figures = g_strndup (
       self->json.text + from, self->json.at - from);
   g_strstrip (self->info->figures);
   if (self->info->figures[0] != '{')
-    return fail_token (self, "an object", error);
+    return mblm_info_fail_token (self, "an object", error);
   return TRUE;
 }
 
 static gboolean
-read_token (Reader *self, MblmToken token, GError **error)
+read_token (MblmInfoReader *self, MblmToken token, GError **error)
 {
   guint64 id;
 
-  if (!read_unsigned (self, 0, self->vocabulary - 1, &id, error))
+  if (!mblm_info_read_unsigned (self, 0, self->vocabulary - 1, &id, error))
     return FALSE;
   for (guint i = 0; i < MBLM_N_TOKENS; i++)
     if (self->info->tokens[i] == (gint) id)
-      return fail (self, error, "the tokens %s and %s have the same id",
-          mblm_token_names[i], self->key);
+      return mblm_info_fail (self, error,
+          "the tokens %s and %s have the same id", mblm_token_names[i],
+          self->key);
   self->info->tokens[token] = (gint) id;
   return TRUE;
 }
 
 static gboolean
-read_pad (Reader *self, GError **error)
+read_pad (MblmInfoReader *self, GError **error)
 {
   return read_token (self, MBLM_TOKEN_PAD, error);
 }
 
 static gboolean
-read_end (Reader *self, GError **error)
+read_end (MblmInfoReader *self, GError **error)
 {
   return read_token (self, MBLM_TOKEN_END, error);
 }
 
 static gboolean
-read_text_token (Reader *self, GError **error)
+read_text_token (MblmInfoReader *self, GError **error)
 {
   return read_token (self, MBLM_TOKEN_TEXT, error);
 }
 
 static gboolean
-read_image_token (Reader *self, GError **error)
+read_image_token (MblmInfoReader *self, GError **error)
 {
   return read_token (self, MBLM_TOKEN_IMAGE, error);
 }
 
 static gboolean
-read_tokens (Reader *self, GError **error)
+read_tokens (MblmInfoReader *self, GError **error)
 {
-  static const Field fields[] = {{"pad", read_pad, TRUE},
+  static const MblmInfoField fields[] = {{"pad", read_pad, TRUE},
       {"end", read_end, TRUE}, {"text", read_text_token, TRUE},
       {"image", read_image_token, TRUE}};
   guint seen;
 
-  return read_fields (self, fields, G_N_ELEMENTS (fields), &seen, error);
+  return mblm_info_read_fields (
+      self, fields, G_N_ELEMENTS (fields), &seen, error);
 }
 
 static gboolean
-read_width (Reader *self, GError **error)
-{
-  guint64 value;
-
-  if (!read_unsigned (self, 1, MAX_SIDE, &value, error))
-    return FALSE;
-  self->info->image.width = (guint) value;
-  return TRUE;
-}
-
-static gboolean
-read_height (Reader *self, GError **error)
-{
-  guint64 value;
-
-  if (!read_unsigned (self, 1, MAX_SIDE, &value, error))
-    return FALSE;
-  self->info->image.height = (guint) value;
-  return TRUE;
-}
-
-static gboolean
-read_order (Reader *self, GError **error)
-{
-  static const char *const orders[] = {"interleaved", "planar", NULL};
-  guint order;
-
-  if (!read_word (self, orders, &order, error))
-    return FALSE;
-  self->info->image.planar = order == 1;
-  return TRUE;
-}
-
-static gboolean
-read_filter (Reader *self, GError **error)
-{
-  guint filter;
-
-  if (!read_word (self, mblm_filter_names, &filter, error))
-    return FALSE;
-  self->info->image.filter = (MblmFilter) filter;
-  return TRUE;
-}
-
-/* [width, height]: margins on both sides, each a share of the picture. */
-static gboolean
-read_crop (Reader *self, GError **error)
-{
-  static const char wanted[] =
-      "two numbers from 0 to less than 0.5, [width, height]";
-  double crop[2];
-
-  if (mblm_json_next (&self->json) != MBLM_JSON_ARRAY)
-    return fail_token (self, wanted, error);
-  for (guint i = 0; i < 2; i++) {
-    if (mblm_json_next (&self->json) != MBLM_JSON_NUMBER ||
-        !mblm_json_get_double (&self->json, &crop[i]) || crop[i] < 0 ||
-        crop[i] >= 0.5)
-      return fail_token (self, wanted, error);
-  }
-  if (mblm_json_next (&self->json) != MBLM_JSON_ARRAY_END)
-    return fail_token (self, wanted, error);
-  self->info->image.crop_w = crop[0] + 0.0;
-  self->info->image.crop_h = crop[1] + 0.0;
-  return TRUE;
-}
-
-static gboolean
-read_bins (Reader *self, GError **error)
-{
-  guint64 value;
-
-  if (!read_unsigned (self, 2, 256, &value, error))
-    return FALSE;
-  self->info->image.bins = (guint) value;
-  return TRUE;
-}
-
-static gboolean
-read_shift (Reader *self, GError **error)
-{
-  guint64 value;
-
-  if (!read_unsigned (self, 0, MIN (self->vocabulary, 256) - 1, &value, error))
-    return FALSE;
-  self->info->image.shift = (gint) value;
-  return TRUE;
-}
-
-static gboolean
-read_stream (Reader *self, GError **error)
-{
-  static const char *const streams[] = {"pixels", "jpeg", NULL};
-  guint stream;
-
-  if (!read_word (self, streams, &stream, error))
-    return FALSE;
-  self->info->image.jpeg = stream == 1;
-  return TRUE;
-}
-
-static gboolean
-read_quality (Reader *self, GError **error)
-{
-  guint64 value;
-
-  if (!read_unsigned (self, 1, 100, &value, error))
-    return FALSE;
-  self->info->image.quality = (guint) value;
-  return TRUE;
-}
-
-static gboolean
-read_image (Reader *self, GError **error)
-{
-  static const Field fields[] = {{"width", read_width}, {"height", read_height},
-      {"order", read_order}, {"filter", read_filter}, {"crop", read_crop, TRUE},
-      {"bins", read_bins, TRUE}, {"shift", read_shift, TRUE},
-      {"stream", read_stream}, {"quality", read_quality, TRUE}};
-  MblmImageLayout *image = &self->info->image;
-  guint seen;
-
-  image->shift = -1;
-  if (!read_fields (self, fields, G_N_ELEMENTS (fields), &seen, error))
-    return FALSE;
-  if (image->width == 0 || image->height == 0)
-    return fail (self, error, "image needs width and height");
-  if (image->jpeg != (image->quality != 0))
-    return fail (self, error,
-        image->jpeg ? "an image stream of jpeg needs quality, from 1 to 100"
-                    : "quality belongs to an image stream of jpeg");
-  if (image->shift >= 0 && image->bins > 0 &&
-      (guint) image->shift + image->bins > MIN (self->vocabulary, 256))
-    return fail (self, error, "shift %d with %u bins goes beyond %u",
-        image->shift, image->bins, MIN (self->vocabulary, 256) - 1);
-  self->info->has_image = TRUE;
-  return TRUE;
-}
-
-static gboolean
-read_sample (Reader *self, GError **error)
+read_sample (MblmInfoReader *self, GError **error)
 {
   MblmInfo *info = self->info;
   const char *wanted = "a list of question, image and answer";
 
   if (mblm_json_next (&self->json) != MBLM_JSON_ARRAY)
-    return fail_token (self, wanted, error);
+    return mblm_info_fail_token (self, wanted, error);
   for (;;) {
     MblmJsonToken token = mblm_json_next (&self->json);
     guint i = 0;
@@ -416,95 +264,99 @@ read_sample (Reader *self, GError **error)
     if (token == MBLM_JSON_ARRAY_END)
       return TRUE;
     if (token != MBLM_JSON_STRING)
-      return fail_token (self, wanted, error);
+      return mblm_info_fail_token (self, wanted, error);
     while (i < MBLM_N_SEGMENTS &&
         !g_str_equal (mblm_segment_names[i], self->json.string->str))
       i++;
     if (i == MBLM_N_SEGMENTS)
-      return fail_token (self, wanted, error);
+      return mblm_info_fail_token (self, wanted, error);
     if (info->n_sample == MBLM_INFO_MAX_SAMPLE)
-      return fail (self, error, "sample has more than %d segments",
+      return mblm_info_fail (self, error, "sample has more than %d segments",
           MBLM_INFO_MAX_SAMPLE);
     info->sample[info->n_sample++] = (MblmSegment) i;
   }
 }
 
 static gboolean
-read_align (Reader *self, GError **error)
+read_align (MblmInfoReader *self, GError **error)
 {
   MblmJsonToken token = mblm_json_next (&self->json);
 
   self->info->align = token == MBLM_JSON_TRUE;
   return token == MBLM_JSON_TRUE || token == MBLM_JSON_FALSE
       ? TRUE
-      : fail_token (self, "true or false", error);
+      : mblm_info_fail_token (self, "true or false", error);
 }
 
 static gboolean
-read_segment (Reader *self, MblmSegment segment, GError **error)
+read_segment (MblmInfoReader *self, MblmSegment segment, GError **error)
 {
   guint64 value;
 
-  if (!read_unsigned (self, 1, MAX_SEGMENT, &value, error))
+  if (!mblm_info_read_unsigned (self, 1, MAX_SEGMENT, &value, error))
     return FALSE;
   self->info->segment_bytes[segment] = (gsize) value;
   return TRUE;
 }
 
 static gboolean
-read_question_bytes (Reader *self, GError **error)
+read_question_bytes (MblmInfoReader *self, GError **error)
 {
   return read_segment (self, MBLM_SEGMENT_QUESTION, error);
 }
 
 static gboolean
-read_image_bytes (Reader *self, GError **error)
+read_image_bytes (MblmInfoReader *self, GError **error)
 {
   return read_segment (self, MBLM_SEGMENT_IMAGE, error);
 }
 
 static gboolean
-read_answer_bytes (Reader *self, GError **error)
+read_answer_bytes (MblmInfoReader *self, GError **error)
 {
   return read_segment (self, MBLM_SEGMENT_ANSWER, error);
 }
 
 static gboolean
-read_segment_bytes (Reader *self, GError **error)
+read_segment_bytes (MblmInfoReader *self, GError **error)
 {
-  static const Field fields[] = {{"question", read_question_bytes, TRUE},
+  static const MblmInfoField fields[] = {
+      {"question", read_question_bytes, TRUE},
       {"image", read_image_bytes, TRUE}, {"answer", read_answer_bytes, TRUE}};
   guint seen;
 
-  return read_fields (self, fields, G_N_ELEMENTS (fields), &seen, error);
+  return mblm_info_read_fields (
+      self, fields, G_N_ELEMENTS (fields), &seen, error);
 }
 
 static gboolean
-read_answers (Reader *self, GError **error)
+read_answers (MblmInfoReader *self, GError **error)
 {
   g_autoptr (GPtrArray) answers = g_ptr_array_new_with_free_func (g_free);
   g_autoptr (GHashTable) seen = g_hash_table_new (g_str_hash, g_str_equal);
   MblmJsonToken token;
 
   if (mblm_json_next (&self->json) != MBLM_JSON_ARRAY)
-    return fail_token (self, "a list of strings", error);
+    return mblm_info_fail_token (self, "a list of strings", error);
   while ((token = mblm_json_next (&self->json)) == MBLM_JSON_STRING) {
     char *answer = g_strdup (self->json.string->str);
 
     g_ptr_array_add (answers, answer);
     if (answer[0] == '\0' || answers->len > MAX_ANSWERS)
-      return fail (self, error,
+      return mblm_info_fail (self, error,
           answer[0] == '\0' ? "an empty answer" : "more than 65536 answers");
     if (!g_hash_table_add (seen, answer)) {
       g_autofree char *quoted = mblm_quote (answer, -1);
 
-      return fail (self, error, "the answer %s is there twice", quoted);
+      return mblm_info_fail (
+          self, error, "the answer %s is there twice", quoted);
     }
   }
   if (token != MBLM_JSON_ARRAY_END)
-    return fail_token (self, "a list of strings", error);
+    return mblm_info_fail_token (self, "a list of strings", error);
   if (answers->len == 0)
-    return fail (self, error, "answers is empty; leave it out or null");
+    return mblm_info_fail (
+        self, error, "answers is empty; leave it out or null");
   g_ptr_array_add (answers, NULL);
   self->info->answers = (char **) g_ptr_array_free (
       g_steal_pointer (&answers), FALSE);
@@ -513,7 +365,7 @@ read_answers (Reader *self, GError **error)
 
 /* What holds between keys. */
 static gboolean
-check (const Reader *self, guint seen, GError **error)
+check (const MblmInfoReader *self, guint seen, GError **error)
 {
   static const struct {
     guint bit;
@@ -524,20 +376,21 @@ check (const Reader *self, guint seen, GError **error)
 
   for (guint i = 0; i < G_N_ELEMENTS (needed); i++)
     if ((seen & (1u << needed[i].bit)) == 0)
-      return fail (self, error, "the key \"%s\" is missing", needed[i].key);
+      return mblm_info_fail (
+          self, error, "the key \"%s\" is missing", needed[i].key);
   if (info->task == MBLM_TASK_TEXT)
     return info->n_sample == 0
         ? TRUE
-        : fail (self, error, "sample belongs to the task qa");
+        : mblm_info_fail (self, error, "sample belongs to the task qa");
   for (guint i = 0; i < info->n_sample; i++)
     counts[info->sample[i]]++;
   if (!info->has_image)
-    return fail (self, error,
+    return mblm_info_fail (self, error,
         "the task qa needs image: how a picture becomes "
         "bytes");
   if (counts[MBLM_SEGMENT_IMAGE] == 0 || counts[MBLM_SEGMENT_ANSWER] != 1 ||
       info->sample[info->n_sample - 1] != MBLM_SEGMENT_ANSWER)
-    return fail (self, error,
+    return mblm_info_fail (self, error,
         "the task qa needs a sample with an image, and "
         "one answer at its end");
   return TRUE;
@@ -556,24 +409,25 @@ MblmInfo *
 mblm_info_parse (const char *text, gsize length, const char *name,
     guint vocabulary, GError **error)
 {
-  static const Field fields[] = {{"format", read_format}, {"name", read_name},
-      {"task", read_task}, {"licence", read_licence, TRUE},
+  static const MblmInfoField fields[] = {{"format", read_format},
+      {"name", read_name}, {"task", read_task}, {"licence", read_licence, TRUE},
       {"trained_on", read_trained_on, TRUE}, {"figures", read_figures, TRUE},
-      {"tokens", read_tokens, TRUE}, {"image", read_image, TRUE},
+      {"tokens", read_tokens, TRUE}, {"image", mblm_info_read_image, TRUE},
       {"sample", read_sample, TRUE}, {"align", read_align, TRUE},
       {"segment_bytes", read_segment_bytes, TRUE},
       {"answers", read_answers, TRUE}};
   g_autoptr (MblmInfo) info = g_object_new (MBLM_TYPE_INFO, NULL);
-  Reader self = {.file = name, .vocabulary = vocabulary, .info = info};
+  MblmInfoReader self = {.file = name, .vocabulary = vocabulary, .info = info};
   guint seen;
   gboolean ok;
 
   g_return_val_if_fail (vocabulary > 0, NULL);
   info->is_explicit = TRUE;
   mblm_json_init (&self.json, text, length);
-  ok = read_fields (&self, fields, G_N_ELEMENTS (fields), &seen, error);
+  ok = mblm_info_read_fields (
+      &self, fields, G_N_ELEMENTS (fields), &seen, error);
   if (ok && mblm_json_next (&self.json) != MBLM_JSON_END)
-    ok = fail_token (&self, "one object", error);
+    ok = mblm_info_fail_token (&self, "one object", error);
   ok = ok && check (&self, seen, error);
   mblm_json_clear (&self.json);
   return ok ? g_steal_pointer (&info) : NULL;

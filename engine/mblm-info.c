@@ -10,6 +10,7 @@
 
 const char *const mblm_task_names[] = {"text", "qa", NULL};
 const char *const mblm_token_names[] = {"pad", "end", "text", "image", NULL};
+const char *const mblm_order_names[] = {"interleaved", "planar", "tiles", NULL};
 const char *const mblm_filter_names[] = {"lanczos", "bilinear", "area", NULL};
 const char *const mblm_segment_names[] = {"question", "image", "answer", NULL};
 
@@ -219,8 +220,11 @@ append_image (GString *out, const MblmImageLayout *image)
   g_string_append_printf (out,
       "  \"image\": { \"width\": %u, \"height\": %u, \"order\": \"%s\", "
       "\"filter\": \"%s\", \"crop\": [%s, %s]",
-      image->width, image->height, image->planar ? "planar" : "interleaved",
+      image->width, image->height, mblm_order_names[image->order],
       mblm_filter_names[image->filter], w, h);
+  if (image->order == MBLM_ORDER_TILES)
+    g_string_append_printf (
+        out, ", \"tile\": [%u, %u]", image->tile_w, image->tile_h);
   append_number_or_null (out, "bins", image->bins > 0, image->bins);
   append_number_or_null (
       out, "shift", image->shift >= 0, (guint) MAX (image->shift, 0));

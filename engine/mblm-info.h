@@ -32,6 +32,13 @@ typedef enum {
   MBLM_FILTER_AREA,
 } MblmFilter;
 
+/* Of the bytes of a picture. */
+typedef enum {
+  MBLM_ORDER_INTERLEAVED, /* H,W,C */
+  MBLM_ORDER_PLANAR,      /* C,H,W */
+  MBLM_ORDER_TILES,       /* rows of tiles, each H,W,C */
+} MblmOrder;
+
 typedef enum {
   MBLM_SEGMENT_QUESTION,
   MBLM_SEGMENT_IMAGE,
@@ -42,7 +49,8 @@ typedef enum {
 /* How a picture becomes bytes (DESIGN section 8, mblm-math section 2.12). */
 typedef struct {
   guint width, height;
-  gboolean planar; /* C,H,W; else interleaved H,W,C */
+  MblmOrder order;
+  guint tile_w, tile_h; /* that divide the size; 0 where the order has none */
   MblmFilter filter;
   double crop_w, crop_h; /* margin on both sides, as a share of the size */
   guint bins;            /* levels per channel; 0: all 256 */

@@ -5,7 +5,9 @@
  *
  * In the order of the published data pipeline: crop, resize, reduce the levels
  * of each channel, renumber the levels that are left, then either a JPEG file
- * or pixels, planar or interleaved (mblm-math section 2.12).
+ * or pixels, planar or interleaved (mblm-math section 2.12), or tile by tile: with
+ * tiles as large as the outermost patches each of these is a piece of the picture
+ * that is about as high as wide, not a piece of a row.
  */
 
 #include "config.h"
@@ -82,6 +84,23 @@ to_planar (const guint8 *rgb, gsize pixels)
   return out;
 }
 
+/* H,W,C to tiles, each H,W,C. */
+static guint8 *
+to_tiles (const MblmPicture *picture, guint tile_w, guint tile_h)
+{
+  gsize stride = (gsize) picture->width * 3, row = (gsize) tile_w * 3;
+  guint8 *out = g_try_malloc (stride * picture->height);
+
+  if (!out)
+    return NULL;
+  guint8 *at = out;
+  for (guint top = 0; top < picture->height; top += tile_h)
+    for (gsize left = 0; left < stride; left += row)
+      for (guint y = top; y < top + tile_h; y++, at += row)
+        memcpy (at, picture->rgb + y * stride + left, row);
+  return out;
+}
+
 /* A picture of the layout's size out of the middle of this one. */
 static MblmPicture *
 crop_and_resize (
@@ -135,14 +154,16 @@ mblm_picture_to_bytes (
   if (layout->jpeg)
     return mblm_picture_write_jpeg (
         small->rgb, small->width, small->height, layout->quality, error);
-  if (!layout->planar)
+  if (layout->order == MBLM_ORDER_INTERLEAVED)
     return g_bytes_new_take (g_steal_pointer (&small->rgb), pixels * 3);
 
-  guint8 *planar = to_planar (small->rgb, pixels);
-  if (!planar) {
+  guint8 *bytes = layout->order == MBLM_ORDER_PLANAR
+      ? to_planar (small->rgb, pixels)
+      : to_tiles (small, layout->tile_w, layout->tile_h);
+  if (!bytes) {
     g_set_error (error, MBLM_ERROR, MBLM_ERROR_MEMORY,
         "no memory for the %" G_GSIZE_FORMAT " bytes of a picture", pixels * 3);
     return NULL;
   }
-  return g_bytes_new_take (planar, pixels * 3);
+  return g_bytes_new_take (bytes, pixels * 3);
 }

@@ -38,6 +38,20 @@ position_name (MblmPosition position)
 }
 
 static const char *
+order_name (MblmOrder order)
+{
+  switch (order) {
+    case MBLM_ORDER_PLANAR:
+      return "planar";
+    case MBLM_ORDER_TILES:
+      return "tiles";
+    case MBLM_ORDER_INTERLEAVED:
+      break;
+  }
+  return "interleaved";
+}
+
+static const char *
 filter_name (MblmFilter filter)
 {
   switch (filter) {
@@ -96,7 +110,14 @@ add_image (JsonBuilder *builder, const MblmImageLayout *image)
   json_builder_begin_object (builder);
   json_add_count (builder, "width", image->width);
   json_add_count (builder, "height", image->height);
-  json_add_string (builder, "order", image->planar ? "planar" : "interleaved");
+  json_add_string (builder, "order", order_name (image->order));
+  if (image->order == MBLM_ORDER_TILES) {
+    json_builder_set_member_name (builder, "tile");
+    json_builder_begin_array (builder);
+    json_builder_add_int_value (builder, image->tile_w);
+    json_builder_add_int_value (builder, image->tile_h);
+    json_builder_end_array (builder);
+  }
   json_add_string (builder, "filter", filter_name (image->filter));
   json_add_string (builder, "stream", image->jpeg ? "jpeg" : "pixels");
   json_builder_end_object (builder);
@@ -228,14 +249,18 @@ add_picture (GString *text, MblmInfo *info)
   const MblmImageLayout *image = mblm_info_get_image (info);
   const char *const *answers = mblm_info_get_answers (info);
   g_autoptr (GString) sample = g_string_new (NULL);
+  g_autoptr (GString) order = g_string_new (NULL);
   guint n;
   const MblmSegment *segments = mblm_info_get_sample (info, &n);
 
   if (!image)
     return;
+  g_string_append (order, order_name (image->order));
+  if (image->order == MBLM_ORDER_TILES)
+    g_string_append_printf (order, " of %u x %u", image->tile_w, image->tile_h);
   add_line (text, _ ("pictures"), "%u x %u, %s, %s, %s", image->width,
-      image->height, image->planar ? "planar" : "interleaved",
-      filter_name (image->filter), image->jpeg ? "jpeg" : "pixels");
+      image->height, order->str, filter_name (image->filter),
+      image->jpeg ? "jpeg" : "pixels");
   for (guint i = 0; i < n; i++)
     g_string_append_printf (
         sample, "%s%s", i ? ", " : "", segment_names[segments[i]]);

@@ -72,7 +72,7 @@ test_full (void)
   g_assert_false (mblm_info_is_special (info, 259));
   g_assert_false (mblm_info_is_special (info, -1));
   g_assert_cmpuint (image->width, ==, 24);
-  g_assert_true (image->planar);
+  g_assert_cmpint (image->order, ==, MBLM_ORDER_PLANAR);
   g_assert_cmpint (image->filter, ==, MBLM_FILTER_AREA);
   g_assert_cmpfloat (image->crop_w, ==, 0.1);
   g_assert_cmpfloat (image->crop_h, ==, 0.25);
@@ -93,6 +93,21 @@ test_full (void)
 }
 
 static void
+test_tiles (void)
+{
+  g_autoptr (MblmInfo)
+      info = parse ("{" QA ", \"sample\": [\"image\", "
+                    "\"answer\"], \"image\": {\"tile\": [6, 3], \"width\": 24, "
+                    "\"height\": 18, \"order\": \"tiles\"}}");
+  const MblmImageLayout *image = mblm_info_get_image (info);
+
+  g_assert_cmpint (image->order, ==, MBLM_ORDER_TILES);
+  g_assert_cmpuint (image->tile_w, ==, 6);
+  g_assert_cmpuint (image->tile_h, ==, 3);
+  check_written (info);
+}
+
+static void
 test_defaults (void)
 {
   g_autoptr (MblmInfo) text = parse ("{" TEXT ", \"licence\": null}");
@@ -108,7 +123,7 @@ test_defaults (void)
   g_assert_cmpint (mblm_info_get_token (text, MBLM_TOKEN_PAD), ==, -1);
   mblm_info_get_sample (text, &n);
   g_assert_cmpuint (n, ==, 0);
-  g_assert_false (image->planar);
+  g_assert_cmpint (image->order, ==, MBLM_ORDER_INTERLEAVED);
   g_assert_false (image->jpeg);
   g_assert_cmpint (image->filter, ==, MBLM_FILTER_LANCZOS);
   g_assert_cmpuint (image->bins, ==, 0);
@@ -168,7 +183,15 @@ test_refused (void)
        "\"image\", \"image\", \"image\", \"image\", \"answer\"]}",
           "more than 8"},
       {WITH_IMAGE (", \"width\": 4"), "is there twice"},
-      {WITH_IMAGE (", \"order\": \"chw\""), "one of interleaved, planar"},
+      {WITH_IMAGE (", \"order\": \"chw\""),
+          "one of interleaved, planar, tiles"},
+      {WITH_IMAGE (", \"order\": \"tiles\""), "needs tile"},
+      {WITH_IMAGE (", \"tile\": [2, 2]"), "belongs to the order tiles"},
+      {WITH_IMAGE (", \"order\": \"tiles\", \"tile\": [5, 3]"), "don't divide"},
+      {WITH_IMAGE (", \"tile\": [0, 2]"), "from 1 to 4096"},
+      {WITH_IMAGE (", \"tile\": [2]"), "from 1 to 4096"},
+      {WITH_IMAGE (", \"tile\": [2, 2, 2]"), "two numbers of pixels"},
+      {WITH_IMAGE (", \"tile\": 4"), "two numbers of pixels"},
       {WITH_IMAGE (", \"filter\": \"bicubic\""), "one of lanczos"},
       {WITH_IMAGE (", \"crop\": [0.5, 0]"), "less than 0.5"},
       {WITH_IMAGE (", \"crop\": [0, -0.1]"), "less than 0.5"},
@@ -258,6 +281,7 @@ main (int argc, char **argv)
 {
   g_test_init (&argc, &argv, NULL);
   g_test_add_func ("/formats/info/full", test_full);
+  g_test_add_func ("/formats/info/tiles", test_tiles);
   g_test_add_func ("/formats/info/defaults", test_defaults);
   g_test_add_func ("/formats/info/refused", test_refused);
   g_test_add_func ("/formats/info/damaged", test_damaged);

@@ -173,12 +173,37 @@ test_planar (void)
   g_autofree guint8 *pixels = test_pixels (5, 4, FALSE);
   g_autoptr (MblmPicture) picture = test_picture (5, 4, FALSE);
   MblmImageLayout layout = {
-      .width = 5, .height = 4, .shift = -1, .planar = TRUE};
+      .width = 5, .height = 4, .shift = -1, .order = MBLM_ORDER_PLANAR};
   g_autoptr (GBytes) bytes = to_bytes (picture, &layout);
   const guint8 *data = g_bytes_get_data (bytes, NULL);
 
   for (guint i = 0; i < 60; i++)
     g_assert_cmpuint (data[i], ==, pixels[i % 20 * 3 + i / 20]);
+}
+
+static void
+test_tiles (void)
+{
+  g_autofree guint8 *pixels = test_pixels (6, 4, FALSE);
+  g_autoptr (MblmPicture) picture = test_picture (6, 4, FALSE);
+  MblmImageLayout layout = {.width = 6,
+      .height = 4,
+      .shift = -1,
+      .order = MBLM_ORDER_TILES,
+      .tile_w = 3,
+      .tile_h = 2};
+  g_autoptr (GBytes) bytes = to_bytes (picture, &layout);
+  const guint8 *data = g_bytes_get_data (bytes, NULL);
+
+  g_assert_cmpuint (g_bytes_get_size (bytes), ==, 6 * 4 * 3);
+  for (guint y = 0; y < 4; y++)
+    for (guint x = 0; x < 6; x++)
+      for (guint c = 0; c < 3; c++) {
+        guint tile = y / 2 * 2 + x / 3, within = y % 2 * 3 + x % 3;
+
+        g_assert_cmpuint (
+            data[(tile * 6 + within) * 3 + c], ==, pixels[(y * 6 + x) * 3 + c]);
+      }
 }
 
 /* A picture of every value: 0, 1, 2, ... */
@@ -255,21 +280,29 @@ static const Setting settings[] = {
     {"published",
         {.width = 62,
             .height = 41,
-            .planar = TRUE,
+            .order = MBLM_ORDER_PLANAR,
             .crop_w = 0.1,
             .crop_h = 0.1,
             .shift = -1}},
     {"words",
         {.width = 40,
             .height = 30,
-            .planar = TRUE,
+            .order = MBLM_ORDER_PLANAR,
             .crop_w = 0.2,
             .crop_h = 0.05,
             .shift = -1}},
     {"bins",
-        {.width = 62, .height = 41, .planar = TRUE, .bins = 8, .shift = -1}},
+        {.width = 62,
+            .height = 41,
+            .order = MBLM_ORDER_PLANAR,
+            .bins = 8,
+            .shift = -1}},
     {"bins-shifted",
-        {.width = 62, .height = 41, .planar = TRUE, .bins = 8, .shift = 10}},
+        {.width = 62,
+            .height = 41,
+            .order = MBLM_ORDER_PLANAR,
+            .bins = 8,
+            .shift = 10}},
     {"jpeg",
         {.width = 160,
             .height = 120,
@@ -344,6 +377,7 @@ main (int argc, char **argv)
   g_test_add_func ("/picture-layout/jpeg", test_jpeg_bytes);
   g_test_add_func ("/picture-layout/crop", test_crop);
   g_test_add_func ("/picture-layout/planar", test_planar);
+  g_test_add_func ("/picture-layout/tiles", test_tiles);
   g_test_add_func ("/picture-layout/levels", test_levels);
   g_test_add_func ("/picture-layout/shift", test_shift);
   g_test_add_func ("/picture-layout/published", test_published);
