@@ -90,7 +90,7 @@ static gboolean
 read_args (ScenesDataset *self, GVariant *args, gint64 *scale, GError **error)
 {
   static const char *const known[] = {"family", "samples", "questions",
-      "captions", "scale", "photographs", "loss_share", NULL};
+      "captions", "scale", "photographs", "plain", "loss_share", NULL};
 
   self->samples = 1 << 16;
   self->questions = 1;
@@ -113,17 +113,20 @@ read_options (
   const MblmSceneFamilyClass *family;
   const MblmImageLayout *layout;
   gboolean photographs = FALSE;
+  double plain = 0.0;
   gint64 scale;
 
   if (!read_args (self, options->args, &scale, error) ||
       !mblm_args_get_boolean (
           options->args, "photographs", &photographs, error) ||
+      !mblm_args_get_number (options->args, "plain", 0.0, 1.0, &plain, error) ||
       !mblm_qa_find_layout (options, &layout, error) ||
       !(family = find_family (options->args, error)))
     return FALSE;
   set_layout (self, layout, (guint) scale);
   self->family = family->open (
-      &(MblmSceneOptions){.photographs = photographs ? options->dir : NULL},
+      &(MblmSceneOptions){.photographs = photographs ? options->dir : NULL,
+          .plain = options->split == MBLM_SPLIT_TRAIN ? plain : 0.0},
       error);
   return self->family != NULL;
 }

@@ -228,7 +228,8 @@ paint_pattern (const MblmFlatScene *scene, guint64 *key, float *light)
   static void (*const fills[]) (const MblmFlatScene *, guint64 *, float *) = {
       fill_plain, fill_gradient, fill_stripes, fill_noise};
   gsize n = (gsize) scene->width * scene->height;
-  guint kind = mblm_scene_draw_below (key, G_N_ELEMENTS (fills));
+  guint kind = scene->plain ? 0
+                            : mblm_scene_draw_below (key, G_N_ELEMENTS (fills));
   float a[3], b[3];
 
   draw_colors (scene, key, a, b);
@@ -327,7 +328,8 @@ void
 mblm_flat_paint_background (const MblmFlatScene *scene, guint64 key,
     GPtrArray *photographs, float *light)
 {
-  if (photographs && mblm_scene_draw_coin (&key, PHOTOGRAPH_SHARE)) {
+  if (photographs && !scene->plain &&
+      mblm_scene_draw_coin (&key, PHOTOGRAPH_SHARE)) {
     guint which = mblm_scene_draw_below (&key, photographs->len);
 
     for (guint try = 0; try < PHOTOGRAPH_TRIES; try++)

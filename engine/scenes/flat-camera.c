@@ -155,12 +155,14 @@ draw_camera (guint64 *key, Camera *camera)
 
 /* What light becomes: sRGB, 0 to 255, with a curve that differs by camera. */
 static void
-fill_curve (guint64 *key, float curve[LEVELS])
+fill_curve (const MblmFlatScene *scene, guint64 *key, float curve[LEVELS])
 {
   float lift = (float) mblm_scene_draw_between (key, -0.12, 0.15);
   float contrast = (float) mblm_scene_draw_between (key, -0.3, 0.5);
   float v = 0.0f;
 
+  if (scene->plain)
+    lift = contrast = 0.0f;
   for (guint i = 0; i < LEVELS; i++) {
     float light = (float) i / (LEVELS - 1);
 
@@ -224,17 +226,20 @@ mblm_flat_take_picture (
 {
   gsize row = (gsize) scene->width * 3;
   float curve[LEVELS];
-  Camera camera;
+  Camera camera = {.gains = {1.0f, 1.0f, 1.0f}};
   MblmPicture *picture;
 
-  if (!mblm_flat_blur (scene, draw_blur (scene, &key), light)) {
+  float blur = scene->plain ? 0.0f : draw_blur (scene, &key);
+
+  if (!mblm_flat_blur (scene, blur, light)) {
     g_set_error (error, MBLM_ERROR, MBLM_ERROR_MEMORY,
         "no memory to blur a scene of %u x %u pixels", scene->width,
         scene->height);
     return NULL;
   }
-  draw_camera (&key, &camera);
-  fill_curve (&key, curve);
+  if (!scene->plain)
+    draw_camera (&key, &camera);
+  fill_curve (scene, &key, curve);
   picture = mblm_picture_alloc (scene->width, scene->height, error);
   if (!picture)
     return NULL;

@@ -62,6 +62,7 @@ typedef struct {
 
 typedef struct {
   guint width, height; /* of the picture, in pixels */
+  gboolean plain;      /* one object on one colour, as it is */
   guint n;
   MblmFlatObject objects[MBLM_FLAT_MAX_OBJECTS];
   /* Whether the numbers of objects of one shape and one colour were drawn, so
@@ -73,8 +74,10 @@ typedef struct {
 
 /* ---- flat.c ---------------------------------------------------------------- */
 
-/* The scene that the family makes of a request: for tests. */
-void mblm_flat_scene (const MblmSceneRequest *request, MblmFlatScene *scene);
+/* The scene that the family makes of a request: for tests. `plain`: the share of
+ * scenes that are. */
+void mblm_flat_scene (
+    const MblmSceneRequest *request, double plain, MblmFlatScene *scene);
 
 /* ---- flat-objects.c -------------------------------------------------------- */
 

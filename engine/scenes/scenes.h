@@ -36,6 +36,7 @@ typedef struct _MblmSceneFamily MblmSceneFamily;
 typedef struct {
   const char *photographs; /* a folder of JPEG and PNG files for backgrounds, or
                             * NULL: none */
+  double plain; /* share of the scenes that are as plain as can be, 0 to 1 */
 } MblmSceneOptions;
 
 /* What a scene is asked to be. */
