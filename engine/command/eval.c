@@ -13,6 +13,7 @@
 #include "dataset-private.h"
 #include "output.h"
 #include "quiz.h"
+#include "report.h"
 #include "scenes/scenes.h"
 #include "tally.h"
 
@@ -26,6 +27,7 @@ typedef struct {
   GBytes *nothing;        /* what stands for the picture that is withheld */
   GHashTable *blind;      /* question to the answer without a picture */
   gboolean choose, list;
+  Report *report; /* or NULL */
   guint64 count;
 } Eval;
 
@@ -96,7 +98,8 @@ ask_one (Eval *self, const MblmQuizItem *item, GError **error)
   if (!blind || (self->list && !print_answer (self, item, answer, error)))
     return FALSE;
   tally_add (self->tally, item->type, item->answer, answer, blind);
-  return TRUE;
+  return !self->report || g_str_equal (answer, item->answer) ||
+      report_add (self->report, item, answer, error);
 }
 
 static gboolean
@@ -132,6 +135,29 @@ share (guint64 part, guint64 n)
   return (double) part / (double) n;
 }
 
+/* Of each true answer, how often what was said. */
+static void
+add_confusions (Eval *self, JsonBuilder *builder, const char *type)
+{
+  g_autofree const char **truths = tally_get_truths (self->tally, type);
+  g_autofree const char **said = tally_get_said (self->tally, type);
+
+  json_builder_set_member_name (builder, "confusions");
+  json_builder_begin_object (builder);
+  for (guint i = 0; truths[i]; i++) {
+    json_builder_set_member_name (builder, truths[i]);
+    json_builder_begin_object (builder);
+    for (guint j = 0; said[j]; j++) {
+      guint64 n = tally_count (self->tally, type, truths[i], said[j]);
+
+      if (n > 0)
+        json_add_count (builder, said[j], n);
+    }
+    json_builder_end_object (builder);
+  }
+  json_builder_end_object (builder);
+}
+
 static gboolean
 print_row (Eval *self, const char *type, GError **error)
 {
@@ -159,6 +185,8 @@ print_row (Eval *self, const char *type, GError **error)
   json_add_real (builder, "high", high);
   json_add_real (builder, "frequent", share (counts.frequent, counts.n));
   json_add_real (builder, "blind", share (counts.blind, counts.n));
+  if (type)
+    add_confusions (self, builder, type);
   json_builder_end_object (builder);
   return output_json (builder, error);
 }
@@ -209,6 +237,17 @@ set_choices (Eval *self, GError **error)
 }
 
 static gboolean
+write_report (Eval *self, char **names, GError **error)
+{
+  g_autofree char *title = NULL;
+
+  if (!self->report)
+    return TRUE;
+  title = g_strdup_printf ("%s: %s", names[0], names[1]);
+  return report_end (self->report, self->tally, title, error);
+}
+
+static gboolean
 set_up (Eval *self, const char *model, MblmQuizOptions *options, GError **error)
 {
   self->model = command_load_model (self->command, model, error);
@@ -244,7 +283,7 @@ int
 command_eval (Command *command, char **argv)
 {
   g_autofree char *count = NULL, *split = NULL, *seed = NULL, *per = NULL;
-  g_autofree char *photographs = NULL;
+  g_autofree char *photographs = NULL, *output = NULL;
   gboolean choose = FALSE, list = FALSE;
   const GOptionEntry entries[] = {
       {"count", 'n', 0, G_OPTION_ARG_STRING, &count,
@@ -254,6 +293,9 @@ command_eval (Command *command, char **argv)
       {"choose", 0, 0, G_OPTION_ARG_NONE, &choose,
           N_ ("Rank the answers that mblm.json names instead of writing one"),
           NULL},
+      {"output", 'o', 0, G_OPTION_ARG_FILENAME, &output,
+          N_ ("Write a page about it, with what was wrong, to a new folder"),
+          N_ ("FOLDER")},
       {"list", 0, 0, G_OPTION_ARG_NONE, &list,
           N_ ("Print type, question, truth and answer of each, too"), NULL},
       {"questions", 0, 0, G_OPTION_ARG_STRING, &per,
@@ -310,8 +352,11 @@ command_eval (Command *command, char **argv)
   options.split = (MblmSplit) part;
   options.per_picture = (guint) questions;
   options.photographs = photographs;
-  gboolean good = set_up (&self, names[0], &options, &error) &&
-      ask_all (&self, &error) && print_table (&self, &error);
+  if (output)
+    self.report = report_new (output, &error);
+  gboolean good = !error && set_up (&self, names[0], &options, &error) &&
+      ask_all (&self, &error) && write_report (&self, names, &error) &&
+      print_table (&self, &error);
   progress_clear ();
   g_clear_pointer (&self.quiz, mblm_quiz_free);
   g_clear_pointer (&self.nothing, g_bytes_unref);
@@ -319,5 +364,6 @@ command_eval (Command *command, char **argv)
   g_clear_object (&self.model);
   g_hash_table_unref (self.blind);
   tally_free (self.tally);
+  g_clear_pointer (&self.report, report_free);
   return good ? COMMAND_OK : command_fail (command, g_steal_pointer (&error));
 }

@@ -8,9 +8,16 @@
 
 #include <math.h>
 
+/* A true answer. */
+typedef struct {
+  guint64 n;
+  GHashTable *said; /* answer to how often, a guint64 */
+} Truth;
+
 typedef struct {
   TallyCounts counts;
-  GHashTable *answers; /* true answer to how often, a guint64 */
+  GHashTable *truths; /* true answer to Truth */
+  GHashTable *said;   /* a set of answers */
 } Type;
 
 struct _Tally {
@@ -18,11 +25,21 @@ struct _Tally {
 };
 
 static void
+truth_free (gpointer data)
+{
+  Truth *truth = data;
+
+  g_hash_table_unref (truth->said);
+  g_free (truth);
+}
+
+static void
 type_free (gpointer data)
 {
   Type *type = data;
 
-  g_hash_table_unref (type->answers);
+  g_hash_table_unref (type->truths);
+  g_hash_table_unref (type->said);
   g_free (type);
 }
 
@@ -51,10 +68,24 @@ find_type (Tally *self, const char *name)
   if (type)
     return type;
   type = g_new0 (Type, 1);
-  type->answers = g_hash_table_new_full (
-      g_str_hash, g_str_equal, g_free, g_free);
+  type->truths = g_hash_table_new_full (
+      g_str_hash, g_str_equal, g_free, truth_free);
+  type->said = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, NULL);
   g_hash_table_insert (self->types, g_strdup (name), type);
   return type;
+}
+
+static Truth *
+find_truth (Type *type, const char *name)
+{
+  Truth *truth = g_hash_table_lookup (type->truths, name);
+
+  if (truth)
+    return truth;
+  truth = g_new0 (Truth, 1);
+  truth->said = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, g_free);
+  g_hash_table_insert (type->truths, g_strdup (name), truth);
+  return truth;
 }
 
 void
@@ -62,17 +93,20 @@ tally_add (Tally *self, const char *name, const char *truth, const char *answer,
     const char *blind)
 {
   Type *type = find_type (self, name);
-  guint64 *often = g_hash_table_lookup (type->answers, truth);
+  Truth *row = find_truth (type, truth);
+  guint64 *often = g_hash_table_lookup (row->said, answer);
 
   if (!often) {
     often = g_new0 (guint64, 1);
-    g_hash_table_insert (type->answers, g_strdup (truth), often);
+    g_hash_table_insert (row->said, g_strdup (answer), often);
+    g_hash_table_add (type->said, g_strdup (answer));
   }
   ++*often;
+  row->n++;
   type->counts.n++;
   type->counts.right += g_str_equal (truth, answer);
   type->counts.blind += g_str_equal (truth, blind);
-  type->counts.frequent = MAX (type->counts.frequent, *often);
+  type->counts.frequent = MAX (type->counts.frequent, row->n);
 }
 
 static int
@@ -81,15 +115,43 @@ compare (gconstpointer a, gconstpointer b)
   return g_strcmp0 (*(const char *const *) a, *(const char *const *) b);
 }
 
+static const char **
+sort_keys (GHashTable *table)
+{
+  guint n;
+  const char **keys = (const char **) g_hash_table_get_keys_as_array (
+      table, &n);
+
+  qsort (keys, n, sizeof (char *), compare);
+  return keys;
+}
+
 const char **
 tally_get_types (Tally *self)
 {
-  guint n;
-  const char **types = (const char **) g_hash_table_get_keys_as_array (
-      self->types, &n);
+  return sort_keys (self->types);
+}
 
-  qsort (types, n, sizeof (char *), compare);
-  return types;
+const char **
+tally_get_truths (Tally *self, const char *type)
+{
+  return sort_keys (((Type *) g_hash_table_lookup (self->types, type))->truths);
+}
+
+const char **
+tally_get_said (Tally *self, const char *type)
+{
+  return sort_keys (((Type *) g_hash_table_lookup (self->types, type))->said);
+}
+
+guint64
+tally_count (Tally *self, const char *name, const char *truth, const char *said)
+{
+  const Type *type = g_hash_table_lookup (self->types, name);
+  const Truth *row = g_hash_table_lookup (type->truths, truth);
+  const guint64 *often = row ? g_hash_table_lookup (row->said, said) : NULL;
+
+  return often ? *often : 0;
 }
 
 TallyCounts

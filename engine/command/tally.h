@@ -31,6 +31,14 @@ const char **tally_get_types (Tally *self);
 /* Of a type; NULL: of all. */
 TallyCounts tally_get (Tally *self, const char *type);
 
+/* The true answers of a type, and what was said to its questions: sorted,
+ * NULL-terminated, free with g_free. */
+const char **tally_get_truths (Tally *self, const char *type);
+const char **tally_get_said (Tally *self, const char *type);
+/* How often `said` was said where `truth` is true. */
+guint64 tally_count (
+    Tally *self, const char *type, const char *truth, const char *said);
+
 /* Where the share of right answers among all such questions lies, in 95 of 100
  * such examinations: Wilson's interval of `right` out of n. */
 void tally_interval (guint64 right, guint64 n, double *low, double *high);

@@ -76,6 +76,23 @@ test_scenes (void)
   }
 }
 
+static gint64
+count_confusions (JsonObject *row)
+{
+  JsonObject *truths = json_object_get_object_member (row, "confusions");
+  g_autoptr (GList) names = json_object_get_members (truths);
+  gint64 n = 0;
+
+  for (GList *name = names; name; name = name->next) {
+    JsonObject *said = json_object_get_object_member (truths, name->data);
+    g_autoptr (GList) counts = json_object_get_values (said);
+
+    for (GList *count = counts; count; count = count->next)
+      n += json_node_get_int (count->data);
+  }
+  return n;
+}
+
 /* The counts of the rows are those of the last. */
 static void
 check_rows (Spawned *s, gint64 questions)
@@ -98,6 +115,7 @@ check_rows (Spawned *s, gint64 questions)
     if (i + 1 < n) {
       asked += here;
       right += json_object_get_int_member (row, "right");
+      g_assert_cmpint (count_confusions (row), ==, here);
       continue;
     }
     g_assert_cmpstr (json_object_get_string_member (row, "type"), ==, "all");
@@ -161,6 +179,35 @@ test_answers (void)
   }
 }
 
+/* Every wrong answer is on the page, with its picture. */
+static void
+test_report (void)
+{
+  g_autofree char *path = g_build_filename (folder, "report", NULL);
+  g_autoptr (Spawned) s = spawn ("eval", "scenes", "scenes:flat", "-n", "60",
+      "--output", path, "--json", NULL);
+  g_autoptr (Spawned) twice = spawn (
+      "eval", "scenes", "scenes:flat", "-n", "1", "--output", path, NULL);
+  gsize size;
+
+  spawned_assert_ok (s);
+  spawned_assert_fails (twice, 1, "report");
+  check_rows (s, 60);
+  g_autofree char *page = contents (path, "index.html", &size);
+  g_autoptr (JsonObject)
+      all = spawned_get_object (s, spawned_count_lines (s) - 1);
+  gint64 wrong = 60 - json_object_get_int_member (all, "right");
+
+  g_assert_cmpint (wrong, >, 0);
+  for (gint64 i = 0; i <= wrong; i++) {
+    g_autofree char *name = g_strdup_printf ("%03d.png", (int) i);
+    g_autofree char *file = g_build_filename (path, name, NULL);
+
+    g_assert_true ((strstr (page, name) != NULL) == (i < wrong));
+    g_assert_true (g_file_test (file, G_FILE_TEST_EXISTS) == (i < wrong));
+  }
+}
+
 /* What can't be asked or written is said, and nothing is lost. */
 static void
 test_errors (void)
@@ -199,6 +246,7 @@ main (int argc, char **argv)
   g_test_add_func ("/eval/scenes", test_scenes);
   g_test_add_func ("/eval/rows", test_eval);
   g_test_add_func ("/eval/answers", test_answers);
+  g_test_add_func ("/eval/report", test_report);
   g_test_add_func ("/eval/errors", test_errors);
   int status = g_test_run ();
   folder_remove (folder);

@@ -57,11 +57,38 @@ test_counts (void)
   g_assert_cmpuint (all.frequent, ==, 3);
 }
 
+static void
+test_confusions (void)
+{
+  g_autoptr (Tally) tally = tally_new ();
+
+  tally_add (tally, "count", "2", "1", "2");
+  tally_add (tally, "count", "1", "1", "2");
+  tally_add (tally, "count", "2", "1", "2");
+  tally_add (tally, "count", "2", "7", "2");
+  tally_add (tally, "color", "red", "blue", "red");
+  g_autofree const char **truths = tally_get_truths (tally, "count");
+  g_autofree const char **said = tally_get_said (tally, "count");
+
+  g_assert_cmpstr (truths[0], ==, "1");
+  g_assert_cmpstr (truths[1], ==, "2");
+  g_assert_null (truths[2]);
+  g_assert_cmpstr (said[0], ==, "1");
+  g_assert_cmpstr (said[1], ==, "7");
+  g_assert_null (said[2]);
+  g_assert_cmpuint (tally_count (tally, "count", "2", "1"), ==, 2);
+  g_assert_cmpuint (tally_count (tally, "count", "2", "7"), ==, 1);
+  g_assert_cmpuint (tally_count (tally, "count", "1", "1"), ==, 1);
+  g_assert_cmpuint (tally_count (tally, "count", "1", "7"), ==, 0);
+  g_assert_cmpuint (tally_count (tally, "count", "7", "1"), ==, 0);
+}
+
 int
 main (int argc, char **argv)
 {
   g_test_init (&argc, &argv, NULL);
   g_test_add_func ("/tally/interval", test_interval);
   g_test_add_func ("/tally/counts", test_counts);
+  g_test_add_func ("/tally/confusions", test_confusions);
   return g_test_run ();
 }
