@@ -59,11 +59,6 @@ typedef struct {
   float *x; /* [n, columns, dim] */
 } Chunk;
 
-StageForm step_form (const Step *self, guint k);
-/* For `batch` sequences of stage k; memory from the run. */
-void step_open_stack (Step *self, MblmStack *stack, guint k, gsize batch,
-    MblmKeep keep, const guint8 *mask);
-
 /* Sequences of stage k and all that is below them: forward, loss, backward. */
 gboolean step_run_chunk (Step *self, guint k, const gsize *index, gsize n,
     const float *source, float *d_source, GError **error);
@@ -88,10 +83,8 @@ void step_start_clear (Step *self);
 /* The weight in the loss of id i of a sequence of the batch; 0 where nothing
  * counts, beyond its end, too. */
 float step_weight (const Step *self, gsize sequence, gsize i);
-/* The loss of the innermost stage's columns x [batch * columns, dim], those of
- * sequences `index` of the group; d, like x, gets the gradient. */
-gboolean step_loss (Step *self, const gsize *index, gsize batch, const float *x,
-    float *d, GError **error);
+/* The loss of a chunk of the innermost stage; d, like its x, gets the gradient. */
+gboolean step_loss (Step *self, const Chunk *c, float *d, GError **error);
 /* n rows x [n, dim] that predict byte 0 of the sequences of the batch. */
 gboolean step_first_byte_loss (
     Step *self, const float *x, float *d, GError **error);

@@ -17,7 +17,8 @@
  * its state, and last columns that go nowhere are not computed. Elsewhere every
  * sequence has all its columns. Encoders have no start token and drop nothing.
  * Sequences that predict nothing that counts, as most of a picture with a
- * question, are not computed either (children.c).
+ * question, are not computed either (children.c), nor are the innermost columns
+ * behind the last that counts.
  */
 
 #include "depth-first-private.h"
@@ -28,8 +29,8 @@
 /* Columns                                                                   */
 /* ------------------------------------------------------------------------- */
 
-StageForm
-step_form (const Step *self, guint k)
+static StageForm
+form_of (const Step *self, guint k)
 {
   MblmModel *model = self->args.model;
   StageForm f = {
@@ -60,20 +61,42 @@ mix (guint64 x)
   return x ^ (x >> 31);
 }
 
-void
-step_open_stack (Step *self, MblmStack *stack, guint k, gsize batch,
-    MblmKeep keep, const guint8 *mask)
+/* Of the innermost stage no columns are run behind the last, of all the sequences,
+ * that predicts something that counts: what comes later in a causal model changes
+ * nothing. */
+static void
+trim (const Step *self, Chunk *c)
+{
+  gsize needed = 1;
+
+  if (!c->form.constant || c->k < self->args.model->last)
+    return;
+  for (gsize i = 0; i < c->n; i++) {
+    gsize first = c->index[i] * c->form.span;
+    gsize sequence = self->first + first / self->n_ids;
+
+    for (gsize j = c->form.columns; j > needed; j--)
+      if (step_weight (self, sequence, first % self->n_ids + j) != 0.0f)
+        needed = j;
+  }
+  c->form.tokens = c->form.columns = needed;
+}
+
+/* For the sequences of a chunk; memory from the run. */
+static void
+open_stack (Step *self, MblmStack *stack, const Chunk *c, MblmKeep keep,
+    const guint8 *mask)
 {
   MblmModel *model = self->args.model;
-  StageForm f = step_form (self, k);
+  guint k = c->k;
 
   *stack = (MblmStack){
       .block = model->stage[k].block,
-      .pass = {.batch = batch,
-          .rows = f.columns,
+      .pass = {.batch = c->n,
+          .rows = c->form.columns,
           .mask = mask,
-          .shared = f.constant ? self->start[k].state : NULL,
-          .d_shared = f.constant ? self->start[k].d_state : NULL,
+          .shared = c->form.constant ? self->start[k].state : NULL,
+          .d_shared = c->form.constant ? self->start[k].d_state : NULL,
           .drops = self->args.drops,
           .drop_seed = mix (self->args.drop_seed ^ mix (self->n_stacks++))},
       .keep = self->args.gradient != NULL ? keep : MBLM_KEEP_NOTHING,
@@ -255,7 +278,7 @@ run_below (Step *self, const Chunk *c, float *d, GError **error)
 {
   if (c->k < self->args.model->last)
     return step_run_children (self, c, d, error);
-  return step_loss (self, c->index, c->n, c->x, d, error);
+  return step_loss (self, c, d, error);
 }
 
 gboolean
@@ -269,16 +292,17 @@ step_run_chunk (Step *self, guint k, const gsize *index, gsize n,
   Chunk c = {.k = k,
       .index = index,
       .n = n,
-      .form = step_form (self, k),
+      .form = form_of (self, k),
       .source = source,
       .d_source = d_source};
   gsize ids = c.form.span * stage->patch;
   g_auto (MblmStack) stack = {0};
 
+  trim (self, &c);
   c.x = mblm_run_floats (run, n * c.form.columns * stage->dim);
   const uint8_t *mask = mblm_stage_mask (model, run, k,
       self->mask != NULL ? self->mask + index[0] * ids : NULL, n * c.form.span);
-  step_open_stack (self, &stack, k, n,
+  open_stack (self, &stack, &c,
       k > 0 || self->args.plan->keep_all ? MBLM_KEEP_ALL : MBLM_KEEP_INPUTS,
       mask);
   chunk_input (self, &c);

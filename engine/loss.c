@@ -180,14 +180,11 @@ loss_rows (
 }
 
 gboolean
-step_loss (Step *self, const gsize *index, gsize batch, const float *x,
-    float *d, GError **error)
+step_loss (Step *self, const Chunk *c, float *d, GError **error)
 {
-  Rows rows = {
-      .index = index, .form = step_form (self, self->args.model->last)};
-
-  rows.n = batch * rows.form.columns;
-  return loss_rows (self, &rows, x, d, error);
+  return loss_rows (self,
+      &(Rows){.n = c->n * c->form.columns, .index = c->index, .form = c->form},
+      c->x, d, error);
 }
 
 gboolean

@@ -114,8 +114,8 @@ write_segment (
   guint64 length = mblm_sample_length (options->config, info, segment, n);
   MblmToken start = segment == MBLM_SEGMENT_IMAGE ? MBLM_TOKEN_IMAGE
                                                   : MBLM_TOKEN_TEXT;
-  gsize content = n + (mblm_info_get_token (info, start) >= 0) +
-      (mblm_info_get_token (info, MBLM_TOKEN_END) >= 0);
+  gsize given = mblm_info_get_token (info, start) >= 0;
+  gsize content = given + n + (mblm_info_get_token (info, MBLM_TOKEN_END) >= 0);
   float weight = segment == MBLM_SEGMENT_ANSWER ? 1.0f : self->share;
 
   if (length <= options->length && self->at <= options->length - length) {
@@ -123,9 +123,11 @@ write_segment (
     mblm_sample_append (self->ids, options->config, info, segment, bytes, n);
     memcpy (self->sample->ids + self->at, self->ids->data,
         length * sizeof (gint32));
-    /* padding is nothing to learn, also where its id is a byte */
+    /* The start token is there whenever something is asked, and padding is nothing to
+     * learn, also where its id is a byte. */
     for (gsize i = 0; i < length; i++)
-      self->sample->loss_mask[self->at + i] = i < content ? weight : 0.0f;
+      self->sample->loss_mask[self->at + i] = i >= given && i < content ? weight
+                                                                        : 0.0f;
   }
   self->at += length;
 }
