@@ -233,7 +233,7 @@ fill_folder (const char *temporary, const char *checkpoint,
   return mblm_checkpoint_read (checkpoint, weights, error) &&
       mblm_model_pack_config (config, yaml, error) &&
       check_folder (temporary, checkpoint, config_path, error) &&
-      (precision == MBLM_PRECISION_F32 ||
+      (precision != MBLM_PRECISION_BF16 ||
           mblm_model_pack_weights (temporary, precision, weights, NULL, error));
 }
 

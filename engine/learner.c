@@ -129,6 +129,7 @@ make (MblmModel *model, MblmTensorFile *file, guint64 weight_seed,
   model->precision = MBLM_PRECISION_F32;
   if (!check_blocks (self, error) || !mblm_run_init (run, device, error))
     return NULL;
+  mblm_run_set_tf32 (run, options->precision == MBLM_PRECISION_TF32);
   run->product = learner_product (options);
   if (file != NULL
           ? !mblm_parameters_load (

@@ -21,6 +21,8 @@
 #define INFO_NAME "mblm.json"
 #define WEIGHTS_NAME "model.safetensors"
 
+const char *const mblm_precision_names[] = {"f32", "bf16", "tf32", NULL};
+
 G_DEFINE_FINAL_TYPE (MblmModel, mblm_model, G_TYPE_OBJECT)
 
 static void

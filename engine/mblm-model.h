@@ -20,6 +20,7 @@ G_DECLARE_FINAL_TYPE (MblmModel, mblm_model, MBLM, MODEL, GObject)
 typedef enum {
   MBLM_PRECISION_F32,  /* products of float32 weights */
   MBLM_PRECISION_BF16, /* weights rounded to bfloat16, sums in float32 */
+  MBLM_PRECISION_TF32, /* as F32, but a GPU may round what it multiplies to TF32 */
 } MblmPrecision;
 
 /* Turns what a user gives as a model into the path of a model folder (or of a

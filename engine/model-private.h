@@ -15,6 +15,9 @@
 
 G_BEGIN_DECLS
 
+/* As MblmPrecision counts, NULL-terminated. */
+extern const char *const mblm_precision_names[];
+
 typedef struct {
   gsize seq_len, dim, patch;
   MblmPosition position;

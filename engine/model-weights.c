@@ -290,6 +290,7 @@ mblm_model_init_run (MblmModel *self, MblmRun *run, GError **error)
 {
   if (!mblm_run_init (run, self->device, error))
     return FALSE;
+  mblm_run_set_tf32 (run, self->precision == MBLM_PRECISION_TF32);
   if (self->precision == MBLM_PRECISION_BF16 && run->rounds)
     run->product = MBLM_TYPE_BF16;
   return TRUE;

@@ -59,6 +59,13 @@ mblm_run_clear (MblmRun *self)
   memset (self, 0, sizeof *self);
 }
 
+void
+mblm_run_set_tf32 (MblmRun *self, gboolean tf32)
+{
+  if (self->k->queue_set_tf32 != NULL)
+    self->k->queue_set_tf32 (self->q, tf32);
+}
+
 MblmRunMark
 mblm_run_mark (MblmRun *self)
 {

@@ -46,6 +46,8 @@ typedef struct {
 /* Error: MBLM_ERROR_MEMORY. */
 gboolean mblm_run_init (MblmRun *self, MblmDevice *device, GError **error);
 void mblm_run_clear (MblmRun *self);
+/* Whether products of float32 may be in TF32, where the device has that. */
+void mblm_run_set_tf32 (MblmRun *self, gboolean tf32);
 
 MblmRunMark mblm_run_mark (MblmRun *self);
 void mblm_run_release (MblmRun *self, MblmRunMark mark);

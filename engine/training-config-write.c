@@ -7,6 +7,7 @@
 #include "training-config.h"
 
 #include "config-private.h"
+#include "model-private.h"
 
 static void
 append_text (GString *out, const char *key, const char *text)
@@ -46,8 +47,9 @@ append_section (GString *out, const MblmTrainingConfig *self, const char *name)
   }
   if (!g_str_equal (name, "train"))
     return;
-  if (self->precision == MBLM_PRECISION_BF16)
-    g_string_append (out, "  precision: bf16\n");
+  if (self->precision != MBLM_PRECISION_F32)
+    g_string_append_printf (
+        out, "  precision: %s\n", mblm_precision_names[self->precision]);
   if (self->layer_inputs != MBLM_LAYER_INPUTS_AUTO)
     g_string_append_printf (out, "  layer_inputs: %s\n",
         mblm_layer_inputs_names[self->layer_inputs]);

@@ -15,6 +15,7 @@
 
 #include "config-private.h"
 #include "mblm-error.h"
+#include "model-private.h"
 #include "read-file.h"
 #include "schedule.h"
 
@@ -187,14 +188,13 @@ static gboolean
 read_ours (MblmTrainingConfig *self, const MblmYaml *yaml,
     const MblmYamlNode *train, GError **error)
 {
-  /* as the enumerations count */
-  static const char *const precisions[] = {"f32", "bf16", NULL};
   static const char *const places[] = {"device", "host", NULL};
   guint precision = MBLM_PRECISION_F32, input = MBLM_LAYER_INPUTS_AUTO;
   guint place = 0;
 
   self->checkpoint_minutes = 10;
-  if (!read_choice (yaml, train, "precision", precisions, &precision, error) ||
+  if (!read_choice (
+          yaml, train, "precision", mblm_precision_names, &precision, error) ||
       !read_choice (yaml, train, "layer_inputs", mblm_layer_inputs_names,
           &input, error) ||
       !read_choice (yaml, train, "optimizer_memory", places, &place, error))
@@ -325,9 +325,9 @@ make_fingerprint (MblmTrainingConfig *self, gboolean with_resume)
   static const char *const sections[] = {"io", "params", "train", "resume"};
   const MblmYaml *yaml = self->yaml;
   char *sum;
-  GString *text = g_string_new (
-      self->precision == MBLM_PRECISION_BF16 ? "bf16\n" : "f32\n");
+  GString *text = g_string_new (NULL);
 
+  g_string_append_printf (text, "%s\n", mblm_precision_names[self->precision]);
   if (self->layer_inputs != MBLM_LAYER_INPUTS_AUTO)
     g_string_append_printf (text, "layer_inputs %d\n", self->layer_inputs);
   for (guint i = 0; i < G_N_ELEMENTS (sections); i++) {

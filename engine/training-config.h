@@ -9,7 +9,7 @@
  *   io.model_info             an mblm.json: it goes into the model folders, and
  *                             says what a data set needs to know
  *   io.dataset_args           may hold what only our data sets know
- *   train.precision           f32 (the default) or bf16: of the products
+ *   train.precision           f32 (the default), bf16 or tf32: of the products
  *   train.layer_inputs        auto (the default), f32 or bf16: see MblmLayerInputs
  *   train.optimizer_memory    device (the default) or host: where the moments are
  *   train.seed                of weights, order and dropout; 0

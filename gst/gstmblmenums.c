@@ -43,7 +43,10 @@ DEFINE_ENUM ("GstMblmPrecision", gst_mblm_precision,
   { GST_MBLM_PRECISION_F32, "Products of float32 weights", "f32" },
   { GST_MBLM_PRECISION_BF16,
     "Weights rounded to bfloat16, sums in float32",
-    "bf16" })
+    "bf16" },
+  { GST_MBLM_PRECISION_TF32,
+    "As f32, but a GPU may round what it multiplies to TF32",
+    "tf32" })
 
 DEFINE_ENUM ("GstMblmGeneratePer", gst_mblm_generate_per,
   { GST_MBLM_GENERATE_PER_AUTO, "Buffer for text/x-raw, else stream", "auto" },

@@ -42,10 +42,13 @@ typedef enum {
  * GstMblmPrecision:
  * @GST_MBLM_PRECISION_F32: products of float32 weights
  * @GST_MBLM_PRECISION_BF16: weights rounded to bfloat16, sums in float32
+ * @GST_MBLM_PRECISION_TF32: as f32, but a GPU may round what it multiplies to
+ *   TF32
  */
 typedef enum {
   GST_MBLM_PRECISION_F32,
   GST_MBLM_PRECISION_BF16,
+  GST_MBLM_PRECISION_TF32,
 } GstMblmPrecision;
 
 /**

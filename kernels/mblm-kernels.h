@@ -45,7 +45,7 @@
 extern "C" {
 #endif
 
-#define MBLM_KERNELS_ABI 6
+#define MBLM_KERNELS_ABI 7
 
 /* Devices align every allocation, and every row of a weight they pack, to this. */
 #define MBLM_ALIGNMENT 64
@@ -103,6 +103,9 @@ struct _MblmKernels {
   MblmQueue *(*queue_new) (MblmKernelDevice *device);
   void (*queue_free) (MblmQueue *queue);
   MblmStatus (*queue_wait) (MblmQueue *queue);
+  /* Optional. From here on products of float32 may round what they multiply to TF32
+   * (ten bits of fraction), or, with false, no longer; their sums are of float32. */
+  void (*queue_set_tf32) (MblmQueue *queue, bool tf32);
 
   /* Transfers, bytes; upload returns when the host memory has been read,
    * download when it is filled. */

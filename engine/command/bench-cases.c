@@ -12,6 +12,7 @@
 
 #include "bench-cases.h"
 
+#include "model-private.h"
 #include "work.h"
 
 /* Rows of a full pass that are worked on at a time. */
@@ -75,7 +76,7 @@ add_linear (BenchCases *self, guint stage, gsize rows, gsize n, gsize k)
       .x_stride = k,
       .out = floats (self, (double) rows * n),
       .out_stride = n,
-      .product = self->run.rounds ? type : MBLM_TYPE_F32,
+      .product = self->run.product,
   };
 }
 
@@ -480,7 +481,7 @@ bench_cases_init (
 {
   self->model = model;
   self->context = context;
-  if (!mblm_run_init (&self->run, mblm_model_get_device (model), error))
+  if (!mblm_model_init_run (model, &self->run, error))
     return FALSE;
   self->list = g_array_new (FALSE, TRUE, sizeof (BenchCase));
   self->host = g_ptr_array_new_with_free_func (g_free);

@@ -12,6 +12,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 
+#include "model-private.h"
 #include "output.h"
 
 #define MAX_THREADS 1024
@@ -164,7 +165,8 @@ new_context (
               "is)"),
           N_ ("DEVICE")},
       {"precision", 0, 0, G_OPTION_ARG_STRING, &self->precision,
-          N_ ("Weights as f32 or bf16 (default: f32)"), N_ ("TYPE")},
+          N_ ("Weights as f32 or bf16, or products in tf32 (default: f32)"),
+          N_ ("TYPE")},
       {"threads", 0, 0, G_OPTION_ARG_STRING, &self->threads,
           N_ ("Threads to compute with (default: one for each core)"),
           N_ ("N")},
@@ -218,15 +220,12 @@ static gboolean
 check_common (Command *self)
 {
   guint64 threads;
+  int precision;
 
-  if (self->precision && !g_str_equal (self->precision, "f32") &&
-      !g_str_equal (self->precision, "bf16")) {
-    command_usage_error (
-        self, _ ("--precision: “%s” is neither f32 nor bf16"), self->precision);
-    return FALSE;
-  }
-  return command_parse_number (
-      self, "--threads", self->threads, 0, MAX_THREADS, &threads);
+  return command_parse_word (self, "--precision", self->precision,
+             mblm_precision_names, &precision) &&
+      command_parse_number (
+          self, "--threads", self->threads, 0, MAX_THREADS, &threads);
 }
 
 static gboolean
@@ -386,9 +385,11 @@ command_open_device (Command *self, GError **error)
 MblmPrecision
 command_get_precision (Command *self)
 {
-  return self->precision && g_str_equal (self->precision, "bf16")
-      ? MBLM_PRECISION_BF16
-      : MBLM_PRECISION_F32;
+  int precision = MBLM_PRECISION_F32;
+
+  command_parse_word (
+      self, "--precision", self->precision, mblm_precision_names, &precision);
+  return precision;
 }
 
 MblmModel *
@@ -431,5 +432,5 @@ command_check_task (
 const char *
 command_precision_name (MblmPrecision precision)
 {
-  return precision == MBLM_PRECISION_BF16 ? "bf16" : "f32";
+  return mblm_precision_names[precision];
 }

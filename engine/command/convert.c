@@ -51,11 +51,17 @@ command_convert (Command *command, char **argv)
     return command_usage_error (
         command, _ ("--config must be given with a checkpoint"));
 
+  MblmPrecision precision = command_get_precision (command);
+
+  if (precision == MBLM_PRECISION_TF32)
+    return command_usage_error (command,
+        _ ("--precision: weights in files are f32 or bf16; tf32 is for "
+           "products"));
+
   /* The reader is to end with us. */
   if (config)
     command_allow_interrupts ();
   progress_show (_ ("converting %s"), names[0]);
-  MblmPrecision precision = command_get_precision (command);
   gboolean done = config
       ? mblm_checkpoint_convert (names[0], config, precision, output, &error)
       : mblm_model_pack (

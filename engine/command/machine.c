@@ -262,6 +262,7 @@ measure_roof (MblmDevice *device, MblmPrecision precision, gboolean trains,
 
   if (!mblm_run_init (&run, device, error))
     return FALSE;
+  mblm_run_set_tf32 (&run, precision == MBLM_PRECISION_TF32);
 
   MblmType product = trains || run.rounds ? type : MBLM_TYPE_F32;
   gsize side = CLAMP (run.rows / 2, SIDE, MOST_SIDE), n = side * side;

@@ -65,6 +65,7 @@ struct _MblmQueue {
   MblmKernelDevice *device;
   cudaStream_t stream;
   MblmStatus status; /* sticks until `queue_wait` clears it */
+  bool tf32;         /* products of float32 may round their operands to it */
   void *scratch;
   size_t scratch_size; /* in bytes */
   void *staging; /* between host and device; NULL before the first transfer */

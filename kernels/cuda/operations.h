@@ -23,6 +23,7 @@ void mblm_cuda_free_host (MblmKernelDevice *device, void *memory);
 MblmQueue *mblm_cuda_queue_new (MblmKernelDevice *device);
 void mblm_cuda_queue_free (MblmQueue *queue);
 MblmStatus mblm_cuda_queue_wait (MblmQueue *queue);
+void mblm_cuda_queue_set_tf32 (MblmQueue *queue, bool tf32);
 void mblm_cuda_upload (
     MblmQueue *queue, void *to, const void *host, size_t bytes);
 void mblm_cuda_download (

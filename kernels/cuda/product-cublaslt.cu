@@ -33,7 +33,8 @@
 struct Key {
   uint64_t rows, columns, depth;
   uint64_t a_stride, b_stride, out_stride;
-  uint64_t types; /* and what lies across, and alignments */
+  uint64_t compute; /* which decides the type of the operands */
+  uint64_t rest;    /* the other type, what lies across, and alignments */
 };
 
 struct Plan {
@@ -123,18 +124,29 @@ added_to (const MblmCudaProduct *p)
   return p->addend ? p->addend : p->out;
 }
 
-static Key
-key_of (const MblmCudaProduct *p)
+/* Pedantic sums of float32 can't be turned into others by a variable of the
+ * environment. */
+static cublasComputeType_t
+compute_of (const MblmQueue *queue, const MblmCudaProduct *p)
 {
-  const uint64_t numbers[] = {p->a.type == MBLM_TYPE_BF16,
-      p->out_type == MBLM_TYPE_BF16, p->a.across, p->b.across, p->bias != NULL,
-      alignment_of (p->a.data), alignment_of (p->b.data), alignment_of (p->out),
+  if (p->a.type != MBLM_TYPE_F32)
+    return CUBLAS_COMPUTE_32F;
+  return queue->tf32 ? CUBLAS_COMPUTE_32F_FAST_TF32
+                     : CUBLAS_COMPUTE_32F_PEDANTIC;
+}
+
+static Key
+key_of (const MblmQueue *queue, const MblmCudaProduct *p)
+{
+  const uint64_t numbers[] = {p->out_type == MBLM_TYPE_BF16, p->a.across,
+      p->b.across, p->bias != NULL, alignment_of (p->a.data),
+      alignment_of (p->b.data), alignment_of (p->out),
       alignment_of (added_to (p)), alignment_of (p->bias)};
   Key key = {p->rows, p->columns, p->depth, p->a.stride, p->b.stride,
-      p->out_stride, 0};
+      p->out_stride, (uint64_t) compute_of (queue, p), 0};
 
   for (uint64_t number : numbers)
-    key.types = key.types * (2 * MOST_ALIGNMENT) + number;
+    key.rest = key.rest * (2 * MOST_ALIGNMENT) + number;
   return key;
 }
 
@@ -142,7 +154,7 @@ static size_t
 set_of (const Key *key)
 {
   const uint64_t numbers[] = {key->rows, key->columns, key->depth,
-      key->a_stride, key->b_stride, key->out_stride, key->types};
+      key->a_stride, key->b_stride, key->out_stride, key->compute, key->rest};
   uint64_t hash = 0;
 
   for (uint64_t number : numbers)
@@ -252,29 +264,32 @@ is_refusal (cublasStatus_t status)
       status == CUBLAS_STATUS_ARCH_MISMATCH;
 }
 
-/* Pedantic sums of float32 can't be turned into others by a variable of the
- * environment; where there are none, the plain ones don't round either. */
+static cublasStatus_t
+try_plan (Library *self, Plan *plan, const MblmCudaProduct *p,
+    cublasComputeType_t compute)
+{
+  cublasStatus_t status = describe (plan, p, compute);
+
+  return status == CUBLAS_STATUS_SUCCESS ? choose (self, plan, p) : status;
+}
+
+/* Where there is no other way, plain sums of float32 don't round either. */
 static cublasStatus_t
 make_plan (Library *self, Plan *plan, const MblmCudaProduct *p)
 {
-  cublasStatus_t status = CUBLAS_STATUS_NOT_SUPPORTED;
+  cublasComputeType_t compute = (cublasComputeType_t) plan->key.compute;
+  cublasStatus_t status = try_plan (self, plan, p, compute);
 
-  if (p->a.type == MBLM_TYPE_F32)
-    status = describe (plan, p, CUBLAS_COMPUTE_32F_PEDANTIC);
-  if (status == CUBLAS_STATUS_SUCCESS)
-    status = choose (self, plan, p);
-  if (is_refusal (status))
-    status = describe (plan, p, CUBLAS_COMPUTE_32F);
-  else
-    return status;
-  return status == CUBLAS_STATUS_SUCCESS ? choose (self, plan, p) : status;
+  if (is_refusal (status) && compute != CUBLAS_COMPUTE_32F)
+    status = try_plan (self, plan, p, CUBLAS_COMPUTE_32F);
+  return status;
 }
 
 /* The plan, new or known; NULL: the queue knows. */
 static Plan *
 plan_for (MblmQueue *queue, Library *self, const MblmCudaProduct *p)
 {
-  Key key = key_of (p);
+  Key key = key_of (queue, p);
   Plan *ways = self->plans[set_of (&key)], *plan = ways;
   cublasStatus_t status;
 
@@ -288,11 +303,11 @@ plan_for (MblmQueue *queue, Library *self, const MblmCudaProduct *p)
       plan = way;
   }
   memset (plan, 0, sizeof (*plan));
+  plan->key = key;
   status = make_plan (self, plan, p);
   plan->is_refused = is_refusal (status);
   if (!plan->is_refused && !check (queue, status))
     return NULL;
-  plan->key = key;
   plan->used = self->time;
   return plan;
 }

@@ -23,7 +23,7 @@ struct MblmCudaOperand {
 
 /* out[i, j] = sum over the depth of a[i, d] b[j, d], plus bias[j], plus
  * addend[i, j]. Both operands are of one type; sums are of float32, and so are the
- * products of operands of float32, without exception. */
+ * products of operands of float32, but where the queue allows TF32. */
 struct MblmCudaProduct {
   MblmCudaOperand a, b;
   size_t rows, columns, depth;

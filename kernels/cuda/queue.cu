@@ -62,6 +62,12 @@ mblm_cuda_queue_wait (MblmQueue *queue)
   return status;
 }
 
+void
+mblm_cuda_queue_set_tf32 (MblmQueue *queue, bool tf32)
+{
+  queue->tf32 = tf32;
+}
+
 bool
 mblm_cuda_begin (MblmQueue *queue)
 {

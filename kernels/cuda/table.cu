@@ -22,6 +22,7 @@ static const MblmKernels table = {
     .queue_new = mblm_cuda_queue_new,
     .queue_free = mblm_cuda_queue_free,
     .queue_wait = mblm_cuda_queue_wait,
+    .queue_set_tf32 = mblm_cuda_queue_set_tf32,
 
     .upload = mblm_cuda_upload,
     .download = mblm_cuda_download,

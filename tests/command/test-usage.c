@@ -83,13 +83,16 @@ static const Misuse misuses[] = {
     {"--seed: “x” is not", {"generate", "text", "--seed", "x"}},
     {"--stop: the text is empty", {"generate", "text", "--stop", ""}},
     {"--threads: “0x2” is not", {"info", "text", "--threads", "0x2"}},
-    {"--precision: “f16” is", {"info", "text", "--precision", "f16"}},
+    {"--precision: “f16” is none of: f32, bf16, tf32",
+        {"info", "text", "--precision", "f16"}},
     {"device \"gpu\" is not known", {"info", "text", "--device", "gpu"}},
     {"--windows: “sliding” is", {"score", "text", "-", "--windows", "sliding"}},
     {"--question is missing", {"ask", "scenes", "x.png"}},
     {"--output is missing", {"init", "x.yaml"}},
     {"--output is missing", {"convert", "x.pth", "--config", "x.yaml"}},
     {"--config must be given with", {"convert", "x.pth", "--output", "x"}},
+    {"weights in files are f32 or bf16",
+        {"convert", "text", "--output", "x", "--precision", "tf32"}},
     {"--output is missing", {"embed", "text", "-"}},
     {"--mask: the text is empty", {"fill", "text", "-", "--mask", ""}},
     {"--model is missing", {"bench", "decode"}},
@@ -125,7 +128,8 @@ test_models (void)
   g_autoptr (Spawned) empty = spawn ("info", folder, NULL);
   g_autoptr (Spawned) cuda = spawn ("info", "text", "--device", "cuda:9", NULL);
   g_autoptr (Spawned) text = spawn ("info", "text", NULL);
-  g_autoptr (Spawned) json = spawn ("--json", "info", "scenes", NULL);
+  g_autoptr (Spawned)
+      json = spawn ("--json", "info", "scenes", "--precision", "tf32", NULL);
 
   spawned_assert_fails (unknown, 1, "no-such-model");
   spawned_assert_fails (empty, 1, folder);
@@ -139,6 +143,8 @@ test_models (void)
   JsonArray *stages = json_object_get_array_member (object, "stages");
 
   g_assert_cmpstr (json_object_get_string_member (object, "task"), ==, "qa");
+  g_assert_cmpstr (
+      json_object_get_string_member (object, "precision"), ==, "tf32");
   g_assert_cmpint (
       json_object_get_int_member (object, "parameters"), ==, 4594436);
   g_assert_cmpint (json_object_get_int_member (object, "context"), ==, 1536);

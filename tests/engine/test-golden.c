@@ -11,21 +11,29 @@
 #include "golden.h"
 
 #define LIMIT 1e-5
+#define LIMIT_TF32 5e-3
 
 /* Of the device that a test runs on. */
 #define DEVICE(data) ((const char *) (data))
 
 static void
-check_logits (MblmModel *model, const GoldenInput *input)
+compute_logits (MblmModel *model, const GoldenInput *input, float *logits)
 {
   g_autoptr (GError) error = NULL;
-  g_auto (MblmNpy) expected = {0};
-  golden_load_floats (input, "logits", &expected);
-  g_autofree float *logits = g_new (float, expected.n_elements);
 
   mblm_model_forward (model, input->ids.data, input->batch, input->length, NULL,
       logits, NULL, NULL, &error);
   g_assert_no_error (error);
+}
+
+static void
+check_logits (MblmModel *model, const GoldenInput *input)
+{
+  g_auto (MblmNpy) expected = {0};
+  golden_load_floats (input, "logits", &expected);
+  g_autofree float *logits = g_new (float, expected.n_elements);
+
+  compute_logits (model, input, logits);
   g_assert_cmpfloat (
       golden_distance (logits, expected.data, expected.n_elements), <, LIMIT);
 }
@@ -84,6 +92,42 @@ static void
 test_empty (gconstpointer device)
 {
   golden_for_each (DEVICE (device), golden_is_decoder, check_empty);
+}
+
+/* ------------------------------------------------------------------------- */
+/* TF32                                                                      */
+/* ------------------------------------------------------------------------- */
+
+static gboolean tf32_differs; /* for any input */
+
+static void
+check_tf32 (MblmModel *model, const GoldenInput *input)
+{
+  MblmDevice *device = mblm_model_get_device (model);
+  g_autoptr (GError) error = NULL;
+  g_auto (MblmNpy) expected = {0};
+  g_autoptr (MblmModel) other = mblm_model_load (
+      mblm_model_get_path (model), device, MBLM_PRECISION_TF32, NULL, &error);
+  g_assert_no_error (error);
+  golden_load_floats (input, "logits", &expected);
+  gsize n = expected.n_elements;
+  g_autofree float *exact = g_new (float, n), *rounded = g_new (float, n);
+
+  compute_logits (model, input, exact);
+  compute_logits (other, input, rounded);
+  g_assert_cmpfloat (
+      golden_distance (rounded, expected.data, n), <, LIMIT_TF32);
+  tf32_differs |= memcmp (exact, rounded, n * sizeof (float)) != 0;
+}
+
+static void
+test_tf32 (gconstpointer device)
+{
+  tf32_differs = FALSE;
+  golden_for_each (DEVICE (device), golden_is_decoder, check_tf32);
+  /* other devices have none, and compute as with float32 */
+  g_assert_cmpint (
+      tf32_differs, ==, g_str_has_prefix (DEVICE (device), "cuda"));
 }
 
 /* ------------------------------------------------------------------------- */
@@ -317,6 +361,7 @@ main (int argc, char **argv)
       {"logits", test_logits},
       {"loss", test_loss},
       {"empty", test_empty},
+      {"tf32", test_tf32},
       {"encoders", test_encoders},
       {"refusal", test_refusal},
       {"incremental", test_incremental},

@@ -22,6 +22,7 @@
 /* Of the length of a difference, as a share of the gradient's. */
 #define SAME_LIMIT 1e-5
 #define ROUNDED_LIMIT 1e-2
+#define TF32_LIMIT 5e-3
 
 /* What is dropped depends on how a batch is cut into groups. */
 static const struct {
@@ -180,6 +181,33 @@ test_rounded_inputs (gconstpointer device)
     /* nothing fits into one byte */
     g_assert_cmpmem (chosen->data, chosen->len * sizeof (float), narrow->data,
         narrow->len * sizeof (float));
+  }
+  fresh_remove (folder);
+}
+
+/* On a device that has none, it is float32. */
+static void
+test_tf32 (gconstpointer device)
+{
+  char *folder = fresh_folder ();
+
+  for (guint i = 0; i < G_N_ELEMENTS (models); i++) {
+    g_autofree char *path = make_model (folder, i, TOKENS);
+    MblmLearnerOptions options = {.precision = MBLM_PRECISION_F32};
+    double loss;
+    g_autoptr (GArray) exact = gradient_of (path, device, options, 2, 0, &loss);
+    options.precision = MBLM_PRECISION_TF32;
+    g_autoptr (GArray)
+        rounded = gradient_of (path, device, options, 2, 0, &loss);
+
+    if (g_str_has_prefix (device, "cuda")) {
+      g_test_message ("%s: %.2g", models[i].block, distance (rounded, exact));
+      g_assert_cmpfloat (distance (rounded, exact), <=, TF32_LIMIT);
+      g_assert_cmpfloat (distance (rounded, exact), >, SAME_LIMIT);
+    } else {
+      g_assert_cmpmem (exact->data, exact->len * sizeof (float), rounded->data,
+          rounded->len * sizeof (float));
+    }
   }
   fresh_remove (folder);
 }
@@ -555,7 +583,9 @@ main (int argc, char **argv)
     g_autofree char *fit = g_strdup_printf ("/fit/%s", devices[i]);
     g_autofree char *exhausted = g_strdup_printf ("/exhausted/%s", devices[i]);
     g_autofree char *moments = g_strdup_printf ("/moments/%s", devices[i]);
+    g_autofree char *tf32 = g_strdup_printf ("/tf32/%s", devices[i]);
     g_test_add_data_func (rounded, devices[i], test_rounded_inputs);
+    g_test_add_data_func (tf32, devices[i], test_tf32);
     g_test_add_data_func (exhausted, devices[i], test_exhausted);
     g_test_add_data_func (published, devices[i], test_published);
     g_test_add_data_func (fit, devices[i], test_fit);

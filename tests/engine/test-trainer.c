@@ -452,6 +452,29 @@ test_resume_refused (void)
       "it differs from what the run in");
 }
 
+/* Neither f32 nor bf16 goes on with what tf32 began. */
+static void
+test_other_precision (void)
+{
+  g_auto (Place) place;
+  g_autofree char *output = NULL;
+
+  place_init (&place, "", ", precision: tf32", "");
+  g_assert_false (run_part (&place, FALSE, 7, &output));
+  for (guint i = 0; i < 2; i++) {
+    g_autoptr (MblmTrainer) trainer = trainer_new (&place);
+    GError *error = NULL;
+
+    mblm_trainer_set_precision (
+        trainer, i == 0 ? MBLM_PRECISION_F32 : MBLM_PRECISION_BF16);
+    mblm_trainer_set_resume (trainer, output);
+    g_assert_false (mblm_trainer_run (trainer, NULL, &error));
+    formats_expect (error, MBLM_ERROR, MBLM_ERROR_CONFIG,
+        "resume with the same file, precision and layer_inputs", "run");
+  }
+  g_assert_true (run_part (&place, TRUE, G_MAXUINT, &output));
+}
+
 typedef struct {
   const Place *place;
   guint tried;
@@ -516,6 +539,7 @@ main (int argc, char **argv)
   g_test_add_func ("/trainer/test-fails", test_test_fails);
   g_test_add_func ("/trainer/memory", test_memory);
   g_test_add_func ("/trainer/resume-refused", test_resume_refused);
+  g_test_add_func ("/trainer/other-precision", test_other_precision);
   g_test_add_func ("/trainer/locked", test_locked);
   g_test_add_func ("/trainer/job", test_job);
   return g_test_run ();

@@ -172,7 +172,7 @@ test_refused (void)
       {"clipping: null", "clipping: null\n  shuffle_train: 3",
           "line 26: shuffle_train must be true or false"},
       {"clipping: null", "clipping: null\n  precision: f16",
-          "line 26: precision must be f32 or bf16"},
+          "line 26: precision must be f32 or bf16 or tf32"},
       {"clipping: null", "clipping: null\n  layer_inputs: f16",
           "line 26: layer_inputs must be auto or f32 or bf16"},
       {"clipping: null", "clipping: null\n  optimizer_memory: disk",
@@ -312,6 +312,33 @@ test_written_options (void)
   g_assert_cmpstr (again->fingerprint, ==, config->fingerprint);
 }
 
+/* Each word is read, written back as it is, and another run. */
+static void
+test_precisions (void)
+{
+  static const char *const words[] = {"f32", "bf16", "tf32"};
+  const MblmTrainingSummary summary = {
+      .checkpoint_file = "x", .has_place = TRUE};
+  g_autoptr (MblmTrainingConfig) before = NULL;
+
+  for (guint i = 0; i < G_N_ELEMENTS (words); i++) {
+    g_autofree char *line = g_strdup_printf (
+        "  gradient_clipping: null\n  precision: %s\n", words[i]);
+    g_autofree char *text = changed ("  gradient_clipping: null\n", line);
+    g_autoptr (MblmTrainingConfig) config = parse (text);
+    g_autofree char *written = mblm_training_config_to_yaml (config, &summary);
+    g_autoptr (MblmTrainingConfig) again = parse (written);
+
+    g_assert_cmpint (config->precision, ==, i);
+    g_assert_cmpint (again->precision, ==, i);
+    g_assert_cmpstr (again->fingerprint, ==, config->fingerprint);
+    if (before != NULL)
+      g_assert_cmpstr (before->fingerprint, !=, config->fingerprint);
+    g_clear_pointer (&before, mblm_training_config_free);
+    before = g_steal_pointer (&config);
+  }
+}
+
 /* A short file that would be a long one with its aliases written out. */
 static void
 test_aliases (void)
@@ -350,6 +377,8 @@ test_fingerprint (void)
       {"  gradient_clipping: null\n",
           "  gradient_clipping: null\n  precision: bf16\n", FALSE},
       {"  gradient_clipping: null\n",
+          "  gradient_clipping: null\n  precision: tf32\n", FALSE},
+      {"  gradient_clipping: null\n",
           "  gradient_clipping: null\n  layer_inputs: auto\n", TRUE},
       {"  gradient_clipping: null\n",
           "  gradient_clipping: null\n  layer_inputs: f32\n", FALSE},
@@ -387,6 +416,7 @@ main (int argc, char **argv)
   g_test_add_func ("/training-config/written-bytes", test_written_bytes);
   g_test_add_func ("/training-config/written-options", test_written_options);
   g_test_add_func ("/training-config/aliases", test_aliases);
+  g_test_add_func ("/training-config/precisions", test_precisions);
   g_test_add_func ("/training-config/fingerprint", test_fingerprint);
   return g_test_run ();
 }

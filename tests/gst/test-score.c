@@ -31,15 +31,22 @@ expected (const guint8 *bytes, gsize n)
 }
 
 static GstHarness *
-new_harness (const char *per)
+new_harness_in (const char *precision, const char *per)
 {
   GstElement *element = helper_element ("mblmscore");
   GstHarness *h;
 
+  gst_util_set_object_arg (G_OBJECT (element), "precision", precision);
   gst_util_set_object_arg (G_OBJECT (element), "per", per);
   h = helper_harness (element);
   gst_harness_set_src_caps_str (h, "application/octet-stream");
   return h;
+}
+
+static GstHarness *
+new_harness (const char *per)
+{
+  return new_harness_in ("f32", per);
 }
 
 /* Waits for a score of so many bytes; gives its bits. */
@@ -135,6 +142,15 @@ test_stream (void)
 
   gst_harness_push (h, gst_buffer_new_memdup (bytes, 300));
   gst_harness_push (h, gst_buffer_new_memdup (bytes + 300, 400));
+  gst_harness_push_event (h, gst_event_new_eos ());
+  g_assert_true (helper_wait_eos (h));
+  g_assert_cmpfloat_with_epsilon (
+      next_score (h, 0, 700), expected (bytes, 700), 1e-2);
+  helper_done (h);
+
+  /* On a CPU, tf32 is float32, and nothing is rounded. */
+  h = new_harness_in ("tf32", "stream");
+  gst_harness_push (h, gst_buffer_new_memdup (bytes, 700));
   gst_harness_push_event (h, gst_event_new_eos ());
   g_assert_true (helper_wait_eos (h));
   g_assert_cmpfloat_with_epsilon (

@@ -1,36 +1,22 @@
-/* check-linear.c: the matrix product and its gradients.
+/* check-linear.c: the matrix product.
  *
  * Copyright (C) 2026 The gst-mblm authors
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
 
-#include "check.h"
-#include "shapes.h"
+#include "check-linear.h"
 
-#include <float.h>
 #include <math.h>
 #include <string.h>
 
-#define ROUNDS 60          /* random shapes */
-#define FEW 8              /* rows up to which a row's result is the same */
-#define LARGE 1073741824.f /* 2^30 */
-
-typedef struct {
-  MblmType type;
-  size_t rows, n, k, x_stride, out_stride;
-  MblmActivation activation;
-  bool bias, residual, in_place,
-      keep; /* `keep`: what is before the activation */
-  MblmType product, x_type, out_type;
-  size_t first; /* the row to begin with */
-  size_t weight, bias_at, x, residual_at, out, before_at; /* offsets */
-} Linear;
+#define FEW 8 /* rows up to which a row's result is the same */
 
 static void
 run_linear (const Target *t, char *memory, const void *data)
 {
   const Linear *s = data;
 
+  linear_set_tf32 (t, s->tf32);
   t->table->linear (t->queue,
       &(MblmLinear){
           .weight = matrix_at (memory, s->weight, s->type, s->n, s->k),
@@ -52,11 +38,19 @@ run_linear (const Target *t, char *memory, const void *data)
               ? ENTRY_AT (memory, s->before_at, s->out_type, s->first * s->n)
               : NULL,
       });
+  linear_set_tf32 (t, false);
 }
 
-/* What lies in memory as bfloat16, for messages. */
-static const char *
-name_types (MblmType x, MblmType out)
+const char *
+linear_name_product (const Linear *s)
+{
+  return s->product == MBLM_TYPE_BF16 ? ", in bf16"
+      : s->tf32                       ? ", in tf32"
+                                      : "";
+}
+
+const char *
+linear_name_types (MblmType x, MblmType out)
 {
   static const char *const names[2][2] = {
       {"", ", out bf16"}, {", x bf16", ", x and out bf16"}};
@@ -69,21 +63,22 @@ linear_case (Check *check, Fill fill, Linear *s)
 {
   Case *c = case_new (check, fill, "%s rows %zu, n %zu, k %zu%s%s%s%s%s",
       s->type == MBLM_TYPE_BF16 ? "bf16" : "f32", s->rows, s->n, s->k,
-      s->product == MBLM_TYPE_BF16 ? ", in bf16" : "",
-      name_types (s->x_type, s->out_type), s->bias ? ", bias" : "",
-      s->activation ? ", gelu" : "",
+      linear_name_product (s), linear_name_types (s->x_type, s->out_type),
+      s->bias ? ", bias" : "", s->activation ? ", gelu" : "",
       s->in_place       ? ", in place"
           : s->residual ? ", residual"
                         : "");
 
-  s->weight = case_matrix (c, s->type, s->n, s->k, -LARGE, LARGE);
+  if (s->aligned)
+    case_align (c);
+  s->weight = case_matrix (c, s->type, s->n, s->k, -LINEAR_LARGE, LINEAR_LARGE);
   if (s->bias)
-    s->bias_at = case_input (c, 1, s->n, s->n, -LARGE, LARGE);
+    s->bias_at = case_input (c, 1, s->n, s->n, -LINEAR_LARGE, LINEAR_LARGE);
   s->x = case_typed_input (
-      c, s->x_type, s->rows, s->k, s->x_stride, -LARGE, LARGE);
+      c, s->x_type, s->rows, s->k, s->x_stride, -LINEAR_LARGE, LINEAR_LARGE);
   if (s->residual)
     s->residual_at = case_input (
-        c, s->rows, s->n, s->out_stride, -LARGE, LARGE);
+        c, s->rows, s->n, s->out_stride, -LINEAR_LARGE, LINEAR_LARGE);
   if (s->in_place) {
     s->out = s->residual_at;
     case_in_place (c, "out", s->out, s->rows, s->n, s->out_stride, s->k + 1);
@@ -97,16 +92,15 @@ linear_case (Check *check, Fill fill, Linear *s)
   return c;
 }
 
-/* Of what is only with products of bfloat16. */
-static MblmType
-random_type (Check *check, MblmType product)
+MblmType
+linear_random_type (Check *check, MblmType product)
 {
   return product == MBLM_TYPE_BF16 && check_coin (check) ? MBLM_TYPE_BF16
                                                          : MBLM_TYPE_F32;
 }
 
-static Linear
-random_linear (Check *check, size_t rows, size_t n, size_t k)
+Linear
+linear_random (Check *check, size_t rows, size_t n, size_t k)
 {
   Linear s = {
       .type = check_coin (check) ? MBLM_TYPE_BF16 : MBLM_TYPE_F32,
@@ -122,11 +116,25 @@ random_linear (Check *check, size_t rows, size_t n, size_t k)
       .product = check_coin (check) ? MBLM_TYPE_BF16 : MBLM_TYPE_F32,
   };
 
-  s.x_type = random_type (check, s.product);
+  s.x_type = linear_random_type (check, s.product);
   s.in_place = s.residual && check_coin (check);
-  s.out_type = s.in_place ? MBLM_TYPE_F32 : random_type (check, s.product);
+  s.out_type = s.in_place ? MBLM_TYPE_F32
+                          : linear_random_type (check, s.product);
   return s;
 }
+
+void
+linear_add_share (const Output *output, double share, double *magnitude)
+{
+  double sum = 4.0 + sqrt ((double) output->terms) / 4.0;
+
+  for (size_t i = 0; i < output->rows * output->width; i++)
+    magnitude[i] *= 1.0 + share / FLT_EPSILON / sum;
+}
+
+/* Up to any number, the slope of GELU is at most so many times its height there over
+ * that number. */
+#define GELU_STEEPNESS 1.3
 
 /* A sum that something is still done to on the way to bfloat16 may have been rounded
  * to it before: half of the last of eight bits, times the steepest slope of GELU. */
@@ -135,20 +143,20 @@ magnitude_linear (const Case *c, const Output *output, const void *data,
     char *after, double *magnitude)
 {
   const Linear *s = data;
-  double share = 1.13 / 512.0 / FLT_EPSILON;
-  double sum = 4.0 + sqrt ((double) output->terms) / 4.0;
 
   magnitude_absolute (c, output, data, after, magnitude);
   if (output->type == MBLM_TYPE_BF16 &&
       (s->bias || s->residual || s->activation))
-    for (size_t i = 0; i < output->rows * output->width; i++)
-      magnitude[i] *= 1.0 + share / sum;
+    linear_add_share (output, 1.13 / 512.0, magnitude);
+  if (s->tf32)
+    linear_add_share (output,
+        LINEAR_TF32_SHARE * (s->activation ? GELU_STEEPNESS : 1.0), magnitude);
 }
 
 static void
 check_shape (Check *check, Fill fill, size_t rows, size_t n, size_t k)
 {
-  Linear s = random_linear (check, rows, n, k);
+  Linear s = linear_random (check, rows, n, k);
   Case *c = linear_case (check, fill, &s);
 
   case_run (c, run_linear, &s, magnitude_linear);
@@ -182,7 +190,7 @@ check_part (Check *check, Case *c, const Target *target, const Linear *all,
 static void
 check_few_rows (Check *check, size_t n, size_t k)
 {
-  Linear s = random_linear (check, FEW, n, k);
+  Linear s = linear_random (check, FEW, n, k);
   Case *c = linear_case (check, FILL_RANDOM, &s);
 
   for (guint i = 0; i < check->targets->len; i++) {
@@ -196,6 +204,112 @@ check_few_rows (Check *check, size_t n, size_t k)
   case_free (c);
 }
 
+/* ------------------------------------------------------------------------- */
+/* TF32                                                                      */
+/* ------------------------------------------------------------------------- */
+
+static bool
+takes_tf32 (const Target *target, char *memory, const void *data)
+{
+  return target->table->queue_set_tf32 != NULL;
+}
+
+bool
+linear_has_tf32 (const Check *check)
+{
+  for (guint i = 0; i < check->targets->len; i++)
+    if (takes_tf32 (g_ptr_array_index (check->targets, i), NULL, NULL))
+      return true;
+  return false;
+}
+
+void
+linear_set_tf32 (const Target *target, bool tf32)
+{
+  if (takes_tf32 (target, NULL, NULL))
+    target->table->queue_set_tf32 (target->queue, tf32);
+}
+
+Linear
+linear_random_tf32 (Check *check, size_t rows, size_t n, size_t k)
+{
+  Linear s = linear_random (check, rows, n, k);
+
+  s.product = s.x_type = s.out_type = MBLM_TYPE_F32;
+  s.tf32 = true;
+  return s;
+}
+
+void
+linear_run_tf32 (
+    Case *c, CaseRun run, const void *data, CaseMagnitude magnitude)
+{
+  case_ask (c, takes_tf32);
+  case_run (c, run, data, magnitude);
+}
+
+void
+linear_check_switch (Check *check, Case *c, CaseRun run, const void *in_float32,
+    const void *in_tf32, const Result *results, guint n)
+{
+  for (guint i = 0; i < check->targets->len; i++) {
+    const Target *target = g_ptr_array_index (check->targets, i);
+
+    if (!takes_tf32 (target, NULL, NULL))
+      continue;
+
+    g_autofree char *before = case_result (c, target, run, in_float32);
+    g_autofree char *rounded = case_result (c, target, run, in_tf32);
+    g_autofree char *after = case_result (c, target, run, in_float32);
+
+    if (memcmp (before, after, case_size (c)) != 0)
+      check_failed (check, target, case_title (c),
+          "differs from what it was before it was one in TF32");
+    for (guint r = 0; r < n; r++)
+      if (memcmp (before + results[r].offset, rounded + results[r].offset,
+              results[r].count * sizeof (float)) == 0)
+        check_failed (check, target, case_title (c),
+            "%s is the same in TF32 as in float32", results[r].name);
+  }
+}
+
+static void
+check_tf32_shape (Check *check, Fill fill, size_t rows, size_t n, size_t k)
+{
+  Linear s = linear_random_tf32 (check, rows, n, k);
+  Case *c = linear_case (check, fill, &s);
+
+  linear_run_tf32 (c, run_linear, &s, magnitude_linear);
+  case_free (c);
+}
+
+static void
+check_switch (Check *check, size_t rows, size_t n, size_t k)
+{
+  Linear s = {.rows = rows,
+      .n = n,
+      .k = k,
+      .x_stride = k,
+      .out_stride = n,
+      .aligned = true};
+  Case *c = linear_case (check, FILL_RANDOM, &s);
+  Linear in_tf32 = s;
+
+  in_tf32.tf32 = true;
+  linear_check_switch (
+      check, c, run_linear, &s, &in_tf32, &(Result){"out", s.out, rows * n}, 1);
+  case_free (c);
+}
+
+static void
+check_tf32 (Check *check)
+{
+  for (int i = 0; i < LINEAR_ROUNDS; i++)
+    check_tf32_shape (check, i % FILL_KINDS, check_size (check, 1, 150),
+        check_size (check, 1, 200), check_width (check, 1, 400));
+  check_switch (check, 256, 384, 512);
+}
+
 void
 check_linear (Check *check)
 {
@@ -206,7 +320,7 @@ check_linear (Check *check)
   check_shape (check, FILL_RANDOM, 5, 3, 0);
   check_shape (check, FILL_RANDOM, 50, 0, 3);
   check_shape (check, FILL_RANDOM, 50, 3, 0);
-  for (int i = 0; i < ROUNDS; i++)
+  for (int i = 0; i < LINEAR_ROUNDS; i++)
     check_shape (check, i % FILL_KINDS, check_size (check, 1, 100),
         check_size (check, 1, 200), check_size (check, 1, 200));
   /* Large enough for several threads and for blocks of every size. */
@@ -230,161 +344,8 @@ check_linear (Check *check)
   check_few_rows (check, 1024, 256);
   check_few_rows (check, 257, 384);
   check_few_rows (check, 580, 1100);
-}
-
-/* ------------------------------------------------------------------------- */
-/* Backward                                                                  */
-/* ------------------------------------------------------------------------- */
-
-typedef struct {
-  Linear forward;
-  MblmType d_out_type, d_x_type;
-  size_t d_out_stride, d_x_stride;
-  bool gelu; /* x is GELU of something */
-  bool accumulate, want_x, want_weight, want_bias;
-  size_t d_out, before, d_x, d_weight, d_bias; /* offsets */
-} Backward;
-
-static void
-run_backward (const Target *t, char *memory, const void *data)
-{
-  const Backward *s = data;
-  const Linear *f = &s->forward;
-
-  t->table->linear_backward (t->queue,
-      &(MblmLinearBackward){
-          .forward =
-              {
-                  .weight = matrix_at (memory, f->weight, f->type, f->n, f->k),
-                  .rows = f->rows,
-                  .x = AT (memory, f->x),
-                  .x_type = f->x_type,
-                  .x_stride = f->x_stride,
-                  .product = f->product,
-              },
-          .d_out = AT (memory, s->d_out),
-          .d_out_type = s->d_out_type,
-          .d_out_stride = s->d_out_stride,
-          .before = s->gelu ? AT (memory, s->before) : NULL,
-          .accumulate = s->accumulate,
-          .d_x = s->want_x ? AT (memory, s->d_x) : NULL,
-          .d_x_type = s->d_x_type,
-          .d_x_stride = s->d_x_stride,
-          .d_weight = s->want_weight ? AT (memory, s->d_weight) : NULL,
-          .d_bias = s->want_bias ? AT (memory, s->d_bias) : NULL,
-      });
-}
-
-static void
-gradient_buffers (Case *c, Backward *s)
-{
-  const Linear *f = &s->forward;
-
-  if (s->want_x && s->accumulate) {
-    s->d_x = case_input (c, f->rows, f->k, s->d_x_stride, -LARGE, LARGE);
-    case_in_place (c, "d_x", s->d_x, f->rows, f->k, s->d_x_stride, f->n);
-  } else if (s->want_x) {
-    s->d_x = case_typed_output (
-        c, "d_x", s->d_x_type, f->rows, f->k, s->d_x_stride, f->n);
-  }
-  if (s->want_weight) {
-    s->d_weight = case_input (c, f->n, f->k, f->k, -LARGE, LARGE);
-    case_in_place (c, "d_weight", s->d_weight, f->n, f->k, f->k, f->rows);
-  }
-  if (s->want_bias) {
-    s->d_bias = case_input (c, 1, f->n, f->n, -LARGE, LARGE);
-    case_in_place (c, "d_bias", s->d_bias, 1, f->n, f->n, f->rows);
-  }
-}
-
-static Case *
-backward_case (Check *check, Fill fill, Backward *s)
-{
-  Linear *f = &s->forward;
-  Case *c = case_new (check, fill, "%s rows %zu, n %zu, k %zu%s%s%s%s%s%s%s%s",
-      f->type == MBLM_TYPE_BF16 ? "bf16" : "f32", f->rows, f->n, f->k,
-      f->product == MBLM_TYPE_BF16 ? ", in bf16" : "",
-      name_types (f->x_type, s->d_out_type),
-      s->d_x_type == MBLM_TYPE_BF16 ? ", d_x bf16" : "",
-      s->gelu ? ", gelu" : "", s->accumulate ? ", accumulate" : "",
-      s->want_x ? ", d_x" : "", s->want_weight ? ", d_weight" : "",
-      s->want_bias ? ", d_bias" : "");
-
-  f->weight = case_matrix (c, f->type, f->n, f->k, -LARGE, LARGE);
-  f->x = case_typed_input (
-      c, f->x_type, f->rows, f->k, f->x_stride, -LARGE, LARGE);
-  s->d_out = case_typed_input (
-      c, s->d_out_type, f->rows, f->n, s->d_out_stride, -LARGE, LARGE);
-  if (s->gelu)
-    s->before = case_typed_input (
-        c, f->x_type, f->rows, f->k, f->k, -LARGE, LARGE);
-  gradient_buffers (c, s);
-  return c;
-}
-
-/* The slope of GELU is near 0 where it goes through it; its terms are not. What
- * is added to is no part of the product. */
-static void
-magnitude_backward (const Case *c, const Output *output, const void *data,
-    char *after, double *magnitude)
-{
-  const Backward *s = data;
-
-  magnitude_absolute (c, output, data, after, magnitude);
-  if (s->gelu && strcmp (output->name, "d_x") == 0)
-    for (size_t i = 0; i < output->rows * output->width; i++)
-      magnitude[i] *= 2.0;
-}
-
-static void
-check_backward_shape (Check *check, Fill fill, size_t rows, size_t n, size_t k)
-{
-  Backward s = {
-      .forward = random_linear (check, rows, n, k),
-      .accumulate = check_coin (check),
-      .want_x = check_size (check, 0, 3) < 3,
-      .want_weight = check_size (check, 0, 3) < 3,
-      .want_bias = check_coin (check),
-      .gelu = check_coin (check),
-  };
-  MblmType product = s.forward.product;
-  Case *c;
-
-  s.d_out_type = random_type (check, product);
-  s.d_x_type = s.accumulate ? MBLM_TYPE_F32 : random_type (check, product);
-
-  s.d_out_stride = s.forward.out_stride;
-  s.d_x_stride = k + (check_coin (check) ? check_size (check, 0, 40) : 0);
-  c = backward_case (check, fill, &s);
-  case_run (c, run_backward, &s, magnitude_backward);
-  case_free (c);
-}
-
-void
-check_linear_backward (Check *check)
-{
-  for (size_t rows = 0; rows <= 4; rows++)
-    for (int fill = 0; fill < FILL_KINDS; fill++)
-      check_backward_shape (check, fill, rows, check_size (check, 1, 100),
-          check_size (check, 1, 100));
-  for (int i = 0; i < 3; i++) {
-    check_backward_shape (check, FILL_RANDOM, 50, 0, 3);
-    check_backward_shape (check, FILL_RANDOM, 50, 3, 0);
-  }
-  for (int i = 0; i < ROUNDS; i++)
-    check_backward_shape (check, i % FILL_KINDS, check_size (check, 1, 200),
-        check_size (check, 1, 120), check_size (check, 1, 120));
-  /* Large enough for several threads, for parts of every sum, and for pieces of
-   * many rows. */
-  for (int i = 0; i < 4; i++) {
-    check_backward_shape (check, FILL_RANDOM, 203, 259, 384);
-    check_backward_shape (check, FILL_RANDOM, 67, 1100, 40);
-    check_backward_shape (check, FILL_RANDOM, 1100, 260, 33);
-    check_backward_shape (check, i, 4500, 20, 23);
-    check_backward_shape (check, FILL_RANDOM, 9000, 8, 3);
-  }
-  check_backward_shape (check, FILL_RANDOM, 40, 1100, 580);
-  check_backward_shape (check, FILL_RANDOM, 530, 300, 1100);
+  if (linear_has_tf32 (check))
+    check_tf32 (check);
 }
 
 /* ------------------------------------------------------------------------- */
@@ -422,38 +383,4 @@ bench_linear (Check *check)
           2.0 * l.rows * l.n * l.k);
       case_free (c);
     }
-}
-
-/* One of the two products. */
-static void
-bench_gradient (Check *check, LinearShape l, MblmType product, bool weight)
-{
-  Backward s = {
-      .forward = {.rows = l.rows,
-          .n = l.n,
-          .k = l.k,
-          .x_stride = l.k,
-          .product = product},
-      .d_out_stride = l.n,
-      .d_x_stride = l.k,
-      .want_x = !weight,
-      .want_weight = weight,
-  };
-  Case *c = backward_case (check, FILL_RANDOM, &s);
-  double outputs = 4.0 * l.rows * l.n, inputs = 4.0 * l.rows * l.k;
-  double weights = 4.0 * l.n * l.k;
-
-  case_bench (c, run_backward, &s,
-      outputs + inputs + weights * (weight ? 2.0 : 1.0),
-      2.0 * l.rows * l.n * l.k);
-  case_free (c);
-}
-
-void
-bench_linear_backward (Check *check)
-{
-  for (size_t i = 0; i < G_N_ELEMENTS (linear_backward_shapes); i++)
-    for (int product = MBLM_TYPE_F32; product <= MBLM_TYPE_BF16; product++)
-      for (int weight = 0; weight < 2; weight++)
-        bench_gradient (check, linear_backward_shapes[i], product, weight);
 }

@@ -4,8 +4,9 @@
  * SPDX-License-Identifier: LGPL-2.1-or-later
  *
  * Refused is what a GPU's library might refuse: bfloat16 that isn't aligned to 16
- * bytes, a result that isn't to 8, and pedantic sums with a bias in one column. So
- * the ways around them run, too. With the variable CUDA_HOST_CUBLASLT, making a
+ * bytes, a result that isn't to 8, and, with a bias in one column, sums that are
+ * pedantic or of TF32. So the ways around them run, too. TF32 is what is left of
+ * float32 without its last 13 bits. With the variable CUDA_HOST_CUBLASLT, making a
  * handle and multiplying fail with the status of that number.
  */
 
@@ -14,7 +15,8 @@
 
 #include <vector>
 
-#define LANES 16 /* sums at once */
+#define LANES 16             /* sums at once */
+#define TF32_BITS 0xffffe000 /* of a float32 */
 
 struct CudaHostLibrary {
   bool is_open;
@@ -168,7 +170,7 @@ is_refused (const cublasLtMatmulDescOpaque_t *desc,
     if (i >= 2 && alignments[i] < 8)
       return true;
   }
-  return desc->compute == CUBLAS_COMPUTE_32F_PEDANTIC && desc->bias &&
+  return desc->compute != CUBLAS_COMPUTE_32F && desc->bias &&
       layouts[3]->columns == 1;
 }
 
@@ -236,6 +238,13 @@ pack (const void *data, const cublasLtMatrixLayoutOpaque_t *layout,
   return to;
 }
 
+static void
+round_to_tf32 (std::vector<float> *numbers)
+{
+  for (float &number : *numbers)
+    number = __uint_as_float (__float_as_uint (number) & TF32_BITS);
+}
+
 static float
 dot (const float *a, const float *b, size_t length)
 {
@@ -266,6 +275,8 @@ check_call (const cublasLtMatmulDescOpaque_t *desc,
   demand (!has_bias || (desc->bias && layouts[3]->type == CUDA_R_32F),
       "there is no such bias");
   demand (layouts[0]->type == layouts[1]->type, "operands of two types");
+  demand (desc->compute == CUBLAS_COMPUTE_32F || layouts[0]->type == CUDA_R_32F,
+      "operands that can't be computed with so");
   demand (desc->scale == CUDA_R_32F, "factors of another type");
 }
 
@@ -295,6 +306,10 @@ cublasLtMatmul (cublasLtHandle_t handle, cublasLtMatmulDesc_t desc,
       "the shapes don't fit");
   rows = pack (a, a_layout, a_first, length);
   columns = pack (b, b_layout, b_first, length);
+  if (desc->compute == CUBLAS_COMPUTE_32F_FAST_TF32) {
+    round_to_tf32 (&rows);
+    round_to_tf32 (&columns);
+  }
   for (size_t j = 0; j < d_layout->columns; j++)
     for (size_t i = 0; i < d_layout->rows; i++) {
       size_t at = j * (size_t) d_layout->stride + i;

@@ -29,6 +29,7 @@ enum cublasOperation_t {
 enum cublasComputeType_t {
   CUBLAS_COMPUTE_32F = 68,
   CUBLAS_COMPUTE_32F_PEDANTIC = 69,
+  CUBLAS_COMPUTE_32F_FAST_TF32 = 77,
 };
 
 enum cudaDataType_t {
