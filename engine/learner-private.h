@@ -60,6 +60,10 @@ void learner_step_moments (MblmLearner *self, guint i, const MblmAdam *adam);
 /* Bytes of device memory for the window, where there is one. */
 guint64 learner_get_window_bytes (void);
 
+/* learner-smooth.c: fresh embeddings of outer stages anew. */
+gboolean learner_smooth_embeddings (
+    MblmLearner *self, guint64 seed, GError **error);
+
 /* Makes `gradient` free for a batch: what is there is added to `total`. */
 gboolean learner_put_away (MblmLearner *self, GError **error);
 gboolean learner_make_total (MblmLearner *self, GError **error);

@@ -136,7 +136,9 @@ make (MblmModel *model, MblmTensorFile *file, guint64 weight_seed,
                 model->parameters, file, MBLM_TYPE_F32, run, error)
           : !mblm_parameters_allocate (model->parameters, run, error) ||
               !mblm_parameters_refresh (
-                  model->parameters, weight_seed, run, error))
+                  model->parameters, weight_seed, run, error) ||
+              (options->smooth &&
+                  !learner_smooth_embeddings (self, weight_seed, error)))
     return NULL;
   mblm_model_make_frequencies (model, run);
   if (!mblm_run_check (run, error))

@@ -24,6 +24,8 @@ typedef struct {
   MblmLayerInputs layer_inputs;
   /* Adam's moments lie in memory of the host, where the device has its own. */
   gboolean host_moments;
+  /* Fresh embeddings of outer stages are smooth functions of the byte. */
+  gboolean smooth;
 } MblmLearnerOptions;
 
 /* Ids of a batch, host memory; each but the ids may be NULL. */

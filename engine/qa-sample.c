@@ -123,11 +123,12 @@ write_segment (
     mblm_sample_append (self->ids, options->config, info, segment, bytes, n);
     memcpy (self->sample->ids + self->at, self->ids->data,
         length * sizeof (gint32));
-    /* The start token is there whenever something is asked, and padding is nothing to
-     * learn, also where its id is a byte. */
+    /* The start token is there whenever something is asked, and padding is
+     * nothing to learn, also where its id is a byte. */
     for (gsize i = 0; i < length; i++)
-      self->sample->loss_mask[self->at + i] = i >= given && i < content ? weight
-                                                                        : 0.0f;
+      self->sample->loss_mask[self->at + i] = i < given || i >= content
+          ? 0.0f
+          : weight;
   }
   self->at += length;
 }

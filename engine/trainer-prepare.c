@@ -21,7 +21,8 @@ mblm_trainer_get_options (MblmTrainer *self)
       .memory = self->memory,
       .seed = self->config->seed,
       .layer_inputs = self->config->layer_inputs,
-      .host_moments = self->config->host_moments};
+      .host_moments = self->config->host_moments,
+      .smooth = self->config->smooth_embeddings};
 }
 
 MblmDataset *

@@ -204,6 +204,8 @@ read_ours (MblmTrainingConfig *self, const MblmYaml *yaml,
   self->host_moments = place == 1;
   return mblm_yaml_read_count (
              yaml, train, "seed", 0, G_MAXINT64, &self->seed, error) &&
+      mblm_yaml_read_boolean (
+          yaml, train, "smooth_embeddings", &self->smooth_embeddings, error) &&
       mblm_yaml_read_real (yaml, train, "checkpoint_minutes", 0, 1e6,
           &self->checkpoint_minutes, error) &&
       mblm_yaml_read_boolean (

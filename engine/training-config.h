@@ -12,6 +12,7 @@
  *   train.precision           f32 (the default), bf16 or tf32: of the products
  *   train.layer_inputs        auto (the default), f32 or bf16: see MblmLayerInputs
  *   train.optimizer_memory    device (the default) or host: where the moments are
+ *   train.smooth_embeddings   of fresh weights: false
  *   train.seed                of weights, order and dropout; 0
  *   train.checkpoint_minutes  a checkpoint at least that often; 10. With 0 there
  *                             is one after every batch
@@ -56,6 +57,7 @@ typedef struct {
   MblmPrecision precision;
   MblmLayerInputs layer_inputs;
   gboolean host_moments; /* optimizer_memory */
+  gboolean smooth_embeddings;
   guint64 seed;
   double checkpoint_minutes;
   gboolean skip_unreadable;

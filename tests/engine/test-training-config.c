@@ -112,7 +112,7 @@ test_values (void)
 {
   g_autofree char *text = changed ("  gradient_clipping: null\n",
       "  precision: bf16\n  layer_inputs: bf16\n  optimizer_memory: host\n"
-      "  seed: 7\n  checkpoint_minutes: 0.5\n"
+      "  smooth_embeddings: true\n  seed: 7\n  checkpoint_minutes: 0.5\n"
       "  skip_unreadable: true\n  max_eval_steps: 3\n  masking_proba: 0.15\n"
       "resume:\n  checkpoint_file: x.pth\n  next_epoch_index: 2\n"
       "  next_batch_index: 9\n  migrate_embeddings: true\n");
@@ -129,12 +129,14 @@ test_values (void)
   g_assert_cmpint (plain->precision, ==, MBLM_PRECISION_F32);
   g_assert_cmpint (plain->layer_inputs, ==, MBLM_LAYER_INPUTS_AUTO);
   g_assert_false (plain->host_moments);
+  g_assert_false (plain->smooth_embeddings);
   g_assert_cmpfloat (plain->checkpoint_minutes, ==, 10);
   g_assert_null (plain->checkpoint_file);
 
   g_assert_cmpint (config->precision, ==, MBLM_PRECISION_BF16);
   g_assert_cmpint (config->layer_inputs, ==, MBLM_LAYER_INPUTS_BF16);
   g_assert_true (config->host_moments);
+  g_assert_true (config->smooth_embeddings);
   g_assert_cmpuint (config->seed, ==, 7);
   g_assert_cmpfloat (config->checkpoint_minutes, ==, 0.5);
   g_assert_true (config->skip_unreadable);
@@ -384,6 +386,8 @@ test_fingerprint (void)
           "  gradient_clipping: null\n  layer_inputs: f32\n", FALSE},
       {"  gradient_clipping: null\n",
           "  gradient_clipping: null\n  optimizer_memory: host\n", TRUE},
+      {"  gradient_clipping: null\n",
+          "  gradient_clipping: null\n  smooth_embeddings: true\n", FALSE},
       {"batch_size: 4", "batch_size: 5", FALSE},
       {"hidden_dims: [32, 16]", "hidden_dims: [32, 32]", FALSE},
       {"{e: true}", "{e: false}", FALSE},
