@@ -3,11 +3,11 @@
  * Copyright (C) 2026 The gst-mblm authors
  * SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * Published models begin with a random row for each byte: that 200 is nearly 201 they
- * learn last. Where bytes are levels of light or sound, a row that is made of waves of
- * the byte's value, none of which turns more than once from 0 to 255, says so from
- * the start. Outer stages see whole patches of such bytes; the innermost stage, which
- * writes text as well, begins as published.
+ * Published models begin with a random row for each byte: that 200 is nearly 201
+ * they learn last. Where bytes are levels of light or sound, a row that is made of
+ * waves of the byte's value, none of which turns more than once from 0 to 255, says
+ * so from the start. Outer stages see whole patches of such bytes; the innermost
+ * stage, which writes text as well, begins as published.
  */
 
 #include "learner-private.h"
