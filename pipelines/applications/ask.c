@@ -12,8 +12,8 @@
  *   ask "Where is the object?" videotestsrc is-live=true pattern=ball ! \
  *     mblmask name=ask ! fakesink
  *
- * Ctrl-C ends the stream, and once more ends the application at once. All it needs is
- * GStreamer; ask.py is the same in Python.
+ * Ctrl-C ends the stream, and once more ends the application at once. All it needs
+ * is GStreamer; ask.py is the same in Python.
  *
  *   cc ask.c -o ask $(pkg-config --cflags --libs gstreamer-1.0 gio-unix-2.0)
  */
