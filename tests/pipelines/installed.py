@@ -14,6 +14,8 @@ import tempfile
 import unittest
 
 BUILD = os.environ["MBLM_BUILD"]
+SAMPLES = pathlib.Path(__file__).resolve().parents[2] / \
+    "pipelines/models/scenes/samples"
 LIMIT = 120                     # seconds for each process
 
 PROGRAM = """
@@ -80,6 +82,26 @@ class Installed(unittest.TestCase):
         said = output(pipelines / "score", "--json", book,
                       env=self.environment)
         self.assertEqual(json.loads(said)["bytes"], book.stat().st_size)
+
+    def test_csv(self):
+        said = output(self.data / "mblm/pipelines/folder-to-csv", SAMPLES,
+                      env=dict(self.environment, PATH=os.pathsep.join(
+                          [str(self.prefix / "bin"), os.environ["PATH"]])))
+        self.assertEqual(len(said.splitlines()), 1 + 16)
+
+    def test_applications(self):
+        """They need nothing but GStreamer to build and to say what they do."""
+        source = self.data / "mblm/pipelines/applications/ask.c"
+        program = pathlib.Path(self.folder.name) / "ask"
+        flags = output("pkg-config", "--cflags", "--libs", "gstreamer-1.0",
+                       "gio-unix-2.0").split()
+        output("cc", source, "-o", program, "-Wall", "-Werror", *flags)
+        for application in (program, source.with_suffix(".py")):
+            self.assertTrue(os.access(application, os.X_OK))
+        run = subprocess.run([program], stderr=subprocess.PIPE, timeout=LIMIT,
+                             check=False)
+        self.assertEqual(run.returncode, 2)
+        self.assertIn(b"Usage: ask ", run.stderr)
 
     def test_manual(self):
         self.assertTrue(list(self.prefix.glob("share/man/man1/mblm.1*")))

@@ -6,19 +6,26 @@
 #
 # Takes the build folder in MBLM_BUILD, like the pipelines themselves.
 
+import csv
+import glob
+import io
 import json
 import os
 import pathlib
 import shutil
+import socket
 import subprocess
 import tempfile
 import unittest
 
+import rtsp_server
+
 TOP = pathlib.Path(__file__).resolve().parents[2]
 PIPELINES = TOP / "pipelines"
 SAMPLES = PIPELINES / "models/scenes/samples"
-ALL = ("continue", "score", "ask", "overlay")
+ALL = ("continue", "score", "ask", "overlay", "folder-to-csv")
 LIMIT = 120                     # seconds for each pipeline
+PNG_HEAD = b"\x89PNG\r\n\x1a\n"
 # What a shell, sed or gst-launch-1.0 could take for something else.
 ODD = "an \"odd\" 'name' $HOME\\n ! a=b (1)  %d é.png"
 
@@ -62,7 +69,7 @@ class Pipelines(unittest.TestCase):
             self.fail_with("which ", name, status=2)
             self.fail_with("no option --nonsense", name, "--nonsense", status=2)
             self.fail_with("-m needs a value", name, "-m", status=2)
-            self.fail_with("there is no such file", name,
+            self.fail_with("there is no such f", name,
                            self.path / "missing.png")
 
     def test_show(self):
@@ -127,9 +134,14 @@ class Pipelines(unittest.TestCase):
         for number in range(3):
             shutil.copy(SAMPLES / f"scene{number:02}.png", self.path)
         shutil.copy(SAMPLES / "scene01.png", self.path / ODD)
-        (self.path / "broken.png").write_bytes(b"\x89PNG\r\n\x1a\nno picture")
-        _, said, _ = run("ask", self.path)
+        (self.path / "broken.png").write_bytes(PNG_HEAD + b"no picture")
+        (self.path / "none.jpg").write_bytes(b"no picture")
+        shutil.copy(SAMPLES / "scene02.png", self.path / "a png.jpeg")
+        status, said, errors = run("ask", self.path)
+        self.assertEqual(status, 1)
+        self.assertIn("none.jpg: this is neither a PNG nor a JPEG", errors)
         lines = said.splitlines()
+        self.assertIn(f"{self.path}/a png.jpeg: purple", lines)
         self.assertIn(f"{self.path}/{ODD}: yellow", lines)
         self.assertIn(f"{self.path}/scene01.png: yellow", lines)
         self.assertIn(f"{self.path}/scene02.png: purple", lines)
@@ -149,18 +161,131 @@ class Pipelines(unittest.TestCase):
     def test_ask_no_camera(self):
         self.fail_with("video99", "ask", "/dev/video99")
 
+    def test_no_camera(self):
+        if glob.glob("/dev/video*"):
+            self.skipTest("there is a camera")
+        for name in ("ask", "overlay"):
+            self.fail_with("there is no camera", name, "camera")
+
+    def rows(self, said):
+        return [line.split("\t") for line in said.splitlines()]
+
+    def test_ask_times(self):
+        question = 'Is "it" a\\b, “c”; %d (d=e)?'
+        rows = self.rows(self.succeed(
+            "ask", "-t", "-q", question, "-c", "left,a \\, b", "--source",
+            "videotestsrc num-buffers=4 ! video/x-raw,framerate=10/1"))
+        self.assertEqual([row[0] for row in rows],
+                         [f"0:00:00.{n}00" for n in range(4)])
+        for _, asked, answer, probability in rows:
+            self.assertEqual(asked, question)
+            self.assertIn(answer, ("left", "a , b"))
+            self.assertGreaterEqual(float(probability), 0.5)
+
+    def test_ask_source(self):
+        said = self.succeed("ask", "-n", "3", "--source",
+                            "videotestsrc pattern='ball' name=\"a b\"")
+        self.assertEqual(len(said.splitlines()), 3)
+        self.fail_with("no-such-element", "ask", "--source",
+                       "no-such-element")
+        self.fail_with("a number from 1 up", "ask", "-n", "0", "test",
+                       status=2)
+
+    def test_rtsp(self):
+        with rtsp_server.Server() as server:
+            rows = self.rows(self.succeed(
+                "ask", "-t", "-n", "5", "-q", "Where is the object?", "-c",
+                "left,center,right", server.url))
+            self.succeed("overlay", "-n", "3", "-o",
+                         self.path / "frame%d.png", server.url)
+            self.fail_with("no video came from there", "ask",
+                           server.url + "s")
+        self.assertTrue(rows)
+        self.assertLessEqual(len(rows), 5)
+        times = [row[0] for row in rows]
+        self.assertEqual(times, sorted(set(times)))
+        for row in rows:
+            self.assertIn(row[2], ("left", "center", "right"))
+        self.assertEqual(self.frames(), 3)
+
+    def test_rtsp_hangs_up(self):
+        with rtsp_server.Server(packets=20) as server:
+            status, said, errors = run("ask", "-t", server.url)
+        self.assertEqual(status, 0, errors)
+        self.assertTrue(said)
+        self.assertRegex(errors, "WARNING: .*rtspsrc")
+
+    def test_rtsp_nobody_there(self):
+        with socket.create_server(("127.0.0.1", 0)) as nobody:
+            port = nobody.getsockname()[1]
+        for name in ("ask", "overlay"):
+            self.fail_with("no video came from there", name,
+                           f"rtsp://127.0.0.1:{port}/")
+
+    def table(self, *words, status=0):
+        got, said, errors = run("folder-to-csv", *words)
+        self.assertEqual(got, status, errors)
+        rows = list(csv.reader(io.StringIO(said, newline="")))
+        self.assertEqual(rows.pop(0),
+                         ["file", "question", "answer", "probability"])
+        for row in rows:
+            self.assertTrue(0 < float(row.pop()) <= 1)
+        return rows, errors
+
+    def test_csv(self):
+        odd = ODD.replace("png", 'PNG').replace(" ", "\n", 1) + ",\t.png"
+        deep = self.path / "-deep"
+        deep.mkdir()
+        shutil.copy(SAMPLES / "scene01.png", deep / odd)
+        shutil.copy(PIPELINES / "data/pictures/scene.jpg", self.path)
+        shutil.copy(SAMPLES / "scene02.png", self.path / "b.png")
+        (self.path / "no picture.txt").write_text("text")
+        how_many = "How many objects are there?"
+        color = 'What color is "the object", then?'
+        rows, errors = self.table("-q", how_many, "-q", color, self.path)
+        self.assertEqual(errors, "")
+        answers = {(row[0][len(str(self.path)) + 1:], row[1]): row[2]
+                   for row in rows}
+        self.assertEqual(len(answers), len(rows))
+        self.assertEqual(
+            set(answers), {(name, question) for question in (how_many, color)
+                           for name in (f"-deep/{odd}", "b.png", "scene.jpg")})
+        self.assertEqual(answers["scene.jpg", how_many], "2")
+        self.assertEqual(answers["b.png", color], "purple")
+
+    def test_csv_broken(self):
+        (self.path / "broken.png").write_bytes(PNG_HEAD + b"no picture")
+        (self.path / "none.jpg").write_bytes(b"no picture")
+        for number in range(2):
+            shutil.copy(SAMPLES / f"scene{number:02}.png", self.path)
+        rows, errors = self.table("-q", "A?", "-q", "B?", "-c", "yes,no",
+                                  self.path, status=1)
+        self.assertEqual(
+            [(pathlib.Path(row[0]).name, row[1]) for row in rows],
+            [(f"scene{number:02}.png", question) for question in ("A?", "B?")
+             for number in range(2)])
+        self.assertLessEqual({row[2] for row in rows}, {"yes", "no"})
+        for name in ("broken.png", "none.jpg"):
+            self.assertEqual(errors.count(name), 1, errors)
+
+    def test_csv_nothing(self):
+        self.fail_with("there are no PNG or JPEG", "folder-to-csv", self.path)
+        self.fail_with("there is no such folder", "folder-to-csv",
+                       self.path / "missing")
+        self.fail_with("no-such-model", "folder-to-csv", "-m",
+                       "no-such-model", SAMPLES)
+
     def test_overlay(self):
         out = self.path / ODD.replace("%d", "")
         self.succeed("overlay", "-q", "How many objects are there?", "-w",
                      "320", "-o", out, SAMPLES / "scene00.png")
-        self.assertEqual(out.read_bytes()[:8], b"\x89PNG\r\n\x1a\n")
+        self.assertEqual(out.read_bytes()[:8], PNG_HEAD)
         self.assertEqual(self.size(out), (320, 240))
 
     def test_overlay_frames(self):
         self.succeed("overlay", "-n", "3", "-o", self.path / "frame%d.png",
                      "test")
-        frames = sorted(path.name for path in self.path.iterdir())
-        self.assertEqual(frames, [f"frame{n}.png" for n in range(3)])
+        self.assertEqual(self.frames(), 3)
         # another answer makes other frames: each has one
         self.succeed("overlay", "-q", "Where is the object?", "-n", "3", "-o",
                      self.path / "where%d.png", "test")
@@ -168,6 +293,18 @@ class Pipelines(unittest.TestCase):
             self.assertNotEqual(
                 (self.path / f"frame{number}.png").read_bytes(),
                 (self.path / f"where{number}.png").read_bytes())
+
+    def test_overlay_live(self):
+        # never held up by the model: each frame of the camera goes on
+        self.succeed("overlay", "-w", "64", "-o", self.path / "frame%d.png",
+                     "--source", "videotestsrc is-live=true num-buffers=40")
+        self.assertEqual(self.frames(), 40)
+
+    def frames(self):
+        """How many frames the overlay wrote, none of them left out."""
+        names = {path.name for path in self.path.glob("frame*.png")}
+        self.assertEqual(names, {f"frame{n}.png" for n in range(len(names))})
+        return len(names)
 
     def size(self, path):
         head = path.read_bytes()[16:24]
