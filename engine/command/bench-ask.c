@@ -32,8 +32,9 @@ static const char *const words[N_CHOICES + 1] = {"red", "green", "blue",
 
 typedef struct {
   Bench *bench;
-  MblmAsker *asker[N_QUESTIONS], *chooser;
-  guint8 *rgb; /* [HEIGHT, WIDTH, 3] */
+  MblmAsker *one, *chooser;
+  MblmAsker *asker[N_QUESTIONS]; /* that share a frame */
+  guint8 *rgb;                   /* [HEIGHT, WIDTH, 3] */
   GRand *random;
   double picture; /* seconds of the last picture */
   gsize answer_bytes;
@@ -44,6 +45,7 @@ ask_clear (Ask *self)
 {
   for (guint i = 0; i < N_QUESTIONS; i++)
     g_clear_object (&self->asker[i]);
+  g_clear_object (&self->one);
   g_clear_object (&self->chooser);
   g_clear_pointer (&self->random, g_rand_free);
   g_free (self->rgb);
@@ -69,18 +71,19 @@ list_choices (MblmModel *model)
 }
 
 static MblmAsker *
-new_asker (MblmModel *model, const char *question, GError **error)
+new_asker (MblmModel *model, const char *question, gsize most, GError **error)
 {
   g_autoptr (MblmAsker) asker = mblm_asker_new (model, error);
 
   if (!asker || !mblm_asker_set_question (asker, question, error))
     return NULL;
+  mblm_asker_set_max_bytes (asker, most);
   return g_steal_pointer (&asker);
 }
 
 /* Answers end where the longest choice would, if not before. */
 static gboolean
-set_up (Ask *self, GError **error)
+set_up_askers (Ask *self, GError **error)
 {
   MblmModel *model = self->bench->model;
   g_auto (GStrv) choices = list_choices (model);
@@ -89,21 +92,26 @@ set_up (Ask *self, GError **error)
   for (guint i = 0; i < N_CHOICES; i++)
     longest = MAX (longest, strlen (choices[i]));
   for (guint i = 0; i < N_QUESTIONS; i++) {
-    self->asker[i] = new_asker (model, questions[i], error);
+    self->asker[i] = new_asker (model, questions[i], longest, error);
     if (!self->asker[i])
       return FALSE;
-    mblm_asker_set_max_bytes (self->asker[i], longest);
+    if (i > 0)
+      mblm_asker_share (self->asker[i], self->asker[0]);
   }
-  self->chooser = new_asker (model, questions[0], error);
-  if (!self->chooser ||
-      !mblm_asker_set_choices (
-          self->chooser, (const char *const *) choices, error))
-    return FALSE;
+  self->one = new_asker (model, questions[0], longest, error);
+  self->chooser = new_asker (model, questions[0], longest, error);
+  return self->one && self->chooser &&
+      mblm_asker_set_choices (
+          self->chooser, (const char *const *) choices, error);
+}
+
+static void
+set_up_frame (Ask *self)
+{
   self->random = g_rand_new_with_seed (1);
   self->rgb = g_new (guint8, WIDTH * HEIGHT * 3);
   for (gsize i = 0; i < WIDTH * HEIGHT * 3; i++)
     self->rgb[i] = (guint8) g_rand_int (self->random);
-  return TRUE;
 }
 
 /* ------------------------------------------------------------------------- */
@@ -185,7 +193,7 @@ G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC (Times, times_clear)
 static gboolean
 run_once (Ask *self, Times *times, guint i, GError **error)
 {
-  if (!time_askers (self, self->asker, 1, &times->answer[i], error) ||
+  if (!time_askers (self, &self->one, 1, &times->answer[i], error) ||
       !time_askers (self, &self->chooser, 1, &times->choices[i], error) ||
       !time_askers (
           self, self->asker, N_QUESTIONS, &times->questions[i], error))
@@ -262,15 +270,16 @@ bench_ask (Bench *bench, GError **error)
   g_auto (Times) times = {NULL};
   double first;
 
-  if (!set_up (&self, error))
+  if (!set_up_askers (&self, error))
     return FALSE;
+  set_up_frame (&self);
   times_init (&times, bench->runs);
   g_autoptr (GBytes) image = next_image (&self, error);
   g_autoptr (GArray) prompt = image
-      ? mblm_asker_get_prompt_ids (self.asker[0], image, error)
+      ? mblm_asker_get_prompt_ids (self.one, image, error)
       : NULL;
 
-  if (!prompt || !time_askers (&self, self.asker, 1, &first, error) ||
+  if (!prompt || !time_askers (&self, &self.one, 1, &first, error) ||
       !run_once (&self, &times, 0, error))
     return FALSE;
   for (guint i = 0; i < bench->runs; i++)
