@@ -210,7 +210,7 @@ step_level (const Level *level, GCancellable *cancellable, GError **error)
   return TRUE;
 }
 
-/* What comes behind the first id of continuations that the session is the root of. */
+/* All behind the first id of continuations of which the session is the root. */
 static gboolean
 run_group (MblmRanker *self, MblmSession *session, Branch **branches, guint n,
     GCancellable *cancellable, GError **error)

@@ -225,12 +225,6 @@ count_kept (MblmModel *model)
 }
 
 static void
-add_ratio (Bench *bench, const char *name, const char *label, double ratio)
-{
-  bench_add_rate (bench, name, label, ratio, _ ("times one answer"));
-}
-
-static void
 report (Ask *self, const Times *times, guint64 prompt, double first)
 {
   Bench *bench = self->bench;
@@ -252,13 +246,13 @@ report (Ask *self, const Times *times, guint64 prompt, double first)
       bench, "answer_seconds", _ ("a frame to its answer"), answer);
   bench_add_seconds (bench, "choices_seconds", _ ("to the best of ten choices"),
       machine_median (times->choices, n));
-  add_ratio (
-      bench, "choices_ratio", "", machine_median (times->choices_ratio, n));
+  bench_add_rate (bench, "choices_ratio", _ ("that is"),
+      machine_median (times->choices_ratio, n), _ ("answers"));
   bench_add_seconds (bench, "questions_seconds",
       _ ("to the answers of four questions"),
       machine_median (times->questions, n));
-  add_ratio (
-      bench, "questions_ratio", "", machine_median (times->questions_ratio, n));
+  bench_add_rate (bench, "questions_ratio", _ ("that is"),
+      machine_median (times->questions_ratio, n), _ ("answers"));
   bench_add_rate (bench, "operations", _ ("operations"), work, "FLOP");
   bench_add_floor (bench, answer, work / bench->machine.product_roof);
 }
