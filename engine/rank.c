@@ -23,7 +23,7 @@
 
 /* Sessions that are stepped together, and that are held, at most. */
 #define MAX_ROWS 8
-#define MAX_GROUP 64
+#define MAX_GROUP 32
 /* Bytes of state that the sessions of a group may hold together. */
 #define MAX_MEMORY ((guint64) 256 << 20)
 

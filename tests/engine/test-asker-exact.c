@@ -11,6 +11,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "golden.h"
 #include "talker.h"
 
 #define LIMIT 1e-5
@@ -59,6 +60,12 @@ static const char *const choices[] = {"red", "reddish", "re", "r", "green",
     "a choice that is longer than a patch", "a choice that is longer than this",
     "a", "yes", "no", NULL};
 
+/* A kind of model on a device. */
+typedef struct {
+  guint kind;
+  char *device;
+} Case;
+
 typedef struct {
   char *folder;
   MblmModel *model;
@@ -68,7 +75,8 @@ typedef struct {
 static void
 set_up (Fixture *f, gconstpointer data)
 {
-  guint kind = GPOINTER_TO_UINT (data);
+  const Case *c = data;
+  guint kind = c->kind;
   gboolean flat = !strchr (kinds[kind].sizes, ',');
   g_autoptr (GError) error = NULL;
   g_autofree char *yaml = NULL, *json = NULL, *path = NULL, *info = NULL;
@@ -95,7 +103,7 @@ set_up (Fixture *f, gconstpointer data)
   g_assert_no_error (error);
   g_file_set_contents (info, json, -1, &error);
   g_assert_no_error (error);
-  g_autoptr (MblmDevice) device = mblm_device_open ("cpu", 2, &error);
+  g_autoptr (MblmDevice) device = mblm_device_open (c->device, 2, &error);
   g_assert_no_error (error);
   f->model = mblm_model_load (path, device, MBLM_PRECISION_F32, NULL, &error);
   g_assert_no_error (error);
@@ -251,7 +259,7 @@ test_many (Fixture *f, gconstpointer data)
   g_autoptr (MblmAsker) asker = new_asker (f, "How many?");
   g_autoptr (GBytes) image = new_image (3);
 
-  for (guint i = 0; i < 150; i++)
+  for (guint i = 0; i < 70; i++)
     g_ptr_array_add (texts, g_strdup_printf ("%u", i * 7));
   g_ptr_array_add (texts, NULL);
   check_choices (f, asker, image, (const char *const *) texts->pdata);
@@ -364,14 +372,22 @@ main (int argc, char **argv)
       {"ended", test_ended},
   };
 
-  g_test_init (&argc, &argv, NULL);
-  for (guint i = 0; i < G_N_ELEMENTS (kinds); i++)
-    for (guint k = 0; k < G_N_ELEMENTS (tests); k++) {
-      g_autofree char *path = g_strdup_printf (
-          "/asker-exact/%s/%s", kinds[i].name, tests[k].name);
+  g_auto (GStrv) devices = golden_get_devices ();
+  g_autoptr (GPtrArray) cases = g_ptr_array_new_with_free_func (g_free);
 
-      g_test_add (path, Fixture, GUINT_TO_POINTER (i), set_up, tests[k].func,
-          tear_down);
+  g_test_init (&argc, &argv, NULL);
+  for (guint d = 0; devices[d]; d++)
+    for (guint i = 0; i < G_N_ELEMENTS (kinds); i++) {
+      Case c = {i, devices[d]};
+
+      g_ptr_array_add (cases, g_memdup2 (&c, sizeof c));
+      for (guint k = 0; k < G_N_ELEMENTS (tests); k++) {
+        g_autofree char *path = g_strdup_printf (
+            "/asker-exact/%s/%s/%s", devices[d], kinds[i].name, tests[k].name);
+
+        g_test_add (path, Fixture, cases->pdata[cases->len - 1], set_up,
+            tests[k].func, tear_down);
+      }
     }
   return g_test_run ();
 }
