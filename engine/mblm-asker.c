@@ -6,7 +6,8 @@
  * The prompt of a sample falls into two parts: what comes before the picture is
  * the same for every frame, so it is fed once and its state kept as a snapshot;
  * the picture and what follows it, up to the token that opens the answer, are
- * fed per frame.
+ * fed per frame. Where the picture comes first, askers that share it go on from
+ * one session that has read it.
  */
 
 #include "config.h"
@@ -16,9 +17,11 @@
 
 #include "mblm-asker.h"
 #include "mblm-error.h"
-#include "mblm-sample.h"
 #include "mblm-utf8.h"
+#include "prompt.h"
 #include "rank.h"
+#include "reading.h"
+#include "session-private.h"
 
 #define DEFAULT_MAX_BYTES 256
 /* Ids of a prompt at most, whatever the model can take. */
@@ -40,8 +43,11 @@ struct _MblmAsker {
 
   MblmSession *session;
   MblmSnapshot *before_image; /* NULL: not fed yet, or nothing to feed */
+  MblmReading *reading;       /* NULL: shared with nobody yet */
   MblmGenerator *generator;
   MblmRanker *ranker;
+  MblmProgress progress;
+  gpointer progress_data;
 };
 
 G_DEFINE_FINAL_TYPE (MblmAsker, mblm_asker, G_TYPE_OBJECT)
@@ -55,6 +61,7 @@ mblm_asker_finalize (GObject *object)
   g_strfreev (self->choices);
   g_clear_pointer (&self->endings, g_ptr_array_unref);
   g_clear_pointer (&self->before_image, mblm_snapshot_unref);
+  g_clear_pointer (&self->reading, mblm_reading_unref);
   g_clear_pointer (&self->ranker, mblm_ranker_free);
   g_clear_object (&self->generator);
   g_clear_object (&self->sampler);
@@ -129,68 +136,13 @@ mblm_asker_new (MblmModel *model, GError **error)
 }
 
 /* ------------------------------------------------------------------------- */
-/* The prompt                                                                */
+/* The context                                                               */
 /* ------------------------------------------------------------------------- */
 
-/* The ids before the first picture, and those from there on to where the answer
- * starts. */
-typedef struct {
-  GArray *before, *rest; /* gint32 */
-} Prompt;
-
-static void
-prompt_clear (Prompt *self)
-{
-  g_clear_pointer (&self->before, g_array_unref);
-  g_clear_pointer (&self->rest, g_array_unref);
-}
-
-G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC (Prompt, prompt_clear)
-
-/* `question` NULL leaves out the segments that hold it. */
-static void
-prompt_init (Prompt *self, MblmAsker *asker, const char *question,
-    const guint8 *image, gsize image_size)
-{
-  guint n;
-  const MblmSegment *sample = mblm_info_get_sample (asker->info, &n);
-
-  self->before = g_array_new (FALSE, FALSE, sizeof (gint32));
-  self->rest = g_array_new (FALSE, FALSE, sizeof (gint32));
-  GArray *ids = self->before;
-  for (guint i = 0; i < n && sample[i] != MBLM_SEGMENT_ANSWER; i++) {
-    if (sample[i] == MBLM_SEGMENT_IMAGE) {
-      ids = self->rest;
-      mblm_sample_append (ids, asker->config, asker->info, MBLM_SEGMENT_IMAGE,
-          image, image_size);
-    } else if (question) {
-      mblm_sample_append (ids, asker->config, asker->info,
-          MBLM_SEGMENT_QUESTION, (const guint8 *) question, strlen (question));
-    }
-  }
-  mblm_sample_open_answer (self->rest, asker->info);
-}
-
-/* The ids that this prompt would have. */
 static guint64
 prompt_length (MblmAsker *self, const char *question, gsize image_size)
 {
-  guint n;
-  const MblmSegment *sample = mblm_info_get_sample (self->info, &n);
-  guint64 length = mblm_info_get_token (self->info, MBLM_TOKEN_TEXT) >= 0 ? 1
-                                                                          : 0;
-
-  for (guint i = 0; i < n && sample[i] != MBLM_SEGMENT_ANSWER; i++) {
-    gsize size = 0;
-    if (sample[i] == MBLM_SEGMENT_IMAGE)
-      size = image_size;
-    else if (question)
-      size = strlen (question);
-    else
-      continue;
-    length += mblm_sample_length (self->config, self->info, sample[i], size);
-  }
-  return length;
+  return mblm_prompt_length (self->config, self->info, question, image_size);
 }
 
 /* Bytes of a picture, as far as they are known beforehand. */
@@ -360,6 +312,26 @@ mblm_asker_set_choices (
   return TRUE;
 }
 
+/**
+ * mblm_asker_share:
+ * @other: an asker of the same model
+ *
+ * Lets two askers read a picture once.
+ */
+void
+mblm_asker_share (MblmAsker *self, MblmAsker *other)
+{
+  g_return_if_fail (MBLM_IS_ASKER (self) && MBLM_IS_ASKER (other));
+  g_return_if_fail (self != other && self->model == other->model);
+
+  if (!other->reading)
+    other->reading = mblm_reading_new (other->model);
+  if (self->reading == other->reading)
+    return;
+  g_clear_pointer (&self->reading, mblm_reading_unref);
+  self->reading = mblm_reading_ref (other->reading);
+}
+
 void
 mblm_asker_set_max_bytes (MblmAsker *self, guint max)
 {
@@ -386,6 +358,8 @@ mblm_asker_set_progress (
     MblmAsker *self, MblmProgress progress, gpointer user_data)
 {
   g_return_if_fail (MBLM_IS_ASKER (self));
+  self->progress = progress;
+  self->progress_data = user_data;
   mblm_session_set_progress (self->session, progress, user_data);
   mblm_ranker_set_progress (self->ranker, progress, user_data);
 }
@@ -395,12 +369,12 @@ mblm_asker_set_progress (
 /* ------------------------------------------------------------------------- */
 
 static gboolean
-feed (MblmAsker *self, const GArray *ids, GCancellable *cancellable,
+feed (MblmAsker *self, const GArray *ids, guint from, GCancellable *cancellable,
     GError **error)
 {
-  return ids->len == 0 ||
-      mblm_session_feed (self->session, (const gint32 *) ids->data, ids->len,
-          cancellable, error);
+  return ids->len == from ||
+      mblm_session_feed (self->session, (const gint32 *) ids->data + from,
+          ids->len - from, cancellable, error);
 }
 
 /* Whether the progress function has ended the work, which is then no failure:
@@ -415,25 +389,48 @@ is_ended (GCancellable *cancellable, GError **error)
   return TRUE;
 }
 
+/* To behind the picture, or what of it one can read for all: then `fed` ids of
+ * `rest` are. */
+static gboolean
+go_behind_image (MblmAsker *self, GBytes *image, const MblmPrompt *prompt,
+    guint *fed, GCancellable *cancellable, GError **error)
+{
+  MblmSession *there = mblm_reading_begin (self->reading, image,
+      (const gint32 *) prompt->rest->data, prompt->n_image, fed, self->progress,
+      self->progress_data, cancellable, error);
+
+  return there && mblm_session_branch_off (self->session, there, error);
+}
+
+/* To before the picture. */
+static gboolean
+go_before_image (MblmAsker *self, const MblmPrompt *prompt,
+    GCancellable *cancellable, GError **error)
+{
+  if (self->before_image)
+    return mblm_session_restore (self->session, self->before_image, error);
+  mblm_session_reset (self->session);
+  if (prompt->before->len == 0)
+    return TRUE;
+  if (!feed (self, prompt->before, 0, cancellable, error))
+    return FALSE;
+  self->before_image = mblm_session_snapshot (self->session, error);
+  return self->before_image != NULL;
+}
+
 /* Brings the session to where the answer starts. */
 static gboolean
-feed_prompt (MblmAsker *self, const Prompt *prompt, GCancellable *cancellable,
-    GError **error)
+feed_prompt (MblmAsker *self, GBytes *image, const MblmPrompt *prompt,
+    GCancellable *cancellable, GError **error)
 {
-  if (self->before_image) {
-    if (!mblm_session_restore (self->session, self->before_image, error))
-      return FALSE;
-  } else {
-    mblm_session_reset (self->session);
-    if (prompt->before->len > 0) {
-      if (!feed (self, prompt->before, cancellable, error))
-        return FALSE;
-      self->before_image = mblm_session_snapshot (self->session, error);
-      if (!self->before_image)
-        return FALSE;
-    }
-  }
-  return feed (self, prompt->rest, cancellable, error);
+  gboolean shares = self->reading && mblm_reading_is_shared (self->reading) &&
+      prompt->before->len == 0 && prompt->n_image > 0;
+  guint fed = 0;
+
+  if (!(shares ? go_behind_image (self, image, prompt, &fed, cancellable, error)
+               : go_before_image (self, prompt, cancellable, error)))
+    return FALSE;
+  return feed (self, prompt->rest, fed, cancellable, error);
 }
 
 /* Draws bytes until `end`, the bound, or the end of the context. */
@@ -523,10 +520,9 @@ say_nothing (void)
 
 /* The prompt for a picture, checked to fit. */
 static gboolean
-prepare (MblmAsker *self, GBytes *image, Prompt *prompt, GError **error)
+prepare (MblmAsker *self, GBytes *image, MblmPrompt *prompt, GError **error)
 {
-  gsize size;
-  const guint8 *bytes = g_bytes_get_data (image, &size);
+  gsize size = g_bytes_get_size (image);
   gsize expected = least_image_size (self);
 
   if (!self->layout->jpeg && size != expected) {
@@ -539,7 +535,7 @@ prepare (MblmAsker *self, GBytes *image, Prompt *prompt, GError **error)
   if (!check_context (self, prompt_length (self, self->question, size),
           answer_length (self->endings), "the picture is", error))
     return FALSE;
-  prompt_init (prompt, self, self->question, bytes, size);
+  mblm_prompt_init (prompt, self->config, self->info, self->question, image);
   return TRUE;
 }
 
@@ -558,11 +554,11 @@ mblm_asker_answer (
 {
   g_return_val_if_fail (MBLM_IS_ASKER (self) && image != NULL, NULL);
 
-  g_auto (Prompt) prompt = {NULL};
+  g_auto (MblmPrompt) prompt = {NULL};
   g_autoptr (GError) failure = NULL;
   if (!prepare (self, image, &prompt, error))
     return NULL;
-  if (!feed_prompt (self, &prompt, cancellable, &failure)) {
+  if (!feed_prompt (self, image, &prompt, cancellable, &failure)) {
     if (is_ended (cancellable, &failure))
       return say_nothing ();
     g_propagate_error (error, g_steal_pointer (&failure));
@@ -585,7 +581,7 @@ mblm_asker_get_prompt_ids (MblmAsker *self, GBytes *image, GError **error)
 {
   g_return_val_if_fail (MBLM_IS_ASKER (self) && image != NULL, NULL);
 
-  g_auto (Prompt) prompt = {NULL};
+  g_auto (MblmPrompt) prompt = {NULL};
   if (!prepare (self, image, &prompt, error))
     return NULL;
   g_array_append_vals (prompt.before, prompt.rest->data, prompt.rest->len);

@@ -6,7 +6,8 @@
  *
  * An asker holds a question and, optionally, the choices, and answers for one
  * picture after the other. What comes before the first picture in the sample is
- * fed once and kept; all choices share the state of the frame.
+ * fed once and kept; all choices share the state of the frame. Several askers may
+ * share it, too (mblm_asker_share).
  */
 
 #pragma once
@@ -57,6 +58,11 @@ gboolean mblm_asker_set_choices (
 /* Splits "a,b\,c" at commas; "\," is a comma, "\\" a backslash; blanks around a
  * choice are dropped. Free with g_strfreev. */
 char **mblm_asker_split_choices (const char *text);
+/* From now on `self` is one of those that share pictures with `other`, an asker of
+ * the same model. Where the sample begins with the picture, it is read once for
+ * all of them, and what each asks goes on from a copy of the state behind it. A
+ * picture is the same where its bytes are. One thread at a time uses them all. */
+void mblm_asker_share (MblmAsker *self, MblmAsker *other);
 /* Bytes of a generated answer at most (default 256). */
 void mblm_asker_set_max_bytes (MblmAsker *self, guint max);
 /* The default is greedy. */

@@ -18,6 +18,7 @@ mblm_session_finalize (GObject *object)
 {
   MblmSession *self = MBLM_SESSION (object);
 
+  mblm_session_hand_back (self);
   mblm_ahead_clear (&self->ahead, &self->run);
   for (guint k = 0; k < MBLM_MAX_STAGES; k++) {
     mblm_state_free (self->state[k], &self->run);
@@ -28,6 +29,7 @@ mblm_session_finalize (GObject *object)
     self->run.k->free (self->run.memory, self->last_row);
   g_array_unref (self->open);
   g_array_unref (self->history);
+  g_ptr_array_unref (self->borrowers);
   g_free (self->logits);
   mblm_run_clear (&self->run);
   g_clear_object (&self->model);
@@ -45,6 +47,7 @@ mblm_session_init (MblmSession *self)
 {
   self->open = g_array_new (FALSE, FALSE, sizeof (gint32));
   self->history = g_array_new (FALSE, FALSE, sizeof (gint32));
+  self->borrowers = g_ptr_array_new ();
   mblm_ahead_init (&self->ahead);
 }
 
@@ -70,6 +73,7 @@ allocate (MblmSession *self, GError **error)
     if (k < model->last)
       self->projected[k] = keep (self, mblm_stage_projection_width (model, k));
   }
+  self->outer = self->state[0];
   self->last_row = keep (self, model->stage[model->last].dim);
   self->logits = g_new (float, model->vocabulary);
   return mblm_run_check (&self->run, error);
@@ -132,6 +136,8 @@ void
 mblm_session_reset (MblmSession *self)
 {
   mblm_session_forget_ahead (self);
+  mblm_session_call_in (self);
+  mblm_session_hand_back (self);
   self->position = 0;
   self->context_fill = 0;
   self->fill = 0;
@@ -216,9 +222,9 @@ mblm_session_get_room (MblmSession *self)
 guint64
 mblm_session_get_memory (MblmSession *self)
 {
-  guint64 bytes = 0;
+  guint64 bytes = mblm_state_get_bytes (self->outer);
 
-  for (guint k = 0; k < self->model->n_stages; k++)
+  for (guint k = 1; k < self->model->n_stages; k++)
     bytes += mblm_state_get_bytes (self->state[k]);
   return bytes;
 }
@@ -411,6 +417,7 @@ feed (MblmSession *self, const gint32 *ids, gsize n, MblmOutput *output,
     return FALSE;
   if (n == 0)
     return TRUE;
+  mblm_session_call_in (self);
   begin (self, cancellable);
   if (output == NULL && mblm_session_is_next (self, ids, n))
     return finish (self, mblm_session_take (self, error), error);
@@ -565,8 +572,10 @@ mblm_session_step_many (MblmSession **sessions, const gint32 *ids, guint n,
   if (!check_many (sessions, ids, n, error) ||
       g_cancellable_set_error_if_cancelled (cancellable, error))
     return FALSE;
-  for (guint b = 0; b < n; b++)
+  for (guint b = 0; b < n; b++) {
+    mblm_session_call_in (sessions[b]);
     begin (sessions[b], cancellable);
+  }
   for (guint b = 0; ok && b < n; b++)
     ok = mblm_session_go_back (sessions[b], error);
   for (guint b = 0; ok && b < n; b++)

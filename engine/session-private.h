@@ -51,7 +51,10 @@ struct _MblmSession {
   GArray *open;         /* gint32 [fill]; empty with one stage */
   GArray *history;      /* gint32: the current context, where a full one
                                    begins anew; else empty */
-  MblmState *state[MBLM_MAX_STAGES];
+  MblmState *state[MBLM_MAX_STAGES]; /* the outermost one's perhaps borrowed */
+  MblmState *outer;                  /* the outermost stage's own one */
+  MblmSession *lender;  /* owned: whose `outer` is borrowed; NULL: none is */
+  GPtrArray *borrowers; /* not owned: sessions that have borrowed `outer` */
   float *projected[MBLM_MAX_STAGES];        /* own memory for projections */
   const float *projection[MBLM_MAX_STAGES]; /* own, or the model's constant */
   float *last_row;     /* [innermost dim] of device memory: what predicts */
@@ -95,6 +98,27 @@ gboolean mblm_session_receive (MblmSession *self, GError **error);
 gboolean mblm_session_go_back (MblmSession *self, GError **error);
 /* Where the states begin anew anyway. */
 void mblm_session_forget_ahead (MblmSession *self);
+
+/* ---- session-snapshot.c -------------------------------------------------- */
+
+/* Makes a session go on from where `from`, another one of its model, is: as if a
+ * snapshot were restored, but what the outermost stage holds is borrowed until
+ * either of the two goes on. Both belong to one thread. */
+gboolean mblm_session_branch_off (
+    MblmSession *self, MblmSession *from, GError **error);
+/* Ends a branch that is not needed any more; it is to be reset or restored, or to
+ * branch off anew, before it is used. */
+void mblm_session_end_branch (MblmSession *self);
+/* Bytes of state that a branch of `self` comes to hold with n ids more. */
+guint64 mblm_session_get_branch_bytes (MblmSession *self, guint64 n);
+/* Before the outermost stage goes on: a copy of what is borrowed. */
+gboolean mblm_session_own_outer (
+    MblmSession *self, MblmRun *run, GError **error);
+/* Before what a session holds changes: those that have borrowed take a copy. A
+ * session that can't is broken. */
+void mblm_session_call_in (MblmSession *self);
+/* Before it begins elsewhere: what is borrowed goes back. */
+void mblm_session_hand_back (MblmSession *self);
 
 /* ---- session-feed.c ------------------------------------------------------ */
 

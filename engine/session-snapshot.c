@@ -1,4 +1,4 @@
-/* session-snapshot.c: copies of a session's state.
+/* session-snapshot.c: copies of a session's state, and branches of a session.
  *
  * Copyright (C) 2026 The gst-mblm authors
  * SPDX-License-Identifier: LGPL-2.1-or-later
@@ -69,6 +69,16 @@ copy_stage (MblmSession *self, MblmSnapshot *copy, guint k, GError **error)
   return TRUE;
 }
 
+static gboolean
+check_whole (MblmSession *self, GError **error)
+{
+  if (self->broken)
+    g_set_error_literal (error, MBLM_ERROR, MBLM_ERROR_STATE,
+        "the session was stopped in the middle of its work; it has no state "
+        "to copy");
+  return !self->broken;
+}
+
 /**
  * mblm_session_snapshot:
  *
@@ -81,13 +91,7 @@ mblm_session_snapshot (MblmSession *self, GError **error)
 {
   MblmModel *model = self->model;
 
-  if (self->broken) {
-    g_set_error_literal (error, MBLM_ERROR, MBLM_ERROR_STATE,
-        "the session was stopped in the middle of its work; it has no state "
-        "to copy");
-    return NULL;
-  }
-  if (!mblm_session_go_back (self, error))
+  if (!check_whole (self, error) || !mblm_session_go_back (self, error))
     return NULL;
   g_autoptr (MblmSnapshot) copy = g_new0 (MblmSnapshot, 1);
   copy->ref_count = 1;
@@ -110,44 +114,154 @@ mblm_session_snapshot (MblmSession *self, GError **error)
 }
 
 static void
-restore_ids (GArray *to, const GArray *from)
+take_over_ids (GArray *to, const GArray *from)
 {
   g_array_set_size (to, 0);
   g_array_append_vals (to, from->data, from->len);
 }
 
-gboolean
-mblm_session_restore (MblmSession *self, MblmSnapshot *snapshot, GError **error)
+/* Everything that a session holds but the states before stage `first`. */
+static gboolean
+take_over (
+    MblmSession *self, const MblmSnapshot *from, guint first, GError **error)
 {
   MblmModel *model = self->model;
   MblmRun *run = &self->run;
 
-  if (snapshot->model != model) {
-    g_set_error_literal (error, MBLM_ERROR, MBLM_ERROR_INPUT,
-        "the snapshot was taken of another model; take one of this model");
-    return FALSE;
-  }
-  mblm_session_forget_ahead (self);
-  self->broken = TRUE;
-  self->position = snapshot->position;
-  self->context_fill = snapshot->context_fill;
-  self->fill = snapshot->fill;
-  restore_ids (self->open, snapshot->open);
-  restore_ids (self->history, snapshot->history);
-  self->has_logits = snapshot->has_logits;
-  memcpy (self->logits, snapshot->logits, model->vocabulary * sizeof (float));
+  self->position = from->position;
+  self->context_fill = from->context_fill;
+  self->fill = from->fill;
+  take_over_ids (self->open, from->open);
+  take_over_ids (self->history, from->history);
+  self->has_logits = from->has_logits;
+  memcpy (self->logits, from->logits, model->vocabulary * sizeof (float));
   for (guint k = 0; k < model->n_stages; k++) {
-    if (!mblm_state_copy (self->state[k], run, snapshot->state[k], error))
+    if (k >= first &&
+        !mblm_state_copy (self->state[k], run, from->state[k], error))
       return FALSE;
     self->projection[k] = model->stage[k].start_projection;
-    if (snapshot->projected[k] != NULL) {
-      run->k->copy (run->q, self->projected[k], snapshot->projected[k],
+    if (from->projected[k] != NULL) {
+      run->k->copy (run->q, self->projected[k], from->projected[k],
           mblm_stage_projection_width (model, k) * sizeof (float));
       self->projection[k] = self->projected[k];
     }
   }
-  run->k->copy (run->q, self->last_row, snapshot->last_row,
+  run->k->copy (run->q, self->last_row, from->last_row,
       model->stage[model->last].dim * sizeof (float));
-  self->broken = !mblm_run_wait (run, error);
+  return mblm_run_wait (run, error);
+}
+
+/* A session that is about to hold something else altogether. */
+static void
+leave (MblmSession *self)
+{
+  mblm_session_forget_ahead (self);
+  mblm_session_call_in (self);
+  mblm_session_hand_back (self);
+  self->broken = TRUE;
+}
+
+gboolean
+mblm_session_restore (MblmSession *self, MblmSnapshot *snapshot, GError **error)
+{
+  if (snapshot->model != self->model) {
+    g_set_error_literal (error, MBLM_ERROR, MBLM_ERROR_INPUT,
+        "the snapshot was taken of another model; take one of this model");
+    return FALSE;
+  }
+  leave (self);
+  self->broken = !take_over (self, snapshot, 0, error);
   return !self->broken;
+}
+
+/* ------------------------------------------------------------------------- */
+/* Branches                                                                  */
+/* ------------------------------------------------------------------------- */
+
+gboolean
+mblm_session_branch_off (MblmSession *self, MblmSession *from, GError **error)
+{
+  MblmModel *model = self->model;
+
+  g_return_val_if_fail (self != from && model == from->model, FALSE);
+  if (!check_whole (from, error) || !mblm_session_go_back (from, error))
+    return FALSE;
+  leave (self);
+  MblmSession *lender = from->lender != NULL ? from->lender : from;
+  MblmSnapshot here = {.position = from->position,
+      .context_fill = from->context_fill,
+      .fill = from->fill,
+      .open = from->open,
+      .history = from->history,
+      .last_row = from->last_row,
+      .logits = from->logits,
+      .has_logits = from->has_logits};
+  for (guint k = 0; k < model->n_stages; k++) {
+    here.state[k] = from->state[k];
+    if (k < model->last && from->projection[k] == from->projected[k])
+      here.projected[k] = from->projected[k];
+  }
+  self->state[0] = lender->outer;
+  self->lender = g_object_ref (lender);
+  g_ptr_array_add (lender->borrowers, self);
+  self->broken = !take_over (self, &here, 1, error);
+  return !self->broken;
+}
+
+void
+mblm_session_end_branch (MblmSession *self)
+{
+  leave (self);
+}
+
+guint64
+mblm_session_get_branch_bytes (MblmSession *self, guint64 n)
+{
+  MblmModel *model = self->model;
+  guint64 bytes = 0;
+
+  for (guint k = 1; k < model->n_stages; k++)
+    bytes += mblm_block_get_state_bytes (
+        model->stage[k].block, 1 + model->stage[k].seq_len);
+  /* An id behind a whole token makes that due. */
+  if (model->last == 0 || self->fill + n > model->stage[0].patch)
+    bytes += mblm_block_get_state_bytes (model->stage[0].block,
+        1 + (self->context_fill + n) / model->stage[0].patch);
+  return bytes;
+}
+
+void
+mblm_session_hand_back (MblmSession *self)
+{
+  if (self->lender == NULL)
+    return;
+  g_ptr_array_remove_fast (self->lender->borrowers, self);
+  g_clear_object (&self->lender);
+  self->state[0] = self->outer;
+}
+
+gboolean
+mblm_session_own_outer (MblmSession *self, MblmRun *run, GError **error)
+{
+  if (self->lender == NULL)
+    return TRUE;
+  if (!mblm_state_copy (self->outer, run, self->state[0], error))
+    return FALSE;
+  /* From here on the lender may go on, by another queue. */
+  mblm_run_settle (run);
+  mblm_session_hand_back (self);
+  return TRUE;
+}
+
+void
+mblm_session_call_in (MblmSession *self)
+{
+  while (self->borrowers->len > 0) {
+    MblmSession *borrower = g_ptr_array_index (self->borrowers, 0);
+
+    if (!mblm_session_own_outer (borrower, &borrower->run, NULL)) {
+      mblm_session_hand_back (borrower);
+      borrower->broken = TRUE;
+    }
+  }
 }

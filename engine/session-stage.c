@@ -144,6 +144,9 @@ reserve (Tokens *t, GError **error)
 {
   for (guint b = 0; b < t->n; b++) {
     MblmSession *session = t->sessions[b];
+
+    if (t->k == 0 && !mblm_session_own_outer (session, t->run, error))
+      return FALSE;
     MblmState *state = session->state[t->k];
 
     t->states[b] = state;

@@ -4,7 +4,8 @@
  * SPDX-License-Identifier: LGPL-2.1-or-later
  *
  *
- * Every source pad has an asker of its own. In frame timing a pad sends one
+ * Every source pad has an asker of its own; they share what a frame is to all of
+ * them. In frame timing a pad sends one
  * buffer or GAP for each frame; in arrival timing an answer is offered, and
  * goes out with the newest frame.
  */
@@ -85,13 +86,19 @@ static GstMblmVoice *
 find_voice (GstMblmAsk *self, GstMblmTextPad *pad, GError **error)
 {
   GstMblmVoice *voice = g_hash_table_lookup (self->voices, pad);
+  GHashTableIter iter;
+  gpointer other = NULL;
 
-  if (!voice) {
-    voice = gst_mblm_voice_new (
-        self->parent.load->model, pad, progress, self, error);
-    if (voice)
-      g_hash_table_insert (self->voices, pad, voice);
-  }
+  if (voice)
+    return voice;
+  voice = gst_mblm_voice_new (
+      self->parent.load->model, pad, progress, self, error);
+  if (!voice)
+    return NULL;
+  g_hash_table_iter_init (&iter, self->voices);
+  if (g_hash_table_iter_next (&iter, NULL, &other))
+    gst_mblm_voice_share (voice, other);
+  g_hash_table_insert (self->voices, pad, voice);
   return voice;
 }
 
@@ -260,6 +267,27 @@ find_asked (const GPtrArray *list, GstMblmTextPad *pad)
   return NULL;
 }
 
+/* Nobody hears the answer. With `src` alone, pushing says so. */
+static gboolean
+is_unheard (const GPtrArray *pads, GstMblmTextPad *pad)
+{
+  return pads->len > 1 && !gst_pad_is_linked (GST_PAD (pad));
+}
+
+/* The askers of all that is asked about a frame, before the first of them reads it,
+ * so that they share it. What goes wrong does so again when the asker is needed. */
+static void
+gather_voices (GstMblmAsk *self, const GstMblmItem *item, const GPtrArray *pads)
+{
+  for (guint i = 0; i < pads->len; i++) {
+    GstMblmTextPad *pad = pads->pdata[i];
+
+    if (!is_unheard (pads, pad) &&
+        (GST_PAD (pad) == self->parent.srcpad || find_asked (item->extra, pad)))
+      find_voice (self, pad, NULL);
+  }
+}
+
 static GstFlowReturn
 gst_mblm_ask_work (
     GstMblmBase *base, GstMblmItem *item, GCancellable *cancellable)
@@ -271,14 +299,14 @@ gst_mblm_ask_work (
   gst_mblm_ask_take_settings (self);
   self->cancellable = cancellable;
   g_hash_table_foreach_remove (self->voices, is_gone, NULL);
+  gather_voices (self, item, pads);
   for (guint i = 0; i < pads->len && flows.failure == GST_FLOW_OK; i++) {
     GstMblmTextPad *pad = pads->pdata[i];
     const char *question = find_asked (item->extra, pad);
     gboolean main = GST_PAD (pad) == base->srcpad;
     GstFlowReturn ret;
 
-    /* Nobody hears the answer. With `src` alone, pushing says so. */
-    if (!gst_pad_is_linked (GST_PAD (pad)) && pads->len > 1)
+    if (is_unheard (pads, pad))
       ret = GST_FLOW_NOT_LINKED;
     else if (main)
       ret = answer_on (self, item, pad, self->now.question, self->now.choices);

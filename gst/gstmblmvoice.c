@@ -43,6 +43,12 @@ gst_mblm_voice_free (gpointer voice)
   g_free (self);
 }
 
+void
+gst_mblm_voice_share (GstMblmVoice *self, GstMblmVoice *other)
+{
+  mblm_asker_share (self->asker, other->asker);
+}
+
 /* The choices bound what a question may take, and the other way round: one is
  * set without the other first. */
 static gboolean

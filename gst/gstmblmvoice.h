@@ -4,9 +4,9 @@
  * SPDX-License-Identifier: LGPL-2.1-or-later
  *
  *
- * Each pad has its own, because an asker keeps the state of its question. A
- * question that can't be asked leaves the last one in force. Belongs to the
- * task.
+ * Each pad has its own, because an asker keeps the state of its question; what of
+ * a frame is the same for all they share. A question that can't be asked leaves
+ * the last one in force. Belongs to the task.
  */
 
 #pragma once
@@ -32,6 +32,8 @@ typedef struct {
 GstMblmVoice *gst_mblm_voice_new (MblmModel *model, GstMblmTextPad *pad,
     MblmProgress progress, gpointer user_data, GError **error);
 void gst_mblm_voice_free (gpointer voice);
+/* Frames are read once for both, and for all that share with `other`. */
+void gst_mblm_voice_share (GstMblmVoice *self, GstMblmVoice *other);
 
 /* Sets question and choices, either may be NULL or "". FALSE with an error:
  * they can't be asked; the error comes once. `asked` says whether others hold.

@@ -144,6 +144,7 @@ static const BenchKind kinds[] = {
     {"decode", bench_decode},
     {"prompt", bench_prompt},
     {"score", bench_score},
+    {"ask", bench_ask},
     {"train", bench_train},
     {"kernels", bench_kernels},
 };
@@ -276,14 +277,16 @@ command_bench (Command *command, char **argv)
       {NULL},
   };
   const CommandUsage usage = {
-      .parameters = _ ("decode|prompt|score|train|kernels --model MODEL"),
+      .parameters = _ ("decode|prompt|score|ask|train|kernels --model MODEL"),
       .summary = _ (
           "Measures, beside the floor: the time that the bytes to move "
           "or the operations to do\ntake at the bandwidth and speed "
           "measured in the same run.\n  decode   generating byte by "
           "byte behind a full context\n  prompt   taking in a prompt "
-          "to the first byte\n  score    a full pass\n  train    an "
-          "optimiser step\n  kernels  each operation at the shapes of the "
+          "to the first byte\n  score    a full pass\n  ask      a frame to "
+          "an answer, to the best of ten choices, and\n           to the "
+          "answers of four questions\n  train    an optimiser step\n  kernels  "
+          "each operation at the shapes of the "
           "model"),
       .entries = entries,
       .min = 1,

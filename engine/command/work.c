@@ -44,24 +44,25 @@ mix (MblmConfig *config, guint k, double sequences, double rows)
   return sequences * rows * 6 * inner * state;
 }
 
-/* Of stage k over `sequences` sequences of `rows` rows, with what leads into it
- * and out of it. */
+/* Of stage k over `sequences` sequences of `rows` rows, with what leads into it,
+ * and from `out` rows out of it. */
 static double
-stage_work (MblmModel *model, guint k, double sequences, double rows)
+stage_work (
+    MblmModel *model, guint k, double sequences, double rows, double out)
 {
   MblmConfig *config = mblm_model_get_config (model);
   guint last = mblm_config_get_n_stages (config) - 1;
   double dim = mblm_config_get_hidden_dim (config, k);
   double inner_dim = mblm_config_get_hidden_dim (config, last);
   double per_row = 2.0 * mblm_model_get_n_stage_parameters (model, k);
+  double per_out = 2 * dim *
+      (k < last ? (double) mblm_config_get_hidden_dim (config, k + 1) *
+                  mblm_config_get_seq_len (config, k + 1)
+                : mblm_config_get_vocabulary (config));
 
-  if (k < last) {
+  if (k < last)
     per_row += 2 * dim * inner_dim * mblm_config_get_patch (config, k);
-    per_row += 2 * dim * mblm_config_get_hidden_dim (config, k + 1) *
-        mblm_config_get_seq_len (config, k + 1);
-  } else
-    per_row += 2 * dim * mblm_config_get_vocabulary (config);
-  return sequences * rows * per_row +
+  return sequences * rows * per_row + out * per_out +
       mblm_config_get_n_layers (config, k) * mix (config, k, sequences, rows);
 }
 
@@ -80,7 +81,7 @@ work_of_score (MblmModel *model, guint64 n)
     /* The last row of every sequence between is never used. */
     if (k && k < last)
       rows -= 1;
-    work += stage_work (model, k, sequences, rows);
+    work += stage_work (model, k, sequences, rows, sequences * rows);
   }
   return work;
 }
@@ -94,12 +95,13 @@ work_of_prompt (MblmModel *model, guint64 n)
   double work = 0;
 
   /* Each stage takes the tokens before the one that is still open, which a
-   * token just complete is; the next stage takes what is in that. */
+   * token just complete is; the next stage takes what is in that, and sees only
+   * the last of them; the last row of all predicts. */
   for (guint k = 0; k <= last && left; k++) {
     guint64 patch = mblm_config_get_patch (config, k);
     guint64 rows = k < last ? (left - 1) / patch : left;
 
-    work += stage_work (model, k, 1, rows);
+    work += stage_work (model, k, 1, rows, MIN (rows, 1));
     left -= rows * patch;
   }
   return work;

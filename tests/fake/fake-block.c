@@ -175,6 +175,8 @@ fake_block_advance (
   if (!fake_work (run, kind, self->time[kind], error))
     return FALSE;
   run->k->queue_wait (run->q);
+  if (kind != FAKE_LOAD)
+    fake_count_ids (args->batch * args->rows);
   for (gsize b = 0; b < args->batch; b++) {
     float state[N_FLOATS] = {0};
     gsize first = b * args->rows;

@@ -19,7 +19,7 @@ static gint64 now;       /* ns */
 static gint64 speed[FAKE_N_TIMES] = {-1, -1, -1};
 static char *text;
 static gint failure = -1;
-static guint64 chunks;
+static guint64 chunks, ids;
 static guint busy;
 
 void
@@ -93,6 +93,25 @@ fake_get_chunks (void)
 
   g_mutex_lock (&lock);
   n = chunks;
+  g_mutex_unlock (&lock);
+  return n;
+}
+
+void
+fake_count_ids (guint64 n)
+{
+  g_mutex_lock (&lock);
+  ids += n;
+  g_mutex_unlock (&lock);
+}
+
+guint64
+fake_get_ids (void)
+{
+  guint64 n;
+
+  g_mutex_lock (&lock);
+  n = ids;
   g_mutex_unlock (&lock);
   return n;
 }

@@ -20,6 +20,8 @@ typedef enum {
 /* Works for the time of this kind; `own` (ns) is that of the folder. FALSE: it
  * was cancelled, or is told to fail. */
 gboolean fake_work (MblmRun *run, FakeTime kind, gint64 own, GError **error);
+/* That so many ids were fed (fake_get_ids). */
+void fake_count_ids (guint64 n);
 /* The text that holds instead of this one; free with g_free. */
 char *fake_choose_text (const char *own);
 

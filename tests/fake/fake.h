@@ -62,6 +62,8 @@ void fake_reset (void);
 
 /* Pieces of work that were begun so far. */
 guint64 fake_get_chunks (void);
+/* Ids that were fed so far, of all models. */
+guint64 fake_get_ids (void);
 /* Models that wait for the clock right now. */
 guint fake_get_busy (void);
 /* Until one does; FALSE: not within five seconds. */

@@ -66,7 +66,35 @@ push_frames (GstHarness *h, guint n)
         GST_FLOW_OK);
 }
 
-/* Each frame has its answer, with its time, and a message that says more. */
+/* What a message or a meta says of an answer: its probability, and those of the
+ * choices, which sum to 1. */
+static void
+check_said (const GstStructure *s, const MblmAnswer *wanted)
+{
+  const GValue *choices = gst_structure_get_value (s, "choices");
+  double probability, sum = 0.0;
+
+  g_assert_cmpstr (gst_structure_get_string (s, "question"), ==, "why");
+  g_assert_cmpstr (gst_structure_get_string (s, "answer"), ==, wanted->text);
+  g_assert_true (gst_structure_get_double (s, "probability", &probability));
+  g_assert_cmpfloat_with_epsilon (probability, wanted->probability, 1e-4);
+  g_assert_cmpuint (gst_value_array_get_size (choices), ==, wanted->n_choices);
+  for (guint i = 0; i < wanted->n_choices; i++) {
+    const GstStructure *choice = gst_value_get_structure (
+        gst_value_array_get_value (choices, i));
+
+    g_assert_cmpstr (
+        gst_structure_get_string (choice, "text"), ==, wanted->choices[i].text);
+    g_assert_true (
+        gst_structure_get_double (choice, "probability", &probability));
+    g_assert_cmpfloat_with_epsilon (
+        probability, wanted->choices[i].probability, 1e-4);
+    sum += probability;
+  }
+  g_assert_cmpfloat_with_epsilon (sum, 1.0, 1e-9);
+}
+
+/* Each frame has its answer, with its time; a message and a meta say more. */
 static void
 test_frames (void)
 {
@@ -80,18 +108,16 @@ test_frames (void)
     g_autoptr (MblmAnswer) wanted = expected (i, "why");
     g_autofree char *text = NULL;
     GstMessage *message = helper_wait_named (h->element, "mblmask");
-    const GstStructure *s = gst_message_get_structure (message);
-    double probability;
 
     g_assert_nonnull (buffer);
     text = helper_text (buffer);
     g_assert_cmpstr (text, ==, wanted->text);
     g_assert_cmpuint (GST_BUFFER_PTS (buffer), ==, i * FRAME);
     g_assert_cmpuint (GST_BUFFER_DURATION (buffer), ==, FRAME);
-    g_assert_cmpstr (gst_structure_get_string (s, "question"), ==, "why");
-    g_assert_cmpstr (gst_structure_get_string (s, "answer"), ==, text);
-    g_assert_true (gst_structure_get_double (s, "probability", &probability));
-    g_assert_cmpfloat_with_epsilon (probability, wanted->probability, 1e-4);
+    check_said (gst_message_get_structure (message), wanted);
+    check_said (gst_custom_meta_get_structure (
+                    gst_buffer_get_custom_meta (buffer, "GstMblmAnswerMeta")),
+        wanted);
     gst_message_unref (message);
   }
   g_assert_null (gst_harness_try_pull (h));

@@ -25,6 +25,7 @@
 typedef struct {
   GstElement *pipeline, *camera, *ask;
   GstTestClock *clock;
+  guint every; /* how many frames it is asked about one of */
   GMutex lock;
   GCond cond;
   /* Under `lock`. */
@@ -73,6 +74,7 @@ scene_init (Scene *scene, const char *description)
       description);
 
   memset (scene, 0, sizeof *scene);
+  scene->every = 1;
   g_mutex_init (&scene->lock);
   g_cond_init (&scene->cond);
   scene->pipeline = gst_parse_launch (line, &error);
@@ -145,12 +147,14 @@ tick (Scene *scene)
 static void
 settle (Scene *scene, guint64 n)
 {
+  guint64 asked = (n - 1) / scene->every + 1;
+
   for (guint i = 0; i < 50000; i++) {
     guint64 done = helper_stat (scene->ask, "units") +
         helper_stat (scene->ask, "dropped");
 
     if (helper_stat (scene->ask, "buffers-in") == n &&
-        (done == n || fake_get_busy () > 0))
+        (done == asked || fake_get_busy () > 0))
       return;
     g_usleep (200);
   }
@@ -261,6 +265,31 @@ test_overlay (gconstpointer data)
   fake_reset ();
 }
 
+/* A model that is three times too slow for every frame, but not for one in half a
+ * second: nothing is dropped, though nothing may be. */
+static void
+test_interval (void)
+{
+  const guint n = 90, every = 15;
+  g_autofree char *model = make_fake (0.1);
+  g_autofree char *line = g_strdup_printf (
+      "tee name=t ! queue ! mblmask name=ask model=\"%s\" question=a "
+      "separator=\"\" leaky=no interval=%" G_GUINT64_FORMAT
+      " ! o.text_sink t. ! queue ! textoverlay name=o",
+      model, (guint64) every * FRAME);
+  Scene scene;
+
+  fake_stop_clock ();
+  scene_init (&scene, line);
+  scene.every = every;
+  run_live (&scene, n);
+  check_text (&scene, n - every);
+  g_assert_cmpuint (helper_stat (scene.ask, "dropped"), ==, 0);
+  g_assert_cmpuint (helper_stat (scene.ask, "answered"), ==, n / every);
+  scene_clear (&scene);
+  fake_reset ();
+}
+
 /* The model that comes with the plugin, at its own speed. */
 static void
 test_real (void)
@@ -333,6 +362,7 @@ main (int argc, char **argv)
 
     g_test_add_data_func (name, &cases[i], test_overlay);
   }
+  g_test_add_func ("/camera/interval", test_interval);
   g_test_add_func ("/camera/real", test_real);
   g_test_add_func ("/camera/loading", test_loading);
   return helper_end ();
