@@ -67,7 +67,7 @@ bench_train (Bench *self, GError **error)
 
   double n = (double) self->batch * length;
   double median = machine_median (seconds, self->runs);
-  double work = 3 * self->batch * work_of_score (self->model, length);
+  double work = self->batch * work_of_training (self->model, length, 1.0);
 
   bench_add_count (self, "context", _ ("bytes of a sequence"), length);
   bench_add_count (self, "batch", _ ("sequences of a step"), self->batch);

@@ -3,9 +3,9 @@
  * Copyright (C) 2026 The gst-mblm authors
  * SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * The time is that of a step of the real model, measured, where a step is quick;
- * else the least that it can be: three times the operations of a forward pass at
- * the rate of this machine's products.
+ * The time is that of a step of the real model over the run's first batch, measured,
+ * where a step is quick; else the least that it can be: three times the operations
+ * of a forward pass at the rate of this machine's products.
  */
 
 #include "command.h"
@@ -26,14 +26,24 @@
 typedef struct {
   Command *command;
   MblmTrainer *trainer;
-  gsize batch, length;
   double seconds; /* of a batch */
   gboolean measured;
 } Plan;
 
+/* The share of a batch that counts in the loss. */
+static double
+find_share (const MblmBatch *batch)
+{
+  gsize n = batch->batch * batch->length, counted = 0;
+
+  for (gsize i = 0; i < n; i++)
+    counted += batch->loss_mask[i] != 0.0f;
+  return (double) counted / (double) n;
+}
+
 /* Seconds of a batch at the least. */
 static gboolean
-find_floor (Plan *self, GError **error)
+find_floor (Plan *self, const MblmBatch *batch, GError **error)
 {
   MblmPrecision precision = mblm_trainer_get_precision (self->trainer);
   g_autoptr (MblmModel) model = mblm_model_new_bare (
@@ -44,26 +54,29 @@ find_floor (Plan *self, GError **error)
       !machine_measure (&machine, mblm_trainer_get_device (self->trainer),
           precision, TRUE, CACHE_SET, error))
     return FALSE;
-  self->seconds = 3 * self->batch * work_of_score (model, self->length) /
+  self->seconds = (double) batch->batch *
+      work_of_training (model, batch->length, find_share (batch)) /
       machine.product_roof;
   return TRUE;
 }
 
 static gboolean
-step (Plan *self, MblmLearner *learner, const gint32 *ids, double *seconds,
+step (Plan *self, MblmLearner *learner, const MblmBatch *batch, double *seconds,
     GError **error)
 {
   gboolean encoder = mblm_config_is_encoder (
       mblm_trainer_get_config (self->trainer));
-  const MblmLearnerBatch batch = {.batch = self->batch,
-      .length = self->length,
-      .ids = ids,
-      .labels = encoder ? ids : NULL};
+  const MblmLearnerBatch what = {.batch = batch->batch,
+      .length = batch->length,
+      .ids = batch->ids,
+      .loss_mask = batch->loss_mask,
+      .labels = encoder ? batch->labels : NULL,
+      .attention_mask = encoder ? batch->attention_mask : NULL};
   gint64 began = g_get_monotonic_time ();
   double loss, norm;
 
   if (!mblm_learner_accumulate (
-          learner, &batch, 1, 0, &loss, self->command->cancellable, error) ||
+          learner, &what, 1, 0, &loss, self->command->cancellable, error) ||
       !mblm_learner_get_norm (learner, &norm, error) ||
       !mblm_learner_step (learner, 1e-5, 1, norm, error))
     return FALSE;
@@ -71,29 +84,19 @@ step (Plan *self, MblmLearner *learner, const gint32 *ids, double *seconds,
   return TRUE;
 }
 
-/* A second step of a fresh model over bytes that mean nothing. */
+/* A second step of a fresh model. */
 static gboolean
-measure (Plan *self, GError **error)
+measure (Plan *self, const MblmBatch *batch, GError **error)
 {
   MblmConfig *config = mblm_trainer_get_config (self->trainer);
   const MblmLearnerOptions options = mblm_trainer_get_options (self->trainer);
-  gint pad = mblm_config_get_pad_id (config);
-  g_autoptr (MblmInfo) info = mblm_info_new_default ("plan", pad);
+  g_autoptr (MblmInfo)
+      info = mblm_info_new_default ("plan", mblm_config_get_pad_id (config));
   g_autoptr (MblmLearner) learner = mblm_learner_new_fresh (config, info, 0,
       mblm_trainer_get_device (self->trainer), &options, error);
-  gsize n = self->batch * self->length;
-  g_autofree gint32 *ids = g_new (gint32, n);
 
-  if (!learner)
-    return FALSE;
-  for (gsize i = 0; i < n; i++) {
-    ids[i] = (gint32) (i * 7919 %
-        MIN (mblm_config_get_vocabulary (config), 256));
-    if (ids[i] == pad)
-      ids[i] = pad ? 0 : 1;
-  }
-  if (!step (self, learner, ids, &self->seconds, error) ||
-      !step (self, learner, ids, &self->seconds, error))
+  if (!learner || !step (self, learner, batch, &self->seconds, error) ||
+      !step (self, learner, batch, &self->seconds, error))
     return FALSE;
   self->measured = TRUE;
   return TRUE;
@@ -212,16 +215,13 @@ print_text (Plan *self, GError **error)
 gboolean
 train_print_plan (Command *command, MblmTrainer *trainer, GError **error)
 {
-  const MblmTrainerProgress *p = mblm_trainer_get_progress (trainer);
-  MblmConfig *config = mblm_trainer_get_config (trainer);
-  Plan self = {.command = command,
-      .trainer = trainer,
-      .length = mblm_config_get_input_length (config)};
+  Plan self = {.command = command, .trainer = trainer};
 
-  self.batch = p->batch_bytes / self.length;
   progress_show (_ ("measuring"));
-  if (!find_floor (&self, error) ||
-      (self.seconds < MEASURED_SECONDS / 3 && !measure (&self, error)))
+  g_autoptr (MblmBatch)
+      batch = mblm_batches_next (trainer->batches, command->cancellable, error);
+  if (!batch || !find_floor (&self, batch, error) ||
+      (self.seconds < MEASURED_SECONDS / 3 && !measure (&self, batch, error)))
     return FALSE;
   progress_clear ();
   return command->json ? print_json (&self, error) : print_text (&self, error);

@@ -69,6 +69,12 @@ stage_work (
 double
 work_of_score (MblmModel *model, guint64 n)
 {
+  return work_of_training (model, n, 1.0) / 3.0;
+}
+
+double
+work_of_training (MblmModel *model, guint64 n, double share)
+{
   MblmConfig *config = mblm_model_get_config (model);
   guint last = mblm_config_get_n_stages (config) - 1;
   double work = 0;
@@ -81,9 +87,10 @@ work_of_score (MblmModel *model, guint64 n)
     /* The last row of every sequence between is never used. */
     if (k && k < last)
       rows -= 1;
-    work += stage_work (model, k, sequences, rows, sequences * rows);
+    work += k ? share * stage_work (model, k, sequences, rows, sequences * rows)
+              : stage_work (model, k, 1, rows, share * rows);
   }
-  return work;
+  return 3.0 * work;
 }
 
 double

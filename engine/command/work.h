@@ -15,6 +15,9 @@ G_BEGIN_DECLS
  * inner stages don't see but for their open patch. */
 double work_of_score (MblmModel *model, guint64 n);
 double work_of_prompt (MblmModel *model, guint64 n);
+/* Of a training step for a sequence of n bytes, forward and backward, of which a
+ * share counts in the loss: inner stages need not see the others. */
+double work_of_training (MblmModel *model, guint64 n, double share);
 
 /* An integer field of a stage's block; 0 where it has none of that name. */
 gsize work_get_option (MblmConfig *config, guint stage, const char *name);
