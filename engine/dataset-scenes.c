@@ -32,6 +32,8 @@ typedef struct {
   gint64 questions;    /* about a picture, at most */
   double captions;     /* share of the questions that are none */
   double share;        /* weight of what is not the answer */
+  double plain;        /* share of training scenes that are plain ... */
+  gint64 plain_until;  /* ... at first: from this sample on none; 0: always */
 } ScenesDataset;
 
 static void
@@ -90,7 +92,8 @@ static gboolean
 read_args (ScenesDataset *self, GVariant *args, gint64 *scale, GError **error)
 {
   static const char *const known[] = {"family", "samples", "questions",
-      "captions", "scale", "photographs", "plain", "loss_share", NULL};
+      "captions", "scale", "photographs", "plain", "plain_until", "loss_share",
+      NULL};
 
   self->samples = 1 << 16;
   self->questions = 1;
@@ -103,6 +106,9 @@ read_args (ScenesDataset *self, GVariant *args, gint64 *scale, GError **error)
       mblm_args_get_number (
           args, "captions", 0.0, 1.0, &self->captions, error) &&
       mblm_args_get_integer (args, "scale", 1, 16, scale, error) &&
+      mblm_args_get_number (args, "plain", 0.0, 1.0, &self->plain, error) &&
+      mblm_args_get_integer (
+          args, "plain_until", 0, G_MAXINT64, &self->plain_until, error) &&
       mblm_args_get_number (args, "loss_share", 0.0, 1.0, &self->share, error);
 }
 
@@ -113,20 +119,17 @@ read_options (
   const MblmSceneFamilyClass *family;
   const MblmImageLayout *layout;
   gboolean photographs = FALSE;
-  double plain = 0.0;
   gint64 scale;
 
   if (!read_args (self, options->args, &scale, error) ||
       !mblm_args_get_boolean (
           options->args, "photographs", &photographs, error) ||
-      !mblm_args_get_number (options->args, "plain", 0.0, 1.0, &plain, error) ||
       !mblm_qa_find_layout (options, &layout, error) ||
       !(family = find_family (options->args, error)))
     return FALSE;
   set_layout (self, layout, (guint) scale);
   self->family = family->open (
-      &(MblmSceneOptions){.photographs = photographs ? options->dir : NULL,
-          .plain = options->split == MBLM_SPLIT_TRAIN ? plain : 0.0},
+      &(MblmSceneOptions){.photographs = photographs ? options->dir : NULL},
       error);
   return self->family != NULL;
 }
@@ -176,16 +179,33 @@ write_questions (const ScenesDataset *self, const MblmScene *scene, guint64 key,
   return written > 0;
 }
 
+/* A model that begins learns to see with plain scenes; they become fewer from
+ * sample to sample, so their order is not to be shuffled then. */
+static gboolean
+is_plain (const ScenesDataset *self, guint64 key, guint64 epoch, guint64 index)
+{
+  double share = self->plain;
+
+  if (self->parent.options.split != MBLM_SPLIT_TRAIN)
+    return FALSE;
+  if (self->plain_until > 0)
+    share *= 1.0 -
+        ((double) epoch * (double) self->samples + (double) index) /
+            (double) self->plain_until;
+  return mblm_scene_draw_coin (&key, MAX (share, 0.0));
+}
+
 /* Gives in `fits` whether the sample has room for a question. */
 static gboolean
-write_scene (ScenesDataset *self, guint64 key, MblmQaWriter *writer,
-    gboolean *fits, GError **error)
+write_scene (ScenesDataset *self, guint64 key, gboolean plain,
+    MblmQaWriter *writer, gboolean *fits, GError **error)
 {
   const MblmSceneRequest request = {.key = key,
       .width = self->width,
       .height = self->height,
       .n_questions = (guint) self->questions + SPARE_QUESTIONS,
-      .captions = self->captions};
+      .captions = self->captions,
+      .plain = plain};
   g_autoptr (MblmScene)
       scene = self->family->klass->make (self->family, &request, error);
   g_autoptr (GBytes) picture = NULL;
@@ -208,11 +228,12 @@ scenes_read (MblmDataset *dataset, guint64 epoch, guint64 index,
   ScenesDataset *self = (ScenesDataset *) dataset;
   guint64 key = scene_key (&dataset->options, epoch, index);
   g_auto (MblmQaWriter) writer = {NULL};
+  gboolean plain = is_plain (self, mblm_draw_key (~key, 0, 0), epoch, index);
   gboolean fits = FALSE;
 
   mblm_qa_writer_init (&writer, &dataset->options, sample, self->share);
   for (guint i = 0; i < MAX_SCENES && !fits; i++) {
-    if (!write_scene (self, key, &writer, &fits, error))
+    if (!write_scene (self, key, plain, &writer, &fits, error))
       return FALSE;
     key = mblm_draw_key (key, i, 0);
   }

@@ -224,10 +224,11 @@ relate (MblmClevrScene *self, const MblmRayScene *view)
 }
 
 void
-mblm_clevr_scene_draw (MblmClevrScene *self, MblmRayScene *view, guint64 *key)
+mblm_clevr_scene_draw (
+    MblmClevrScene *self, MblmRayScene *view, gboolean plain, guint64 *key)
 {
-  guint n = MIN_OBJECTS +
-      mblm_scene_draw_below (key, MBLM_CLEVR_MAX_OBJECTS - MIN_OBJECTS + 1);
+  guint most = plain ? MIN_OBJECTS : MBLM_CLEVR_MAX_OBJECTS;
+  guint n = MIN_OBJECTS + mblm_scene_draw_below (key, most - MIN_OBJECTS + 1);
   guint failed = 0;
 
   *self = (MblmClevrScene){0};

@@ -44,13 +44,6 @@ clevr_open (const MblmSceneOptions *options, GError **error)
     return NULL;
   }
 
-  if (options->plain > 0.0) {
-    g_set_error (error, MBLM_ERROR, MBLM_ERROR_CONFIG,
-        "scenes of the family clevr are never plain: leave \"plain\" out, or "
-        "take flat");
-    return NULL;
-  }
-
   Clevr *self = g_new0 (Clevr, 1);
   self->parent.klass = &mblm_scenes_clevr_class;
   self->templates = mblm_clevr_templates_load (error);
@@ -130,7 +123,7 @@ clevr_make (
   MblmClevrScene scene;
   MblmRayScene view;
 
-  mblm_clevr_scene_draw (&scene, &view, &key);
+  mblm_clevr_scene_draw (&scene, &view, request->plain, &key);
 
   g_autoptr (MblmScene) made = g_new0 (MblmScene, 1);
   made->questions = g_array_new (FALSE, FALSE, sizeof (MblmSceneQuestion));

@@ -18,7 +18,6 @@
 typedef struct {
   MblmSceneFamily parent;
   GPtrArray *photographs; /* NULL: none */
-  double plain;           /* share of the scenes */
 } FlatFamily;
 
 /* What numbers are drawn for: each has a stream of its own. */
@@ -27,7 +26,6 @@ enum {
   FOR_QUESTIONS,
   FOR_BACKGROUND,
   FOR_CAMERA,
-  FOR_PLAIN,
 };
 
 static void
@@ -45,7 +43,6 @@ flat_open (const MblmSceneOptions *options, GError **error)
   FlatFamily *self = g_new0 (FlatFamily, 1);
 
   self->parent.klass = &mblm_scenes_flat_class;
-  self->plain = options->plain;
   if (!options->photographs)
     return &self->parent;
   self->photographs = mblm_flat_load_photographs (options->photographs, error);
@@ -115,7 +112,7 @@ flat_make (
 
   if (!check_size (request->width, request->height, error))
     return NULL;
-  mblm_flat_scene (request, ((FlatFamily *) family)->plain, &flat);
+  mblm_flat_scene (request, &flat);
 
   MblmPicture *picture = paint (
       (FlatFamily *) family, &flat, request->key, error);
@@ -131,14 +128,11 @@ flat_make (
 }
 
 void
-mblm_flat_scene (
-    const MblmSceneRequest *request, double plain, MblmFlatScene *scene)
+mblm_flat_scene (const MblmSceneRequest *request, MblmFlatScene *scene)
 {
-  guint64 key = mblm_draw_key (request->key, FOR_PLAIN, 0);
-
   mblm_flat_draw_objects (mblm_draw_key (request->key, FOR_OBJECTS, 0),
       request->width, request->height, scene);
-  if (!mblm_scene_draw_coin (&key, plain))
+  if (!request->plain)
     return;
   scene->plain = TRUE;
   scene->n = 1;

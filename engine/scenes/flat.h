@@ -74,10 +74,8 @@ typedef struct {
 
 /* ---- flat.c ---------------------------------------------------------------- */
 
-/* The scene that the family makes of a request: for tests. `plain`: the share of
- * scenes that are. */
-void mblm_flat_scene (
-    const MblmSceneRequest *request, double plain, MblmFlatScene *scene);
+/* The scene that the family makes of a request: for tests. */
+void mblm_flat_scene (const MblmSceneRequest *request, MblmFlatScene *scene);
 
 /* ---- flat-objects.c -------------------------------------------------------- */
 

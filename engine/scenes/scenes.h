@@ -36,7 +36,6 @@ typedef struct _MblmSceneFamily MblmSceneFamily;
 typedef struct {
   const char *photographs; /* a folder of JPEG and PNG files for backgrounds, or
                             * NULL: none */
-  double plain; /* share of the scenes that are as plain as can be, 0 to 1 */
 } MblmSceneOptions;
 
 /* What a scene is asked to be. */
@@ -45,6 +44,7 @@ typedef struct {
   guint width, height; /* of the picture */
   guint n_questions;   /* wanted; a scene may have fewer, but one at least */
   double captions;     /* share of the n that are captions, 0 to 1 */
+  gboolean plain;      /* as plain as the family has them */
 } MblmSceneRequest;
 
 typedef struct {

@@ -155,6 +155,65 @@ test_turns (void)
   check_turns (800, "{'questions': <int64 1000>}", 1, 3);
 }
 
+/* How many of `n` samples from `first` on say of their picture how many objects it
+ * has, and how many that it has one. */
+static void
+count_objects (
+    MblmDataset *set, gsize first, gsize n, guint *told, guint *single)
+{
+  *told = *single = 0;
+  for (gsize i = first; i < first + n; i++) {
+    g_autoptr (SetsSample) sample = sets_read (set, 0, i);
+    g_autoptr (GString) text = g_string_new (NULL);
+    gsize at = read_segment (sample, 0, IMAGE, text);
+
+    while (at < sample->length && sample->sample.ids[at] == TEXT) {
+      at = read_segment (sample, at, TEXT, text);
+      gboolean asks = strstr (text->str, "any objects ") != NULL ||
+          strstr (text->str, "the objects.") != NULL;
+
+      at = read_segment (sample, at, TEXT, text);
+      *told += asks;
+      *single += asks && g_str_equal (text->str, "1");
+    }
+  }
+}
+
+/* Plain scenes become fewer, and are for training. */
+static void
+test_plain (void)
+{
+  static const struct {
+    MblmSplit split;
+    const char *args;
+    gboolean first, last; /* only single objects among the first, the last */
+  } cases[] = {
+      {MBLM_SPLIT_TRAIN, "{'questions': <int64 20>}", FALSE, FALSE},
+      {MBLM_SPLIT_TRAIN, "{'questions': <int64 20>, 'plain': <1.0>}", TRUE,
+          TRUE},
+      {MBLM_SPLIT_VALID, "{'questions': <int64 20>, 'plain': <1.0>}", FALSE,
+          FALSE},
+      {MBLM_SPLIT_TRAIN,
+          "{'questions': <int64 20>, 'plain': <1.0>, 'plain_until': <int64 "
+          "40000>}",
+          TRUE, FALSE},
+  };
+
+  for (guint i = 0; i < G_N_ELEMENTS (cases); i++) {
+    MblmDatasetOptions options = options_new (
+        cases[i].split, 4000, IQA, cases[i].args);
+    g_autoptr (MblmDataset) set = sets_open ("scenes", &options);
+    guint told, single;
+
+    count_objects (set, 0, 60, &told, &single);
+    g_assert_cmpuint (told, >, 10);
+    g_assert_true ((told == single) == cases[i].first);
+    count_objects (set, 40000, 60, &told, &single);
+    g_assert_cmpuint (told, >, 10);
+    g_assert_true ((told == single) == cases[i].last);
+  }
+}
+
 /* Where there is no room for all questions, it isn't their kind that decides. */
 static void
 test_room (void)
@@ -275,6 +334,7 @@ main (int argc, char **argv)
   g_test_add_func ("/dataset/scenes/places", test_places);
   g_test_add_func ("/dataset/scenes/splits", test_splits);
   g_test_add_func ("/dataset/scenes/turns", test_turns);
+  g_test_add_func ("/dataset/scenes/plain", test_plain);
   g_test_add_func ("/dataset/scenes/room", test_room);
   g_test_add_func ("/dataset/scenes/captions", test_captions);
   g_test_add_func ("/dataset/scenes/concurrent", test_concurrent);

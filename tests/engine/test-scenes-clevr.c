@@ -240,7 +240,7 @@ test_scenes (void)
     MblmClevrScene scene;
     MblmRayScene view;
 
-    mblm_clevr_scene_draw (&scene, &view, &key);
+    mblm_clevr_scene_draw (&scene, &view, FALSE, &key);
     g_assert_cmpuint (scene.n, ==, view.n_objects);
     sizes[scene.n]++;
     check_places (&scene, &view);

@@ -22,7 +22,7 @@ test_places (void)
         .key = key, .width = size[0], .height = size[1]};
     MblmFlatScene scene;
 
-    mblm_flat_scene (&request, 0.0, &scene);
+    mblm_flat_scene (&request, &scene);
     g_assert_cmpuint (scene.n, >=, 1);
     g_assert_cmpuint (scene.n, <=, 5);
     for (guint i = 0; i < scene.n; i++) {

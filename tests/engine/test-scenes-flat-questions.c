@@ -28,7 +28,7 @@ ask (guint64 key, guint n_questions, double captions)
   MblmFlatScene scene;
 
   g_array_set_clear_func (questions, clear_question);
-  mblm_flat_scene (&request, 0.0, &scene);
+  mblm_flat_scene (&request, &scene);
   mblm_flat_ask (
       &scene, mblm_draw_key (key, 1, 0), n_questions, captions, questions);
   return questions;
@@ -251,7 +251,7 @@ test_captions (void)
     g_autoptr (GArray) only = ask (key, 3, 1.0);
     g_autoptr (GArray) some = ask (key, 1, 0.25);
 
-    mblm_flat_scene (&request, 0.0, &scene);
+    mblm_flat_scene (&request, &scene);
     g_assert_cmpuint (only->len, ==, 1);
     const MblmSceneQuestion *q = &g_array_index (only, MblmSceneQuestion, 0);
     g_assert_null (q->question);

@@ -195,7 +195,7 @@ test_answers (void)
     g_autoptr (MblmScene) scene = make (family, &request);
     MblmFlatScene objects;
 
-    mblm_flat_scene (&request, 0.0, &objects);
+    mblm_flat_scene (&request, &objects);
     g_assert_cmpuint (scene->questions->len, >=, 1);
     g_assert_cmpuint (scene->questions->len, <=, request.n_questions);
     for (guint i = 0; i < scene->questions->len; i++) {
@@ -267,7 +267,7 @@ test_pictures (void)
     MblmFlatScene objects;
     guint differ = 0;
 
-    mblm_flat_scene (&request, 0.0, &objects);
+    mblm_flat_scene (&request, &objects);
     for (guint i = 0; i < objects.n; i++) {
       const MblmFlatObject *object = &objects.objects[i];
 
@@ -302,7 +302,7 @@ test_contrast (void)
     MblmSceneRequest request = {.key = key, .width = 96, .height = 72};
     MblmFlatScene scene;
 
-    mblm_flat_scene (&request, 0.0, &scene);
+    mblm_flat_scene (&request, &scene);
     mblm_flat_paint_background (
         &scene, key, key % 2 ? photographs : NULL, light);
     for (guint i = 0; i < scene.n; i++) {

@@ -269,7 +269,7 @@ ask_all (const MblmClevrTemplates *templates, guint64 n, Figures *out)
     MblmClevrScene scene;
     MblmRayScene view;
 
-    mblm_clevr_scene_draw (&scene, &view, &key);
+    mblm_clevr_scene_draw (&scene, &view, FALSE, &key);
     for (guint f = 0; f < N_FAMILIES; f++) {
       const MblmClevrTemplate *family = templates->families->pdata[f];
       MblmClevrQuestion q;
