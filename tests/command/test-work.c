@@ -47,6 +47,6 @@ int
 main (int argc, char **argv)
 {
   g_test_init (&argc, &argv, NULL);
-  g_test_add_func ("/work/share", test_share);
+  g_test_add_func ("/operations/share", test_share);
   return g_test_run ();
 }
