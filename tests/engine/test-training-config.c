@@ -407,6 +407,39 @@ test_fingerprint (void)
   }
 }
 
+/* The files of pipelines/training, and the mblm.json that they name. */
+static void
+test_pipelines (void)
+{
+  g_autofree char *top = g_build_filename (
+      g_getenv ("MBLM_TEST_GOLDEN"), "..", "..", NULL);
+  g_autofree char *folder = g_build_filename (
+      top, "pipelines", "training", NULL);
+  g_autoptr (GError) error = NULL;
+  g_autoptr (GDir) dir = g_dir_open (folder, 0, &error);
+  const char *name;
+  guint n = 0;
+
+  g_assert_no_error (error);
+  while ((name = g_dir_read_name (dir))) {
+    g_autofree char *path = g_build_filename (folder, name, NULL);
+
+    if (!g_str_has_suffix (name, ".yaml"))
+      continue;
+    g_autoptr (MblmTrainingConfig)
+        config = mblm_training_config_load (path, &error);
+    g_assert_no_error (error);
+    n++;
+    if (!config->model_info)
+      continue;
+    g_autofree char *json = g_build_filename (top, config->model_info, NULL);
+    g_autoptr (MblmInfo) info = mblm_info_load (
+        json, mblm_config_get_vocabulary (config->model), &error);
+    g_assert_no_error (error);
+  }
+  g_assert_cmpuint (n, >=, 3);
+}
+
 int
 main (int argc, char **argv)
 {
@@ -420,6 +453,7 @@ main (int argc, char **argv)
   g_test_add_func ("/training-config/written-bytes", test_written_bytes);
   g_test_add_func ("/training-config/written-options", test_written_options);
   g_test_add_func ("/training-config/aliases", test_aliases);
+  g_test_add_func ("/training-config/pipelines", test_pipelines);
   g_test_add_func ("/training-config/precisions", test_precisions);
   g_test_add_func ("/training-config/fingerprint", test_fingerprint);
   return g_test_run ();
