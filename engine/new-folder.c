@@ -87,6 +87,17 @@ mblm_new_folder_get_path (MblmNewFolder *self)
 }
 
 gboolean
+mblm_new_folder_write (MblmNewFolder *self, const char *name, const void *data,
+    gsize n, GError **error)
+{
+  g_autofree char *path = g_build_filename (self->temporary, name, NULL);
+  g_autoptr (MblmAtomicFile) file = mblm_atomic_file_new (path, error);
+
+  return file && mblm_atomic_file_write (file, data, n, error) &&
+      mblm_atomic_file_commit (file, error);
+}
+
+gboolean
 mblm_new_folder_commit (MblmNewFolder *self, GError **error)
 {
   if (g_rename (self->temporary, self->target) != 0)

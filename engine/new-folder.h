@@ -22,6 +22,9 @@ typedef struct _MblmNewFolder MblmNewFolder;
 MblmNewFolder *mblm_new_folder_new (const char *path, GError **error);
 /* Where its files go until the commit: no folders. */
 const char *mblm_new_folder_get_path (MblmNewFolder *self);
+/* A file of it. Errors: G_FILE_ERROR. */
+gboolean mblm_new_folder_write (MblmNewFolder *self, const char *name,
+    const void *data, gsize n, GError **error);
 gboolean mblm_new_folder_commit (MblmNewFolder *self, GError **error);
 void mblm_new_folder_free (MblmNewFolder *self);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (MblmNewFolder, mblm_new_folder_free)

@@ -42,17 +42,6 @@ report_free (Report *self)
   g_free (self);
 }
 
-static gboolean
-write_file (
-    Report *self, const char *name, const void *data, gsize n, GError **error)
-{
-  g_autofree char *path = g_build_filename (
-      mblm_new_folder_get_path (self->folder), name, NULL);
-
-  return g_file_set_contents_full (
-      path, data, (gssize) n, G_FILE_SET_CONTENTS_CONSISTENT, 0666, error);
-}
-
 /* What isn't UTF-8 shows as what stands for it. */
 static char *
 to_html (const char *text)
@@ -83,7 +72,7 @@ report_add (
       "<figure><img src=\"%s\" alt=\"\"><figcaption>%s<br><s>%s</s> "
       "<b>%s</b></figcaption></figure>\n",
       name, question, said, truth);
-  return write_file (self, name, data, size, error);
+  return mblm_new_folder_write (self->folder, name, data, size, error);
 }
 
 /* ------------------------------------------------------------------------- */
@@ -176,6 +165,7 @@ report_end (Report *self, Tally *tally, const char *title, GError **error)
     add_confusions (page, tally, types[i]);
   g_string_append_printf (
       page, "<h2>%s</h2>\n%s", _ ("The first wrong answers"), self->wrong->str);
-  return write_file (self, "index.html", page->str, page->len, error) &&
+  return mblm_new_folder_write (
+             self->folder, "index.html", page->str, page->len, error) &&
       mblm_new_folder_commit (self->folder, error);
 }

@@ -8,7 +8,6 @@
 
 #include <inttypes.h>
 
-#include "atomic-file.h"
 #include "new-folder.h"
 #include "output.h"
 #include "scenes/scenes.h"
@@ -22,18 +21,6 @@ typedef struct {
   GString *lines; /* test.jsonl */
   GString *page;  /* index.html */
 } Scenes;
-
-static gboolean
-write_file (
-    Scenes *self, const char *name, const void *data, gsize n, GError **error)
-{
-  g_autofree char *path = g_build_filename (
-      mblm_new_folder_get_path (self->folder), name, NULL);
-  g_autoptr (MblmAtomicFile) file = mblm_atomic_file_new (path, error);
-
-  return file && mblm_atomic_file_write (file, data, n, error) &&
-      mblm_atomic_file_commit (file, error);
-}
 
 /* A line that the data set `qa` reads, and a row of the page. */
 static void
@@ -77,7 +64,7 @@ add_scene (Scenes *self, guint64 index, GError **error)
   if (!png)
     return FALSE;
   const void *data = g_bytes_get_data (png, &size);
-  if (!write_file (self, name, data, size, error))
+  if (!mblm_new_folder_write (self->folder, name, data, size, error))
     return FALSE;
   g_string_append_printf (
       self->page, "<figure><img src=\"%s\" alt=\"\">\n<dl>\n", name);
@@ -107,10 +94,10 @@ write_all (Scenes *self, GError **error)
           _ ("%" PRIu64 " of %" PRIu64 " scenes"), i + 1, self->count);
   }
   progress_clear ();
-  return write_file (
-             self, "test.jsonl", self->lines->str, self->lines->len, error) &&
-      write_file (
-          self, "index.html", self->page->str, self->page->len, error) &&
+  return mblm_new_folder_write (self->folder, "test.jsonl", self->lines->str,
+             self->lines->len, error) &&
+      mblm_new_folder_write (self->folder, "index.html", self->page->str,
+          self->page->len, error) &&
       mblm_new_folder_commit (self->folder, error);
 }
 
