@@ -25,6 +25,19 @@ mblm_trainer_get_options (MblmTrainer *self)
       .smooth = self->config->smooth_embeddings};
 }
 
+MblmLearnerBatch
+mblm_trainer_view_batch (MblmTrainer *self, const MblmBatch *batch)
+{
+  gboolean encoder = mblm_config_is_encoder (self->config->model);
+
+  return (MblmLearnerBatch){.batch = batch->batch,
+      .length = batch->length,
+      .ids = batch->ids,
+      .loss_mask = batch->loss_mask,
+      .labels = encoder ? batch->labels : NULL,
+      .attention_mask = encoder ? batch->attention_mask : NULL};
+}
+
 MblmDataset *
 mblm_trainer_open_split (MblmTrainer *self, MblmSplit split, GError **error)
 {

@@ -58,6 +58,9 @@ void mblm_trainer_tell_loss (
 /* ---- trainer-prepare.c -------------------------------------------------- */
 
 MblmLearnerOptions mblm_trainer_get_options (MblmTrainer *self);
+/* A batch as the learner takes it, borrowed. */
+MblmLearnerBatch mblm_trainer_view_batch (
+    MblmTrainer *self, const MblmBatch *batch);
 /* A data set of the run. */
 MblmDataset *mblm_trainer_open_split (
     MblmTrainer *self, MblmSplit split, GError **error);

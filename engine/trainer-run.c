@@ -164,13 +164,7 @@ static gboolean
 accumulate (MblmTrainer *self, const MblmBatch *batch, GError **error)
 {
   MblmTrainingState *state = self->state;
-  gboolean encoder = mblm_config_is_encoder (self->config->model);
-  const MblmLearnerBatch what = {.batch = batch->batch,
-      .length = batch->length,
-      .ids = batch->ids,
-      .loss_mask = batch->loss_mask,
-      .labels = encoder ? batch->labels : NULL,
-      .attention_mask = encoder ? batch->attention_mask : NULL};
+  const MblmLearnerBatch what = mblm_trainer_view_batch (self, batch);
   gint64 began = g_get_monotonic_time ();
   double loss, seconds;
 

@@ -64,14 +64,7 @@ static gboolean
 step (Plan *self, MblmLearner *learner, const MblmBatch *batch, double *seconds,
     GError **error)
 {
-  gboolean encoder = mblm_config_is_encoder (
-      mblm_trainer_get_config (self->trainer));
-  const MblmLearnerBatch what = {.batch = batch->batch,
-      .length = batch->length,
-      .ids = batch->ids,
-      .loss_mask = batch->loss_mask,
-      .labels = encoder ? batch->labels : NULL,
-      .attention_mask = encoder ? batch->attention_mask : NULL};
+  const MblmLearnerBatch what = mblm_trainer_view_batch (self->trainer, batch);
   gint64 began = g_get_monotonic_time ();
   double loss, norm;
 
