@@ -6,22 +6,10 @@
 
 #include "command.h"
 
+#include "info-private.h"
 #include "output.h"
 
 #include <inttypes.h>
-
-static const char *const token_names[MBLM_N_TOKENS] = {
-    "pad",
-    "end",
-    "text",
-    "image",
-};
-
-static const char *const segment_names[MBLM_N_SEGMENTS] = {
-    "question",
-    "image",
-    "answer",
-};
 
 static const char *
 position_name (MblmPosition position)
@@ -35,34 +23,6 @@ position_name (MblmPosition position)
       break;
   }
   return "none";
-}
-
-static const char *
-order_name (MblmOrder order)
-{
-  switch (order) {
-    case MBLM_ORDER_PLANAR:
-      return "planar";
-    case MBLM_ORDER_TILES:
-      return "tiles";
-    case MBLM_ORDER_INTERLEAVED:
-      break;
-  }
-  return "interleaved";
-}
-
-static const char *
-filter_name (MblmFilter filter)
-{
-  switch (filter) {
-    case MBLM_FILTER_BILINEAR:
-      return "bilinear";
-    case MBLM_FILTER_AREA:
-      return "area";
-    case MBLM_FILTER_LANCZOS:
-      break;
-  }
-  return "lanczos";
 }
 
 static const char *
@@ -110,7 +70,7 @@ add_image (JsonBuilder *builder, const MblmImageLayout *image)
   json_builder_begin_object (builder);
   json_add_count (builder, "width", image->width);
   json_add_count (builder, "height", image->height);
-  json_add_string (builder, "order", order_name (image->order));
+  json_add_string (builder, "order", mblm_order_names[image->order]);
   if (image->order == MBLM_ORDER_TILES) {
     json_builder_set_member_name (builder, "tile");
     json_builder_begin_array (builder);
@@ -118,7 +78,7 @@ add_image (JsonBuilder *builder, const MblmImageLayout *image)
     json_builder_add_int_value (builder, image->tile_h);
     json_builder_end_array (builder);
   }
-  json_add_string (builder, "filter", filter_name (image->filter));
+  json_add_string (builder, "filter", mblm_filter_names[image->filter]);
   json_add_string (builder, "stream", image->jpeg ? "jpeg" : "pixels");
   json_builder_end_object (builder);
 }
@@ -135,7 +95,7 @@ add_info (JsonBuilder *builder, MblmInfo *info)
   for (guint token = 0; token < MBLM_N_TOKENS; token++)
     if (mblm_info_get_token (info, token) >= 0)
       json_add_count (
-          builder, token_names[token], mblm_info_get_token (info, token));
+          builder, mblm_token_names[token], mblm_info_get_token (info, token));
   json_builder_end_object (builder);
   add_image (builder, mblm_info_get_image (info));
   json_builder_set_member_name (builder, "answers");
@@ -238,7 +198,7 @@ add_tokens (GString *text, MblmInfo *info)
   for (guint token = 0; token < MBLM_N_TOKENS; token++)
     if (mblm_info_get_token (info, token) >= 0)
       g_string_append_printf (list, "%s%s %d", list->len ? ", " : "",
-          token_names[token], mblm_info_get_token (info, token));
+          mblm_token_names[token], mblm_info_get_token (info, token));
   add_line (
       text, _ ("special tokens"), "%s", list->len ? list->str : _ ("none"));
 }
@@ -255,15 +215,15 @@ add_picture (GString *text, MblmInfo *info)
 
   if (!image)
     return;
-  g_string_append (order, order_name (image->order));
+  g_string_append (order, mblm_order_names[image->order]);
   if (image->order == MBLM_ORDER_TILES)
     g_string_append_printf (order, " of %u x %u", image->tile_w, image->tile_h);
   add_line (text, _ ("pictures"), "%u x %u, %s, %s, %s", image->width,
-      image->height, order->str, filter_name (image->filter),
+      image->height, order->str, mblm_filter_names[image->filter],
       image->jpeg ? "jpeg" : "pixels");
   for (guint i = 0; i < n; i++)
     g_string_append_printf (
-        sample, "%s%s", i ? ", " : "", segment_names[segments[i]]);
+        sample, "%s%s", i ? ", " : "", mblm_segment_names[segments[i]]);
   add_line (text, _ ("sample"), "%s", sample->str);
   if (answers) {
     g_autofree char *list = g_strjoinv (", ", (char **) answers);
