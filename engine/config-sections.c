@@ -21,8 +21,9 @@ mblm_yaml_check_sections (const MblmYaml *yaml, GError **error)
       "target_elements_strategy", "warmup_steps_perc", "batch_size",
       "shuffle_train", "shuffle_eval", "max_eval_steps", "learning_rate",
       "gradient_clipping", "gradient_accumulate_every", "masking_proba",
-      "precision", "layer_inputs", "optimizer_memory", "smooth_embeddings",
-      "seed", "checkpoint_minutes", "skip_unreadable", NULL};
+      "precision", "layer_inputs", "optimizer", "optimizer_memory",
+      "smooth_embeddings", "seed", "checkpoint_minutes", "skip_unreadable",
+      NULL};
   static const char *const resume[] = {"checkpoint_file", "next_epoch_index",
       "next_batch_index", "migrate_embeddings", "rename_modules",
       "resumed_from", NULL};

@@ -60,6 +60,12 @@ void learner_step_moments (MblmLearner *self, guint i, const MblmAdam *adam);
 /* Bytes of device memory for the window, where there is one. */
 guint64 learner_get_window_bytes (void);
 
+/* learner-muon.c: whether a parameter's steps are Muon's, and the steps. The gradient,
+ * to be multiplied with `scale`, is overwritten. */
+gboolean learner_is_muons (MblmLearner *self, const MblmParameter *p);
+gboolean learner_step_muon (MblmLearner *self, MblmModel *gradient,
+    double scale, double rate, GError **error);
+
 /* learner-smooth.c: fresh embeddings of outer stages anew. */
 gboolean learner_smooth_embeddings (
     MblmLearner *self, guint64 seed, GError **error);

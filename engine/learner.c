@@ -415,13 +415,16 @@ mblm_learner_step (
   adam.scale = scale;
   for (guint i = 0; i < learner_n_parameters (self); i++) {
     const MblmParameter *p = learner_parameter (self->model, i);
-    if (p == NULL)
+    if (p == NULL || learner_is_muons (self, p))
       continue;
     adam.count = p->n_elements;
     adam.weight = mblm_parameter_get_data (p);
     adam.gradient = mblm_parameter_get_data (learner_parameter (gradient, i));
     learner_step_moments (self, i, &adam);
   }
+  if (self->options.optimizer == MBLM_OPTIMIZER_MUON &&
+      !learner_step_muon (self, gradient, scale, rate, error))
+    return FALSE;
   if (self->rounded != NULL)
     mblm_parameters_round (
         self->rounded->parameters, self->model->parameters, &self->run);

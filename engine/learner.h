@@ -17,6 +17,13 @@
 
 G_BEGIN_DECLS
 
+/* What makes steps of gradients: Adam, or, of the matrices inside the model, Muon
+ * (learner-muon.c). */
+typedef enum {
+  MBLM_OPTIMIZER_ADAM,
+  MBLM_OPTIMIZER_MUON,
+} MblmOptimizer;
+
 typedef struct {
   MblmPrecision precision; /* of the products; weights stay float32 */
   guint64 memory; /* bytes that the activations may take; 0: a default */
@@ -24,6 +31,7 @@ typedef struct {
   MblmLayerInputs layer_inputs;
   /* Adam's moments lie in memory of the host, where the device has its own. */
   gboolean host_moments;
+  MblmOptimizer optimizer;
   /* Fresh embeddings of outer stages are smooth functions of the byte. */
   gboolean smooth;
 } MblmLearnerOptions;

@@ -22,6 +22,7 @@ mblm_trainer_get_options (MblmTrainer *self)
       .seed = self->config->seed,
       .layer_inputs = self->config->layer_inputs,
       .host_moments = self->config->host_moments,
+      .optimizer = self->config->optimizer,
       .smooth = self->config->smooth_embeddings};
 }
 

@@ -189,18 +189,21 @@ read_ours (MblmTrainingConfig *self, const MblmYaml *yaml,
     const MblmYamlNode *train, GError **error)
 {
   static const char *const places[] = {"device", "host", NULL};
+  static const char *const optimizers[] = {"adam", "muon", NULL};
   guint precision = MBLM_PRECISION_F32, input = MBLM_LAYER_INPUTS_AUTO;
-  guint place = 0;
+  guint place = 0, optimizer = MBLM_OPTIMIZER_ADAM;
 
   self->checkpoint_minutes = 10;
   if (!read_choice (
           yaml, train, "precision", mblm_precision_names, &precision, error) ||
       !read_choice (yaml, train, "layer_inputs", mblm_layer_inputs_names,
           &input, error) ||
+      !read_choice (yaml, train, "optimizer", optimizers, &optimizer, error) ||
       !read_choice (yaml, train, "optimizer_memory", places, &place, error))
     return FALSE;
   self->precision = precision;
   self->layer_inputs = input;
+  self->optimizer = optimizer;
   self->host_moments = place == 1;
   return mblm_yaml_read_count (
              yaml, train, "seed", 0, G_MAXINT64, &self->seed, error) &&
@@ -323,7 +326,7 @@ make_fingerprint (MblmTrainingConfig *self, gboolean with_resume)
 {
   static const char *const left_out[] = {"checkpoint_minutes", "output_dir",
       "dataset_dir", "description", "enabled_loss_log_for_gpus", "precision",
-      "layer_inputs", "optimizer_memory", "resumed_from", NULL};
+      "layer_inputs", "optimizer", "optimizer_memory", "resumed_from", NULL};
   static const char *const sections[] = {"io", "params", "train", "resume"};
   const MblmYaml *yaml = self->yaml;
   char *sum;
@@ -332,6 +335,8 @@ make_fingerprint (MblmTrainingConfig *self, gboolean with_resume)
   g_string_append_printf (text, "%s\n", mblm_precision_names[self->precision]);
   if (self->layer_inputs != MBLM_LAYER_INPUTS_AUTO)
     g_string_append_printf (text, "layer_inputs %d\n", self->layer_inputs);
+  if (self->optimizer != MBLM_OPTIMIZER_ADAM)
+    g_string_append_printf (text, "optimizer %d\n", self->optimizer);
   for (guint i = 0; i < G_N_ELEMENTS (sections); i++) {
     const MblmYamlNode *section = mblm_yaml_get (yaml->root, sections[i]);
 

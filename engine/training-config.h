@@ -11,6 +11,7 @@
  *   io.dataset_args           may hold what only our data sets know
  *   train.precision           f32 (the default), bf16 or tf32: of the products
  *   train.layer_inputs        auto (the default), f32 or bf16: see MblmLayerInputs
+ *   train.optimizer           adam (the default) or muon: see MblmOptimizer
  *   train.optimizer_memory    device (the default) or host: where the moments are
  *   train.smooth_embeddings   of fresh weights: false
  *   train.seed                of weights, order and dropout; 0
@@ -25,7 +26,7 @@
 
 #pragma once
 
-#include "mblm-model.h"
+#include "learner.h"
 #include "mblm-trainer.h"
 
 G_BEGIN_DECLS
@@ -56,6 +57,7 @@ typedef struct {
   double mask_share; /* NAN: none given */
   MblmPrecision precision;
   MblmLayerInputs layer_inputs;
+  MblmOptimizer optimizer;
   gboolean host_moments; /* optimizer_memory */
   gboolean smooth_embeddings;
   guint64 seed;

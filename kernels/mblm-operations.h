@@ -478,7 +478,7 @@ typedef struct {
   double *sum;
 } MblmSumSquares;
 
-/* x += scale * y */
+/* x += scale * y; y may be x. */
 typedef struct {
   size_t count;
   float *x;

@@ -112,7 +112,8 @@ test_values (void)
 {
   g_autofree char *text = changed ("  gradient_clipping: null\n",
       "  precision: bf16\n  layer_inputs: bf16\n  optimizer_memory: host\n"
-      "  smooth_embeddings: true\n  seed: 7\n  checkpoint_minutes: 0.5\n"
+      "  optimizer: muon\n  smooth_embeddings: true\n  seed: 7\n  "
+      "checkpoint_minutes: 0.5\n"
       "  skip_unreadable: true\n  max_eval_steps: 3\n  masking_proba: 0.15\n"
       "resume:\n  checkpoint_file: x.pth\n  next_epoch_index: 2\n"
       "  next_batch_index: 9\n  migrate_embeddings: true\n");
@@ -128,6 +129,7 @@ test_values (void)
   g_assert_cmpfloat (plain->clip, ==, 0);
   g_assert_cmpint (plain->precision, ==, MBLM_PRECISION_F32);
   g_assert_cmpint (plain->layer_inputs, ==, MBLM_LAYER_INPUTS_AUTO);
+  g_assert_cmpint (plain->optimizer, ==, MBLM_OPTIMIZER_ADAM);
   g_assert_false (plain->host_moments);
   g_assert_false (plain->smooth_embeddings);
   g_assert_cmpfloat (plain->checkpoint_minutes, ==, 10);
@@ -135,6 +137,7 @@ test_values (void)
 
   g_assert_cmpint (config->precision, ==, MBLM_PRECISION_BF16);
   g_assert_cmpint (config->layer_inputs, ==, MBLM_LAYER_INPUTS_BF16);
+  g_assert_cmpint (config->optimizer, ==, MBLM_OPTIMIZER_MUON);
   g_assert_true (config->host_moments);
   g_assert_true (config->smooth_embeddings);
   g_assert_cmpuint (config->seed, ==, 7);
@@ -177,6 +180,8 @@ test_refused (void)
           "line 26: precision must be f32 or bf16 or tf32"},
       {"clipping: null", "clipping: null\n  layer_inputs: f16",
           "line 26: layer_inputs must be auto or f32 or bf16"},
+      {"clipping: null", "clipping: null\n  optimizer: sgd",
+          "line 26: optimizer must be adam or muon"},
       {"clipping: null", "clipping: null\n  optimizer_memory: disk",
           "line 26: optimizer_memory must be device or host"},
       {"name_model: small", "name_model: a/b", "line 2: name_model"},
@@ -386,6 +391,10 @@ test_fingerprint (void)
           "  gradient_clipping: null\n  layer_inputs: f32\n", FALSE},
       {"  gradient_clipping: null\n",
           "  gradient_clipping: null\n  optimizer_memory: host\n", TRUE},
+      {"  gradient_clipping: null\n",
+          "  gradient_clipping: null\n  optimizer: adam\n", TRUE},
+      {"  gradient_clipping: null\n",
+          "  gradient_clipping: null\n  optimizer: muon\n", FALSE},
       {"  gradient_clipping: null\n",
           "  gradient_clipping: null\n  smooth_embeddings: true\n", FALSE},
       {"batch_size: 4", "batch_size: 5", FALSE},
