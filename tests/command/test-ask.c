@@ -9,11 +9,13 @@
 #include <math.h>
 #include <string.h>
 
+/* The model that the published code trained. */
+static char *published;
+
 static char *
 sample (const char *name)
 {
-  return g_build_filename (
-      g_getenv ("MBLM_MODEL_PATH"), "scenes", "samples", name, NULL);
+  return g_build_filename (published, "samples", name, NULL);
 }
 
 /* The answers that the published code gave to the model's sample pictures. */
@@ -35,7 +37,7 @@ test_samples (void)
     g_autofree char *picture = sample (
         json_object_get_string_member (entry, "picture"));
     g_autoptr (Spawned) s = spawn (
-        "ask", "scenes", picture, "--question", question, "--json", NULL);
+        "ask", published, picture, "--question", question, "--json", NULL);
 
     spawned_assert_ok (s);
     g_autoptr (JsonObject) object = spawned_get_object (s, 0);
@@ -57,10 +59,10 @@ static void
 test_choices (void)
 {
   g_autofree char *picture = sample ("scene01.png");
-  g_autoptr (Spawned) s = spawn ("ask", "scenes", picture, picture,
+  g_autoptr (Spawned) s = spawn ("ask", published, picture, picture,
       "--question", "What color is the object?", "--choices",
       "red, yellow,blue", "--json", NULL);
-  g_autoptr (Spawned) text = spawn ("ask", "scenes", picture, "--question",
+  g_autoptr (Spawned) text = spawn ("ask", published, picture, "--question",
       "What color is the object?", "--choices", "red,yellow", NULL);
   double sum = 0;
 
@@ -98,7 +100,7 @@ test_bad_picture (void)
   g_autofree char *cut = folder_write (folder, "cut.png", data, size / 2);
   g_autofree char *text = folder_write (folder, "text.jpg", "no picture", -1);
   g_autofree char *empty = folder_write (folder, "empty.png", "", 0);
-  g_autoptr (Spawned) s = spawn ("ask", "scenes", cut, text, picture, empty,
+  g_autoptr (Spawned) s = spawn ("ask", published, cut, text, picture, empty,
       "missing.png", "-q", "How many objects are there?", NULL);
 
   g_assert_cmpint (s->status, ==, 1);
@@ -110,7 +112,7 @@ test_bad_picture (void)
   g_assert_nonnull (strstr (s->err, "missing.png: No such file"));
 
   g_autoptr (Spawned) piped = spawn_with (
-      data, size, "ask", "scenes", "-", "-q", "How many objects?", NULL);
+      data, size, "ask", published, "-", "-q", "How many objects?", NULL);
   spawned_assert_ok (piped);
   folder_remove (g_steal_pointer (&folder));
 }
@@ -121,15 +123,15 @@ test_bad_questions (void)
   g_autofree char *picture = sample ("scene00.png");
   g_autofree char *longest = g_strnfill (4000, 'x');
   g_autoptr (Spawned)
-      latin = spawn ("ask", "scenes", picture, "-q", "caf\xe9", NULL);
+      latin = spawn ("ask", published, picture, "-q", "caf\xe9", NULL);
   g_autoptr (Spawned)
-      longer = spawn ("ask", "scenes", picture, "-q", longest, NULL);
+      longer = spawn ("ask", published, picture, "-q", longest, NULL);
   g_autoptr (Spawned) doubled = spawn (
-      "ask", "scenes", picture, "-q", "?", "-c", "a,b,a", NULL);
+      "ask", published, picture, "-q", "?", "-c", "a,b,a", NULL);
   g_autoptr (Spawned)
-      empty = spawn ("ask", "scenes", picture, "-q", "?", "-c", "a,,b", NULL);
+      empty = spawn ("ask", published, picture, "-q", "?", "-c", "a,,b", NULL);
   g_autoptr (Spawned)
-      none = spawn ("ask", "scenes", picture, "-q", "?", "-c", "", NULL);
+      none = spawn ("ask", published, picture, "-q", "?", "-c", "", NULL);
 
   spawned_assert_fails (latin, 1, "UTF-8");
   spawned_assert_fails (longer, 1, "too long");
@@ -142,9 +144,13 @@ int
 main (int argc, char **argv)
 {
   g_test_init (&argc, &argv, NULL);
+  published = g_build_filename (
+      g_getenv ("MBLM_TEST_MODELS"), "published", NULL);
   g_test_add_func ("/command/ask/samples", test_samples);
   g_test_add_func ("/command/ask/choices", test_choices);
   g_test_add_func ("/command/ask/bad-picture", test_bad_picture);
   g_test_add_func ("/command/ask/bad-questions", test_bad_questions);
-  return g_test_run ();
+  int status = g_test_run ();
+  g_free (published);
+  return status;
 }

@@ -12,6 +12,8 @@
 #include <mblm.h>
 
 static char *folder;
+/* A model that knows few answers, and has a list of them. */
+static char *published;
 
 static char *
 make_scenes (const char *name, const char *seed)
@@ -106,6 +108,10 @@ check_rows (Spawned *s, gint64 questions)
     double accuracy = json_object_get_double_member (row, "accuracy");
     gint64 here = json_object_get_int_member (row, "questions");
 
+    g_assert_cmpint (json_object_get_int_member (row, "right"), >=, 0);
+    g_assert_cmpint (json_object_get_int_member (row, "right"), <=, here);
+    g_assert_cmpfloat (json_object_get_double_member (row, "low"), >=, 0);
+    g_assert_cmpfloat (json_object_get_double_member (row, "high"), <=, 1);
     g_assert_cmpfloat (
         json_object_get_double_member (row, "low"), <=, accuracy);
     g_assert_cmpfloat (
@@ -138,7 +144,7 @@ test_eval (void)
   g_autoptr (Spawned) other = spawn ("eval", "scenes", "scenes:flat", "-n",
       "60", "--seed", "1", "--json", NULL);
   g_autoptr (Spawned) files = spawn (
-      "eval", "scenes", path, "--choose", "-n", "5", "--json", NULL);
+      "eval", published, path, "--choose", "-n", "5", "--json", NULL);
 
   spawned_assert_ok (s);
   spawned_assert_ok (other);
@@ -168,15 +174,27 @@ test_answers (void)
     g_autofree char *picture = g_build_filename (
         path, json_object_get_string_member (object, "image"), NULL);
     g_autoptr (Spawned)
-        one = spawn ("ask", "scenes", picture, "-q", question, "--json", NULL);
-    g_autoptr (JsonObject) answer = spawned_get_object (one, 0);
+        one = spawn ("ask", "scenes", picture, "-q", question, NULL);
+    g_auto (GStrv) fields = g_strsplit (one->out, "\t", -1);
+
+    g_assert_cmpuint (g_strv_length (fields), ==, 4);
     g_autofree char *line = g_strdup_printf ("%s\t%s\t%s\t%s",
         json_object_get_string_member (object, "type"), question,
-        json_object_get_string_member (object, "answer"),
-        json_object_get_string_member (answer, "answer"));
+        json_object_get_string_member (object, "answer"), fields[2]);
 
     g_assert_cmpstr (lines[i], ==, line);
   }
+}
+
+/* The default model can be asked what the family asks, whatever it answers. */
+static void
+test_model (void)
+{
+  g_autoptr (Spawned)
+      s = spawn ("eval", "scenes", "scenes:flat", "-n", "20", "--json", NULL);
+
+  spawned_assert_ok (s);
+  check_rows (s, 20);
 }
 
 /* Every wrong answer is on the page, with its picture. */
@@ -184,10 +202,10 @@ static void
 test_report (void)
 {
   g_autofree char *path = g_build_filename (folder, "report", NULL);
-  g_autoptr (Spawned) s = spawn ("eval", "scenes", "scenes:flat", "-n", "60",
+  g_autoptr (Spawned) s = spawn ("eval", published, "scenes:flat", "-n", "60",
       "--output", path, "--json", NULL);
   g_autoptr (Spawned) twice = spawn (
-      "eval", "scenes", "scenes:flat", "-n", "1", "--output", path, NULL);
+      "eval", published, "scenes:flat", "-n", "1", "--output", path, NULL);
   gsize size;
 
   spawned_assert_ok (s);
@@ -243,12 +261,16 @@ main (int argc, char **argv)
 {
   g_test_init (&argc, &argv, NULL);
   folder = folder_new ();
+  published = g_build_filename (
+      g_getenv ("MBLM_TEST_MODELS"), "published", NULL);
   g_test_add_func ("/eval/scenes", test_scenes);
   g_test_add_func ("/eval/rows", test_eval);
+  g_test_add_func ("/eval/model", test_model);
   g_test_add_func ("/eval/answers", test_answers);
   g_test_add_func ("/eval/report", test_report);
   g_test_add_func ("/eval/errors", test_errors);
   int status = g_test_run ();
   folder_remove (folder);
+  g_free (published);
   return status;
 }

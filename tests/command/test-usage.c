@@ -128,8 +128,10 @@ test_models (void)
   g_autoptr (Spawned) empty = spawn ("info", folder, NULL);
   g_autoptr (Spawned) cuda = spawn ("info", "text", "--device", "cuda:9", NULL);
   g_autoptr (Spawned) text = spawn ("info", "text", NULL);
+  g_autofree char *published = g_build_filename (
+      g_getenv ("MBLM_TEST_MODELS"), "published", NULL);
   g_autoptr (Spawned)
-      json = spawn ("--json", "info", "scenes", "--precision", "tf32", NULL);
+      json = spawn ("--json", "info", published, "--precision", "tf32", NULL);
 
   spawned_assert_fails (unknown, 1, "no-such-model");
   spawned_assert_fails (empty, 1, folder);

@@ -22,8 +22,8 @@ except (ImportError, ValueError) as reason:
 
 from gi.repository import Gio, GLib, Mblm    # noqa: E402
 
-MODELS = pathlib.Path(os.environ["MBLM_MODEL_PATH"])
-SAMPLES = MODELS / "scenes/samples"
+PUBLISHED = pathlib.Path(os.environ["MBLM_TEST_MODELS"]) / "published"
+SAMPLES = PUBLISHED / "samples"
 PROMPT = b"It was the best of times, it was the "
 
 
@@ -32,7 +32,7 @@ class Bindings(unittest.TestCase):
     def setUpClass(cls):
         cls.device = Mblm.Device.open("cpu", 1)
         cls.text = cls.load("text")
-        cls.scenes = cls.load("scenes")
+        cls.published = cls.load(str(PUBLISHED))
 
     @classmethod
     def load(cls, name):
@@ -52,7 +52,7 @@ class Facts(Bindings):
         self.assertIsNotNone(Mblm.Device.open(None, 1))
 
     def test_model(self):
-        held, config, info = Mblm.Model.check("scenes")
+        held, config, info = Mblm.Model.check(str(PUBLISHED))
         self.assertTrue(held)
         self.assertEqual(config.get_vocabulary(), 260)
         self.assertEqual(info.get_token(Mblm.Token.IMAGE), 259)
@@ -61,11 +61,17 @@ class Facts(Bindings):
             Mblm.Segment.QUESTION, Mblm.Segment.IMAGE, Mblm.Segment.QUESTION,
             Mblm.Segment.ANSWER])
         self.assertIn("square", info.get_answers())
-        self.assertEqual(self.load("scenes"), self.scenes)
-        self.assertIs(self.scenes.get_device(), self.device)
+        self.assertEqual(self.load(str(PUBLISHED)), self.published)
+        self.assertIs(self.published.get_device(), self.device)
+
+    def test_default(self):
+        held, _, info = Mblm.Model.check("scenes")
+        self.assertTrue(held)
+        self.assertEqual(info.get_task(), Mblm.Task.QA)
+        self.assertIn(Mblm.Segment.IMAGE, info.get_sample())
 
     def test_layout(self):
-        layout = Mblm.Info.load(str(MODELS / "scenes/mblm.json"),
+        layout = Mblm.Info.load(str(PUBLISHED / "mblm.json"),
                                 260).get_image()
         self.assertEqual((layout.width, layout.height), (24, 18))
         self.assertEqual(layout.filter, Mblm.Filter.BILINEAR)
@@ -156,12 +162,12 @@ class Streams(Bindings):
 
 class Pictures(Bindings):
     def setUp(self):
-        self.layout = self.scenes.get_info().get_image()
+        self.layout = self.published.get_info().get_image()
         entry = json.loads((SAMPLES / "questions.json").read_text())[0]
         self.answer = entry["answer"]
         self.picture = Mblm.Picture.load(str(SAMPLES / entry["picture"]))
         self.image = self.picture.to_bytes(self.layout)
-        self.asker = Mblm.Asker.new(self.scenes)
+        self.asker = Mblm.Asker.new(self.published)
         self.asker.set_question(entry["question"])
 
     def test_answer(self):

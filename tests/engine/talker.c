@@ -22,9 +22,12 @@ load (const char *path, guint threads)
 }
 
 MblmModel *
-talker_load (const char *name)
+talker_load_published (void)
 {
-  return load (name, 1);
+  g_autofree char *path = g_build_filename (
+      g_getenv ("MBLM_TEST_MODELS"), "published", NULL);
+
+  return load (path, 1);
 }
 
 MblmModel *

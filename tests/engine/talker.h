@@ -30,8 +30,9 @@
  * NULL leaves out the mblm.json. */
 MblmModel *talker_new (
     const char *folder, const char *name, guint threads, const char *json);
-/* A model of the repository, by name. */
-MblmModel *talker_load (const char *name);
+/* The one that the published implementation trained, which has samples and what that
+ * gave for them. */
+MblmModel *talker_load_published (void);
 
 /* ln p of every id under the prediction of a session [TALKER_VOCABULARY]. */
 double talker_log_p (MblmSession *session, MblmStart start, gint id);

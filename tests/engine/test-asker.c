@@ -453,11 +453,11 @@ test_split (void)
   g_assert_cmpuint (g_strv_length (none), ==, 0);
 }
 
-/* What the published code answers with the model of the repository. */
+/* What the published code answers with its model. */
 static void
-test_scenes (void)
+test_published (void)
 {
-  g_autoptr (MblmModel) model = talker_load ("scenes");
+  g_autoptr (MblmModel) model = talker_load_published ();
   MblmInfo *info = mblm_model_get_info (model);
   g_autofree char *samples = g_build_filename (
       mblm_model_get_path (model), "samples", NULL);
@@ -511,6 +511,6 @@ main (int argc, char **argv)
   ADD ("partial", test_partial);
   ADD ("other-models", test_other_models);
   g_test_add_func ("/asker/split", test_split);
-  g_test_add_func ("/asker/scenes", test_scenes);
+  g_test_add_func ("/asker/published", test_published);
   return g_test_run ();
 }

@@ -388,11 +388,11 @@ test_qa_layout (void)
   assert_unreadable (bare, 0, MBLM_ERROR_INPUT, "24 ids");
 }
 
-/* The prompts that the model of the repository was trained on. */
+/* The prompts that the published code trained its model on. */
 static void
 test_qa_prompts (void)
 {
-  g_autoptr (MblmModel) model = talker_load ("scenes");
+  g_autoptr (MblmModel) model = talker_load_published ();
   g_autofree char *samples = g_build_filename (
       mblm_model_get_path (model), "samples", NULL);
   g_autofree char *list = g_build_filename (samples, "questions.json", NULL);

@@ -258,16 +258,22 @@ test_damaged (void)
 static void
 test_models (void)
 {
-  static const char *const names[] = {"scenes", "text"};
+  static const struct {
+    const char *variable, *folder, *name;
+  } models[] = {
+      {"MBLM_MODEL_PATH", "scenes", "scenes"},
+      {"MBLM_MODEL_PATH", "text", "text"},
+      {"MBLM_TEST_MODELS", "published", "scenes"},
+  };
 
-  for (guint i = 0; i < G_N_ELEMENTS (names); i++) {
+  for (guint i = 0; i < G_N_ELEMENTS (models); i++) {
     g_autofree char *path = g_build_filename (
-        g_getenv ("MBLM_MODEL_PATH"), names[i], "mblm.json", NULL);
+        g_getenv (models[i].variable), models[i].folder, "mblm.json", NULL);
     g_autoptr (GError) error = NULL;
     g_autoptr (MblmInfo) info = mblm_info_load (path, 260, &error);
 
     g_assert_no_error (error);
-    g_assert_cmpstr (mblm_info_get_name (info), ==, names[i]);
+    g_assert_cmpstr (mblm_info_get_name (info), ==, models[i].name);
     check_written (info);
   }
 

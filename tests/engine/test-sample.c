@@ -120,11 +120,11 @@ test_answer (void)
   g_assert_cmpint (g_array_index (ids, gint32, 0), ==, 258);
 }
 
-/* The prompts that the model of the repository was trained on. */
+/* The prompts that the published code trained its model on. */
 static void
-test_scenes (void)
+test_published (void)
 {
-  g_autoptr (MblmModel) model = talker_load ("scenes");
+  g_autoptr (MblmModel) model = talker_load_published ();
   const char *path = mblm_model_get_path (model);
   g_autofree char *samples = g_build_filename (path, "samples", NULL);
   g_autofree char *list = g_build_filename (samples, "questions.json", NULL);
@@ -168,6 +168,6 @@ main (int argc, char **argv)
   g_test_add_func ("/sample/segments", test_segments);
   g_test_add_func ("/sample/padding", test_padding);
   g_test_add_func ("/sample/answer", test_answer);
-  g_test_add_func ("/sample/scenes", test_scenes);
+  g_test_add_func ("/sample/published", test_published);
   return g_test_run ();
 }

@@ -57,6 +57,23 @@ test_wordings (void)
     g_assert_cmpuint (seen[k], >, 40);
 }
 
+/* Where the default model names what answers are among, that is all of them. */
+static void
+test_model (void)
+{
+  g_autofree char *path = g_build_filename (
+      g_getenv ("MBLM_MODEL_PATH"), "scenes", "mblm.json", NULL);
+  g_autoptr (GError) error = NULL;
+  g_autoptr (MblmInfo) info = mblm_info_load (path, 260, &error);
+
+  g_assert_no_error (error);
+  const char *const *answers = mblm_info_get_answers (info);
+  for (guint i = 0; answers && answers[0] && mblm_flat_answers[i]; i++) {
+    g_test_message ("%s", mblm_flat_answers[i]);
+    g_assert_true (g_strv_contains (answers, mblm_flat_answers[i]));
+  }
+}
+
 /* ------------------------------------------------------------------------- */
 /* Balance                                                                   */
 /* ------------------------------------------------------------------------- */
@@ -271,6 +288,7 @@ main (int argc, char **argv)
 {
   g_test_init (&argc, &argv, NULL);
   g_test_add_func ("/scenes-flat-questions/wordings", test_wordings);
+  g_test_add_func ("/scenes-flat-questions/model", test_model);
   g_test_add_func ("/scenes-flat-questions/balance", test_balance);
   g_test_add_func ("/scenes-flat-questions/captions", test_captions);
   return g_test_run ();

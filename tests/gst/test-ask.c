@@ -155,14 +155,14 @@ test_formats (void)
   }
 }
 
-/* The recorded answers of the published code for the sample pictures, whose
+/* The recorded answers of the published code for the pictures of its model, whose
  * files come in small pieces. */
 static void
 test_samples (void)
 {
   g_autoptr (GError) error = NULL;
-  g_autofree char *model = mblm_model_find ("scenes", &error);
-  g_assert_no_error (error);
+  g_autofree char *model = g_build_filename (
+      g_getenv ("MBLM_TEST_MODELS"), "published", NULL);
   g_autofree char *list = g_build_filename (
       model, "samples", "questions.json", NULL);
   g_autoptr (JsonParser) parser = json_parser_new ();
@@ -179,7 +179,7 @@ test_samples (void)
     gsize size;
     GstHarness *h;
 
-    g_object_set (element, "model", "scenes", "separator", "", "question",
+    g_object_set (element, "model", model, "separator", "", "question",
         json_object_get_string_member (sample, "question"), NULL);
     h = helper_harness (element);
     gst_harness_set_src_caps_str (h, "image/png");

@@ -19,11 +19,14 @@ import unittest
 from running import LIMIT, Application, clock
 
 COMMAND = sys.argv[1:]
-SAMPLES = pathlib.Path(os.environ["MBLM_MODEL_PATH"]) / "scenes/samples"
+PUBLISHED = pathlib.Path(os.environ["MBLM_TEST_MODELS"]) / "published"
+SAMPLES = PUBLISHED / "samples"
 COLOR = "What color is the object?"
 WHERE = "Where is the object?"
 WIDTH, HEIGHT = 160, 120
-PICTURES = "fdsrc fd={frames} ! image/png ! mblmask name=ask ! fakesink"
+# Of the model whose answers are known.
+PICTURES = ("fdsrc fd={frames} ! image/png ! mblmask name=ask "
+            f"model={PUBLISHED} ! fakesink")
 
 
 def run(question, pipeline):

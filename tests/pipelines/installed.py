@@ -6,6 +6,8 @@
 #
 # Takes the build folder in MBLM_BUILD, and installs below a folder of its own.
 
+import csv
+import io
 import json
 import os
 import pathlib
@@ -84,10 +86,20 @@ class Installed(unittest.TestCase):
         self.assertEqual(json.loads(said)["bytes"], book.stat().st_size)
 
     def test_csv(self):
-        said = output(self.data / "mblm/pipelines/folder-to-csv", SAMPLES,
+        question = "What shape is the object?"
+        said = output(self.data / "mblm/pipelines/folder-to-csv", "-q",
+                      question, SAMPLES,
                       env=dict(self.environment, PATH=os.pathsep.join(
                           [str(self.prefix / "bin"), os.environ["PATH"]])))
-        self.assertEqual(len(said.splitlines()), 1 + 16)
+        rows = list(csv.reader(io.StringIO(said, newline="")))[1:]
+        self.assertEqual(len(rows), 16)
+        # by the command, and with the model, that were installed
+        said = output(self.prefix / "bin/mblm", "ask", "--json", "-q",
+                      question, "scenes", *(row[0] for row in rows),
+                      env=self.environment)
+        self.assertEqual([row[2] for row in rows],
+                         [json.loads(line)["answer"]
+                          for line in said.splitlines()])
 
     def test_applications(self):
         """They need nothing but GStreamer to build and to say what they do."""

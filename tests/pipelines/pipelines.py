@@ -23,8 +23,12 @@ import rtsp_server
 TOP = pathlib.Path(__file__).resolve().parents[2]
 PIPELINES = TOP / "pipelines"
 SAMPLES = PIPELINES / "models/scenes/samples"
+PUBLISHED = pathlib.Path(os.environ["MBLM_TEST_MODELS"]) / "published"
+COMMAND = pathlib.Path(os.environ["MBLM_BUILD"]) / "engine/command/mblm"
 ALL = ("continue", "score", "ask", "overlay", "folder-to-csv")
 LIMIT = 120                     # seconds for each pipeline
+COLOR = "What color is the object?"
+COUNT = "How many objects are there?"
 PNG_HEAD = b"\x89PNG\r\n\x1a\n"
 # What a shell, sed or gst-launch-1.0 could take for something else.
 ODD = "an \"odd\" 'name' $HOME\\n ! a=b (1)  %d é.png"
@@ -40,6 +44,14 @@ def run(*words, stdin=b""):
                           env=environment, check=False)
     return (done.returncode, done.stdout.decode(errors="replace"),
             done.stderr.decode(errors="replace"))
+
+
+def answer_to(question, picture):
+    """What the default model answers, by the command."""
+    said = subprocess.run([COMMAND, "ask", "--json", "-q", question, "scenes",
+                           picture], stdout=subprocess.PIPE, timeout=LIMIT,
+                          check=True).stdout
+    return json.loads(said)["answer"]
 
 
 class Pipelines(unittest.TestCase):
@@ -125,9 +137,20 @@ class Pipelines(unittest.TestCase):
         self.assertEqual(len(lines), 120)
 
     def test_ask(self):
-        for sample in json.loads((SAMPLES / "questions.json").read_text()):
-            said = self.succeed("ask", "-q", sample["question"],
-                                SAMPLES / sample["picture"])
+        samples = json.loads((SAMPLES / "questions.json").read_text())
+        self.assertEqual(len(samples), 3 * 16)
+        for number, sample in enumerate(samples[::3]):
+            self.assertEqual(sample["image"], f"scene{number:02}.png")
+            picture = SAMPLES / sample["image"]
+            said = self.succeed("ask", "-q", sample["question"], picture)
+            self.assertEqual(said,
+                             answer_to(sample["question"], picture) + "\n")
+
+    def test_ask_published(self):
+        samples = PUBLISHED / "samples"
+        for sample in json.loads((samples / "questions.json").read_text()):
+            said = self.succeed("ask", "-m", PUBLISHED, "-q",
+                                sample["question"], samples / sample["picture"])
             self.assertEqual(said, sample["answer"] + "\n")
 
     def test_ask_folder(self):
@@ -140,16 +163,16 @@ class Pipelines(unittest.TestCase):
         status, said, errors = run("ask", self.path)
         self.assertEqual(status, 1)
         self.assertIn("none.jpg: this is neither a PNG nor a JPEG", errors)
-        lines = said.splitlines()
-        self.assertIn(f"{self.path}/a png.jpeg: purple", lines)
-        self.assertIn(f"{self.path}/{ODD}: yellow", lines)
-        self.assertIn(f"{self.path}/scene01.png: yellow", lines)
-        self.assertIn(f"{self.path}/scene02.png: purple", lines)
+        first, second = (answer_to(COLOR, SAMPLES / f"scene0{number}.png")
+                         for number in (1, 2))
+        for name, answer in (("a png.jpeg", second), (ODD, first),
+                             ("scene01.png", first), ("scene02.png", second)):
+            self.assertIn(f"{self.path}/{name}: {answer}\n", said)
 
     def test_ask_jpeg(self):
-        said = self.succeed("ask", "-q", "How many objects are there?",
-                            PIPELINES / "data/pictures/scene.jpg")
-        self.assertEqual(said, "2\n")
+        picture = PIPELINES / "data/pictures/scene.jpg"
+        said = self.succeed("ask", "-q", COUNT, picture)
+        self.assertEqual(said, answer_to(COUNT, picture) + "\n")
 
     def test_ask_camera(self):
         said = self.succeed("ask", "-q", "Where is the object?", "-c",
@@ -240,18 +263,18 @@ class Pipelines(unittest.TestCase):
         shutil.copy(PIPELINES / "data/pictures/scene.jpg", self.path)
         shutil.copy(SAMPLES / "scene02.png", self.path / "b.png")
         (self.path / "no picture.txt").write_text("text")
-        how_many = "How many objects are there?"
         color = 'What color is "the object", then?'
-        rows, errors = self.table("-q", how_many, "-q", color, self.path)
+        rows, errors = self.table("-q", COUNT, "-q", color, self.path)
         self.assertEqual(errors, "")
         answers = {(row[0][len(str(self.path)) + 1:], row[1]): row[2]
                    for row in rows}
         self.assertEqual(len(answers), len(rows))
         self.assertEqual(
-            set(answers), {(name, question) for question in (how_many, color)
+            set(answers), {(name, question) for question in (COUNT, color)
                            for name in (f"-deep/{odd}", "b.png", "scene.jpg")})
-        self.assertEqual(answers["scene.jpg", how_many], "2")
-        self.assertEqual(answers["b.png", color], "purple")
+        for name, question in (("scene.jpg", COUNT), ("b.png", color)):
+            self.assertEqual(answers[name, question],
+                             answer_to(question, self.path / name))
 
     def test_csv_broken(self):
         (self.path / "broken.png").write_bytes(PNG_HEAD + b"no picture")
@@ -277,17 +300,17 @@ class Pipelines(unittest.TestCase):
 
     def test_overlay(self):
         out = self.path / ODD.replace("%d", "")
-        self.succeed("overlay", "-q", "How many objects are there?", "-w",
-                     "320", "-o", out, SAMPLES / "scene00.png")
+        self.succeed("overlay", "-q", COUNT, "-w", "480", "-o", out,
+                     SAMPLES / "scene00.png")
         self.assertEqual(out.read_bytes()[:8], PNG_HEAD)
-        self.assertEqual(self.size(out), (320, 240))
+        self.assertEqual(self.size(out), (480, 360))
 
     def test_overlay_frames(self):
-        self.succeed("overlay", "-n", "3", "-o", self.path / "frame%d.png",
-                     "test")
+        self.succeed("overlay", "-c", "red", "-n", "3", "-o",
+                     self.path / "frame%d.png", "test")
         self.assertEqual(self.frames(), 3)
         # another answer makes other frames: each has one
-        self.succeed("overlay", "-q", "Where is the object?", "-n", "3", "-o",
+        self.succeed("overlay", "-c", "left", "-n", "3", "-o",
                      self.path / "where%d.png", "test")
         for number in range(3):
             self.assertNotEqual(
