@@ -184,6 +184,7 @@ tally_interval (guint64 right, guint64 n, double *low, double *high)
   double half = z / (1.0 + square) *
       sqrt (p * (1.0 - p) / (double) n + square / (4.0 * (double) n));
 
-  *low = MAX (middle - half, 0.0);
-  *high = MIN (middle + half, 1.0);
+  /* p is in it, whatever is rounded */
+  *low = CLAMP (middle - half, 0.0, p);
+  *high = CLAMP (middle + half, p, 1.0);
 }

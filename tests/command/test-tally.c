@@ -29,6 +29,16 @@ test_interval (void)
     g_assert_cmpfloat_with_epsilon (low, cases[i].low, 6e-5);
     g_assert_cmpfloat_with_epsilon (high, cases[i].high, 6e-5);
   }
+  for (guint64 n = 1; n < 60; n++)
+    for (guint64 right = 0; right <= n; right++) {
+      double low, high, share = (double) right / (double) n;
+
+      tally_interval (right, n, &low, &high);
+      g_assert_cmpfloat (low, >=, 0.0);
+      g_assert_cmpfloat (low, <=, share);
+      g_assert_cmpfloat (high, >=, share);
+      g_assert_cmpfloat (high, <=, 1.0);
+    }
 }
 
 static void
