@@ -252,7 +252,7 @@ class Pipelines(unittest.TestCase):
         self.assertEqual(rows.pop(0),
                          ["file", "question", "answer", "probability"])
         for row in rows:
-            self.assertTrue(0 < float(row.pop()) <= 1)
+            self.assertTrue(0 <= float(row.pop()) <= 1)
         return rows, errors
 
     def test_csv(self):
