@@ -60,8 +60,8 @@ void learner_step_moments (MblmLearner *self, guint i, const MblmAdam *adam);
 /* Bytes of device memory for the window, where there is one. */
 guint64 learner_get_window_bytes (void);
 
-/* learner-muon.c: whether a parameter's steps are Muon's, and the steps. The gradient,
- * to be multiplied with `scale`, is overwritten. */
+/* learner-muon.c: whether a parameter's steps are Muon's, and the steps. The
+ * gradient, to be multiplied with `scale`, is overwritten. */
 gboolean learner_is_muons (MblmLearner *self, const MblmParameter *p);
 gboolean learner_step_muon (MblmLearner *self, MblmModel *gradient,
     double scale, double rate, GError **error);
