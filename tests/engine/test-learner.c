@@ -540,11 +540,12 @@ compare_files (const char *folder, const char *other, const char *name)
 /* The same bits with moments on the device and in memory of the host, in pieces that
  * no tensor is a multiple of, without a break and resumed, with rounded inputs. */
 static void
-test_moments (gconstpointer device)
+check_moments (const char *device, MblmOptimizer optimizer)
 {
   char *folder = fresh_folder ();
   g_autofree char *path = make_model (folder, 0, TOKENS);
-  MblmLearnerOptions options = {.precision = MBLM_PRECISION_BF16, .memory = 1};
+  MblmLearnerOptions options = {
+      .precision = MBLM_PRECISION_BF16, .memory = 1, .optimizer = optimizer};
   g_autoptr (MblmLearner) whole = load (path, device, options);
   options.host_moments = TRUE;
   g_autoptr (MblmLearner) first = load (path, device, options);
@@ -569,28 +570,31 @@ test_moments (gconstpointer device)
   fresh_remove (folder);
 }
 
+static void
+test_moments (gconstpointer device)
+{
+  check_moments (device, MBLM_OPTIMIZER_ADAM);
+  check_moments (device, MBLM_OPTIMIZER_MUON);
+}
+
 int
 main (int argc, char **argv)
 {
+  static const struct {
+    const char *name;
+    GTestDataFunc run;
+  } tests[] = {{"segments", test_segments}, {"rounded", test_rounded_inputs},
+      {"tf32", test_tf32}, {"exhausted", test_exhausted},
+      {"published", test_published}, {"fit", test_fit},
+      {"moments", test_moments}};
   g_auto (GStrv) devices = golden_get_devices ();
-
   g_test_init (&argc, &argv, NULL);
-  for (guint i = 0; devices[i] != NULL; i++) {
-    g_autofree char *segments = g_strdup_printf ("/segments/%s", devices[i]);
-    g_autofree char *rounded = g_strdup_printf ("/rounded/%s", devices[i]);
-    g_test_add_data_func (segments, devices[i], test_segments);
-    g_autofree char *published = g_strdup_printf ("/published/%s", devices[i]);
-    g_autofree char *fit = g_strdup_printf ("/fit/%s", devices[i]);
-    g_autofree char *exhausted = g_strdup_printf ("/exhausted/%s", devices[i]);
-    g_autofree char *moments = g_strdup_printf ("/moments/%s", devices[i]);
-    g_autofree char *tf32 = g_strdup_printf ("/tf32/%s", devices[i]);
-    g_test_add_data_func (rounded, devices[i], test_rounded_inputs);
-    g_test_add_data_func (tf32, devices[i], test_tf32);
-    g_test_add_data_func (exhausted, devices[i], test_exhausted);
-    g_test_add_data_func (published, devices[i], test_published);
-    g_test_add_data_func (fit, devices[i], test_fit);
-    g_test_add_data_func (moments, devices[i], test_moments);
-  }
+  for (guint i = 0; devices[i] != NULL; i++)
+    for (guint t = 0; t < G_N_ELEMENTS (tests); t++) {
+      g_autofree char *path = g_strdup_printf (
+          "/%s/%s", tests[t].name, devices[i]);
+      g_test_add_data_func (path, devices[i], tests[t].run);
+    }
   g_test_add_func ("/estimate", test_memory);
   return g_test_run ();
 }
