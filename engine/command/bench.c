@@ -145,6 +145,7 @@ static const BenchKind kinds[] = {
     {"prompt", bench_prompt},
     {"score", bench_score},
     {"ask", bench_ask},
+    {"scenes", bench_scenes},
     {"train", bench_train},
     {"kernels", bench_kernels},
 };
@@ -277,7 +278,8 @@ command_bench (Command *command, char **argv)
       {NULL},
   };
   const CommandUsage usage = {
-      .parameters = _ ("decode|prompt|score|ask|train|kernels --model MODEL"),
+      .parameters = _ (
+          "decode|prompt|score|ask|scenes|train|kernels --model MODEL"),
       .summary = _ (
           "Measures, beside the floor: the time that the bytes to move "
           "or the operations to do\ntake at the bandwidth and speed "
@@ -285,7 +287,8 @@ command_bench (Command *command, char **argv)
           "byte behind a full context\n  prompt   taking in a prompt "
           "to the first byte\n  score    a full pass\n  ask      a frame to "
           "an answer, to the best of ten choices, and\n           to the "
-          "answers of four questions\n  train    an optimiser step\n  kernels  "
+          "answers of four questions\n  scenes   pictures and questions for "
+          "training, on one core\n  train    an optimiser step\n  kernels  "
           "each operation at the shapes of the "
           "model"),
       .entries = entries,

@@ -33,6 +33,7 @@ gboolean bench_decode (Bench *self, GError **error);
 gboolean bench_prompt (Bench *self, GError **error);
 gboolean bench_score (Bench *self, GError **error);
 gboolean bench_ask (Bench *self, GError **error);
+gboolean bench_scenes (Bench *self, GError **error);
 gboolean bench_train (Bench *self, GError **error);
 gboolean bench_kernels (Bench *self, GError **error);
 
