@@ -6,7 +6,9 @@
  * SIGINT and SIGTERM are taken by a thread of their own: the first cancels what
  * runs, and the process then ends by that signal as if it had not been caught,
  * which a shell shows as 130 or 143; a second one, or five seconds, ends it at
- * once. A subcommand may ask for the time to finish (command_let_finish).
+ * once. A subcommand may ask for the time to finish (command_let_finish). All our
+ * threads block these signals; threads that a library has made before main (as
+ * OpenBLAS does) don't, and hand on what they get.
  */
 
 #include "command.h"
@@ -26,6 +28,7 @@
 
 static int caught_signal; /* atomic */
 static int let_finish;    /* atomic: the subcommand ends by itself */
+static pthread_t waiter;  /* the thread that takes signals */
 
 static const CommandEntry entries[] = {
     {"info", N_ ("Describe a model"), command_info},
@@ -82,26 +85,44 @@ wait_for_signals (void *data)
   return NULL;
 }
 
-/* Blocks the signals before any thread exists, so that all inherit it. */
+/* Runs in threads that don't block the signal: not in ours. */
+static void
+hand_on (int number)
+{
+  pthread_kill (waiter, number);
+}
+
+/* Who was started with SIGINT ignored (nohup, a shell's background) keeps it so. */
+static gboolean
+is_ignored (int number)
+{
+  struct sigaction now;
+
+  return !sigaction (number, NULL, &now) && now.sa_handler == SIG_IGN;
+}
+
+/* Blocks the signals before any thread of ours exists, so that all inherit it. */
 static void
 catch_signals (GCancellable *cancellable)
 {
-  struct sigaction ignored;
-  pthread_t thread;
+  struct sigaction handed = {.sa_handler = hand_on, .sa_flags = SA_RESTART};
+  gboolean interrupts = !is_ignored (SIGINT);
   sigset_t set;
 
   signal (SIGPIPE, SIG_IGN);
   sigemptyset (&set);
-  /* Who was started with SIGINT ignored (nohup, a shell's background) keeps it
-   * so. */
-  if (sigaction (SIGINT, NULL, &ignored) || ignored.sa_handler != SIG_IGN)
+  if (interrupts)
     sigaddset (&set, SIGINT);
   sigaddset (&set, SIGTERM);
   pthread_sigmask (SIG_BLOCK, &set, NULL);
-  if (pthread_create (&thread, NULL, wait_for_signals, cancellable))
+  if (pthread_create (&waiter, NULL, wait_for_signals, cancellable)) {
     pthread_sigmask (SIG_UNBLOCK, &set, NULL);
-  else
-    pthread_detach (thread);
+    return;
+  }
+  if (interrupts)
+    sigaction (SIGINT, &handed, NULL);
+  sigaction (SIGTERM, &handed, NULL);
+  pthread_detach (waiter);
 }
 
 void
@@ -115,6 +136,9 @@ command_allow_interrupts (void)
 {
   sigset_t set;
 
+  if (!is_ignored (SIGINT))
+    signal (SIGINT, SIG_DFL);
+  signal (SIGTERM, SIG_DFL);
   sigemptyset (&set);
   sigaddset (&set, SIGINT);
   sigaddset (&set, SIGTERM);
