@@ -132,8 +132,10 @@ qa_read (MblmDataset *dataset, guint64 epoch, guint64 index,
   if (!load (self, (guint) index, &question, &picture, error))
     return FALSE;
   mblm_qa_writer_init (&writer, &dataset->options, sample, self->share);
-  mblm_qa_write (&writer, picture, question.question, question.answer);
-  if (mblm_qa_writer_end (&writer))
+  gboolean fits = mblm_qa_write (
+      &writer, picture, question.question, question.answer);
+  mblm_qa_writer_end (&writer);
+  if (fits)
     return TRUE;
   g_autofree char *where = mblm_questions_where (
       self->questions, (guint) index);

@@ -30,7 +30,7 @@ typedef struct {
   guint width, height; /* that are drawn */
   gint64 samples;      /* in an epoch */
   gint64 questions;    /* about a picture, at most */
-  double captions;     /* share of the questions that are none */
+  double captions;     /* share of the questions that are captions */
   double share;        /* weight of what is not the answer */
   double plain;        /* share of training scenes that are plain ... */
   gint64 plain_until;  /* ... at first: from this sample on none; 0: always */
@@ -142,6 +142,8 @@ read_options (
  * taken, and of so many scenes the first that has one. */
 #define SPARE_QUESTIONS 3
 #define MAX_SCENES 16
+/* How many of the captions have no questions before them. */
+#define LONE_CAPTIONS 0.125
 
 static guint64
 scene_key (const MblmDatasetOptions *options, guint64 epoch, guint64 index)
@@ -151,32 +153,78 @@ scene_key (const MblmDatasetOptions *options, guint64 epoch, guint64 index)
   return mblm_scene_key (seed, (MblmSceneSet) options->split, epoch, index);
 }
 
-/* The questions in an order that has nothing to do with what they ask, as the sample
- * may have no room for all. FALSE where it has none for any. */
-static gboolean
-write_questions (const ScenesDataset *self, const MblmScene *scene, guint64 key,
+/* The caption of a sample, or NULL: as often as there would be one among as many
+ * questions drawn from those of the scene. */
+static const MblmSceneQuestion *
+draw_caption (const ScenesDataset *self, const MblmScene *scene, guint64 *key)
+{
+  guint n = scene->questions->len, captions = 0;
+  const MblmSceneQuestion *caption = NULL;
+
+  for (guint i = 0; i < n; i++) {
+    const MblmSceneQuestion *q = &g_array_index (
+        scene->questions, MblmSceneQuestion, i);
+
+    if (!q->question) {
+      caption = q;
+      captions++;
+    }
+  }
+  double share = (double) self->questions * captions / MAX (n, 1);
+  return caption && mblm_scene_draw_coin (key, share) ? caption : NULL;
+}
+
+/* Writes up to `wanted` questions, of which the first comes behind the picture, and
+ * gives how many had room. Their order has nothing to do with what they ask, as the
+ * sample may have no room for all. */
+static guint
+write_questions (const MblmScene *scene, guint64 *key, guint64 wanted,
     GBytes *picture, MblmQaWriter *writer)
 {
   guint n = scene->questions->len, written = 0;
   g_autofree guint *order = g_new (guint, n);
 
-  mblm_scene_draw_order (&key, order, n);
-  for (guint i = 0; i < n && written < self->questions; i++) {
+  mblm_scene_draw_order (key, order, n);
+  for (guint i = 0; i < n && written < wanted; i++) {
     const MblmSceneQuestion *q = &g_array_index (
         scene->questions, MblmSceneQuestion, order[i]);
 
+    if (!q->question)
+      continue;
     if (written > 0) {
       if (!mblm_qa_write_more (writer, q->question, q->answer))
         break;
-    } else {
-      writer->at = 0;
-      mblm_qa_write (writer, picture, q->question, q->answer);
-      if (!mblm_qa_has_room (writer))
-        continue;
+    } else if (!mblm_qa_write (writer, picture, q->question, q->answer)) {
+      continue;
     }
     written++;
   }
-  return written > 0;
+  return written;
+}
+
+/* A caption gives away what questions behind it ask: it comes last, or alone, right
+ * behind the picture, where it stands when it is asked for. FALSE where the sample
+ * has room for nothing. */
+static gboolean
+write_turns (const ScenesDataset *self, const MblmScene *scene, guint64 key,
+    GBytes *picture, MblmQaWriter *writer)
+{
+  const MblmSceneQuestion *caption = draw_caption (self, scene, &key);
+  guint64 wanted = (guint64) self->questions;
+  guint written = 0;
+
+  if (caption) {
+    mblm_qa_reserve (writer, NULL, caption->answer);
+    wanted = mblm_scene_draw_coin (&key, LONE_CAPTIONS) ? 0 : wanted - 1;
+  }
+  if (wanted > 0)
+    written = write_questions (scene, &key, wanted, picture, writer);
+  mblm_qa_reserve (writer, NULL, NULL);
+  if (!caption)
+    return written > 0;
+  if (written > 0)
+    return mblm_qa_write_more (writer, NULL, caption->answer);
+  return mblm_qa_write (writer, picture, NULL, caption->answer);
 }
 
 /* A model that begins learns to see with plain scenes; they become fewer from
@@ -217,7 +265,7 @@ write_scene (ScenesDataset *self, guint64 key, gboolean plain,
     if (picture == NULL)
       return FALSE;
   }
-  *fits = write_questions (self, scene, ~key, picture, writer);
+  *fits = write_turns (self, scene, ~key, picture, writer);
   return TRUE;
 }
 

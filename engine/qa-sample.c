@@ -149,11 +149,22 @@ write_turn (MblmQaWriter *self, const Turn *turn, guint from)
   }
 }
 
-void
+static gboolean
+has_room (const MblmQaWriter *self, guint64 length)
+{
+  guint64 room = self->options->length;
+
+  return self->at <= room && length <= room - self->at &&
+      self->reserved <= room - self->at - length;
+}
+
+gboolean
 mblm_qa_write (MblmQaWriter *self, GBytes *picture, const char *question,
     const char *answer)
 {
+  self->at = 0;
   write_turn (self, &(Turn){picture, question, answer}, 0);
+  return has_room (self, 0);
 }
 
 /* The place in the sample behind its last picture. */
@@ -168,13 +179,12 @@ behind_picture (MblmInfo *info)
   return n;
 }
 
-gboolean
-mblm_qa_write_more (
-    MblmQaWriter *self, const char *question, const char *answer)
+/* Ids of the segments from the one at place `from` on. */
+static guint64
+turn_length (const MblmQaWriter *self, const Turn *turn, guint from)
 {
-  const Turn turn = {NULL, question, answer};
   const MblmDatasetOptions *options = self->options;
-  guint n, from = behind_picture (options->info);
+  guint n;
   const MblmSegment *segments = mblm_info_get_sample (options->info, &n);
   guint64 length = 0;
 
@@ -182,23 +192,36 @@ mblm_qa_write_more (
     const guint8 *bytes;
     gsize size;
 
-    if (find_segment (&turn, segments[i], &bytes, &size))
+    if (find_segment (turn, segments[i], &bytes, &size))
       length += mblm_sample_length (
           options->config, options->info, segments[i], size);
   }
-  if (self->at > options->length || length > options->length - self->at)
+  return length;
+}
+
+gboolean
+mblm_qa_write_more (
+    MblmQaWriter *self, const char *question, const char *answer)
+{
+  const Turn turn = {NULL, question, answer};
+  guint from = behind_picture (self->options->info);
+
+  if (!has_room (self, turn_length (self, &turn, from)))
     return FALSE;
   write_turn (self, &turn, from);
   return TRUE;
 }
 
-gboolean
-mblm_qa_has_room (const MblmQaWriter *self)
+void
+mblm_qa_reserve (MblmQaWriter *self, const char *question, const char *answer)
 {
-  return self->at <= self->options->length;
+  const Turn turn = {NULL, question, answer};
+  guint from = behind_picture (self->options->info);
+
+  self->reserved = answer ? turn_length (self, &turn, from) : 0;
 }
 
-gboolean
+void
 mblm_qa_writer_end (MblmQaWriter *self)
 {
   gint pad = mblm_config_get_pad_id (self->options->config);
@@ -207,5 +230,4 @@ mblm_qa_writer_end (MblmQaWriter *self)
     self->sample->ids[i] = pad;
     self->sample->loss_mask[i] = 0.0f;
   }
-  return mblm_qa_has_room (self);
 }

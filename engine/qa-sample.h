@@ -25,13 +25,14 @@ gboolean mblm_qa_find_layout (const MblmDatasetOptions *options,
  * names that is there; NULL: none is. */
 char *mblm_qa_find_file (const char *folder, MblmSplit split);
 
-/* Where the next segment of a sample goes. */
+/* A sample that is being written. */
 typedef struct {
   const MblmDatasetOptions *options;
   MblmTrainingSample *sample;
-  float share; /* weight of what is not the answer */
-  GArray *ids; /* gint32, of one segment */
-  guint64 at;  /* more than options->length: there was no room */
+  float share;      /* weight of what is not the answer */
+  GArray *ids;      /* gint32, of one segment */
+  guint64 at;       /* where the next segment goes */
+  guint64 reserved; /* ids at the end of the sample that are kept free */
 } MblmQaWriter;
 
 void mblm_qa_writer_init (MblmQaWriter *self, const MblmDatasetOptions *options,
@@ -40,17 +41,18 @@ void mblm_qa_writer_clear (MblmQaWriter *self);
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC (MblmQaWriter, mblm_qa_writer_clear)
 
 /* The whole sample. `picture` is NULL for a model that sees none; without a
- * question (NULL or "") the answer is a caption. What has no room is only
- * counted. */
-void mblm_qa_write (MblmQaWriter *self, GBytes *picture, const char *question,
-    const char *answer);
+ * question (NULL or "") the answer is a caption. FALSE where it has no room; then it
+ * is only counted, in `at`. */
+gboolean mblm_qa_write (MblmQaWriter *self, GBytes *picture,
+    const char *question, const char *answer);
 /* Another question about the same picture: the segments behind it once more. FALSE
  * where the rest of the sample is too short; then nothing was written. */
 gboolean mblm_qa_write_more (
     MblmQaWriter *self, const char *question, const char *answer);
-/* Whether all that was written had room. */
-gboolean mblm_qa_has_room (const MblmQaWriter *self);
-/* Pads what is left; as mblm_qa_has_room. */
-gboolean mblm_qa_writer_end (MblmQaWriter *self);
+/* Keeps room for such a question, which is to come last; answer NULL: for none. */
+void mblm_qa_reserve (
+    MblmQaWriter *self, const char *question, const char *answer);
+/* Pads what is left. */
+void mblm_qa_writer_end (MblmQaWriter *self);
 
 G_END_DECLS

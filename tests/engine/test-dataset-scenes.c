@@ -256,6 +256,54 @@ test_captions (void)
   }
 }
 
+/* Of 400 samples: how many have a caption, nothing behind it, and how many of these
+ * no question before it. */
+static guint
+count_captions (gsize length, const char *args, guint *lone)
+{
+  MblmDatasetOptions options = options_new (
+      MBLM_SPLIT_TRAIN, length, IQA, args);
+  g_autoptr (MblmDataset) set = sets_open ("scenes", &options);
+  guint captions = 0;
+
+  *lone = 0;
+  for (guint i = 0; i < 400; i++) {
+    g_autoptr (SetsSample) sample = sets_read (set, 0, i);
+    g_autoptr (GString) text = g_string_new (NULL);
+    gsize at = read_segment (sample, 0, IMAGE, text);
+
+    for (guint turns = 0; at < length; turns++) {
+      at = read_segment (sample, at, TEXT, text);
+      if (text->str[0] == 'a') { /* no question begins like that */
+        g_assert_cmpuint (at, ==, length);
+        captions++;
+        *lone += turns == 0;
+      } else {
+        at = read_segment (sample, at, TEXT, text);
+      }
+    }
+  }
+  return captions;
+}
+
+/* Among questions a caption comes last, and there is room for it. */
+static void
+test_captions_last (void)
+{
+  guint lone,
+      captions = count_captions (
+          3200, "{'questions': <int64 5>, 'captions': <0.1>}", &lone);
+
+  g_assert_cmpuint (captions, >, 160);
+  g_assert_cmpuint (captions, <, 240);
+  g_assert_cmpuint (lone, >, 8);
+  g_assert_cmpuint (lone, <, 50);
+  captions = count_captions (
+      1000, "{'questions': <int64 60>, 'captions': <0.1>}", &lone);
+  g_assert_cmpuint (captions, ==, 400);
+  g_assert_cmpuint (lone, <, 100);
+}
+
 /* All cores give what one gives. */
 static void
 test_concurrent (void)
@@ -337,6 +385,7 @@ main (int argc, char **argv)
   g_test_add_func ("/dataset/scenes/plain", test_plain);
   g_test_add_func ("/dataset/scenes/room", test_room);
   g_test_add_func ("/dataset/scenes/captions", test_captions);
+  g_test_add_func ("/dataset/scenes/captions-last", test_captions_last);
   g_test_add_func ("/dataset/scenes/concurrent", test_concurrent);
   g_test_add_func ("/dataset/scenes/errors", test_errors);
   return g_test_run ();
