@@ -67,15 +67,10 @@ gboolean
 bench_scenes (Bench *bench, GError **error)
 {
   const MblmSceneFamilyClass *const *families = mblm_scene_families ();
-  const MblmImageLayout *layout = mblm_info_get_image (
-      mblm_model_get_info (bench->model));
+  const MblmImageLayout *layout = command_get_layout (bench->model, error);
 
-  if (!layout) {
-    g_set_error (error, MBLM_ERROR, MBLM_ERROR_UNSUPPORTED,
-        _ ("the model sees no pictures; name one whose mblm.json has "
-           "\"image\""));
+  if (!layout)
     return FALSE;
-  }
   for (guint i = 0; families[i]; i++)
     if (!measure_family (bench, families[i], layout, error))
       return FALSE;

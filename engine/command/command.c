@@ -429,6 +429,20 @@ command_check_task (
   return FALSE;
 }
 
+const MblmImageLayout *
+command_get_layout (MblmModel *model, GError **error)
+{
+  MblmInfo *info = mblm_model_get_info (model);
+  const MblmImageLayout *layout = mblm_info_get_image (info);
+
+  if (!layout)
+    g_set_error (error, MBLM_ERROR, MBLM_ERROR_UNSUPPORTED,
+        _ ("%s: the model sees no pictures; name one whose mblm.json has "
+           "\"image\""),
+        mblm_info_get_name (info));
+  return layout;
+}
+
 const char *
 command_precision_name (MblmPrecision precision)
 {

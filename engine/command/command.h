@@ -115,6 +115,8 @@ MblmModel *command_load_model (Command *self, const char *name, GError **error);
 /* Fails where the model is for another task, and names the right subcommand. */
 gboolean command_check_task (
     Command *self, MblmModel *model, MblmTask task, GError **error);
+/* How the model sees pictures; NULL with an error where it sees none. */
+const MblmImageLayout *command_get_layout (MblmModel *model, GError **error);
 /* --precision, float32 where it isn't given. */
 MblmPrecision command_get_precision (Command *self);
 const char *command_precision_name (MblmPrecision precision);

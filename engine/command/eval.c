@@ -255,15 +255,9 @@ set_up (Eval *self, const char *model, MblmQuizOptions *options, GError **error)
       !command_check_task (self->command, self->model, MBLM_TASK_QA, error))
     return FALSE;
 
-  const MblmImageLayout *layout = mblm_info_get_image (
-      mblm_model_get_info (self->model));
-  if (!layout) {
-    g_set_error (error, MBLM_ERROR, MBLM_ERROR_UNSUPPORTED,
-        _ ("%s: the model sees no pictures; name one whose mblm.json has "
-           "\"image\""),
-        model);
+  const MblmImageLayout *layout = command_get_layout (self->model, error);
+  if (!layout)
     return FALSE;
-  }
   self->layout = *layout;
   /* As the data set `scenes` draws them by default, and uncut: nothing is asked
    * about what a crop took away. */

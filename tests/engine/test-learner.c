@@ -14,6 +14,7 @@
 
 #include "fresh.h"
 #include "golden.h"
+#include "learner-load.h"
 #include "learner-private.h"
 
 #define TOKENS 25 /* of the outer stage */
@@ -42,18 +43,6 @@ make_model (const char *folder, guint i, guint tokens)
   g_autofree char *name = g_strdup_printf ("%u", i);
 
   return fresh_model (folder, name, tokens, models[i].block, "fixed");
-}
-
-static MblmLearner *
-load (const char *folder, const char *device, MblmLearnerOptions options)
-{
-  g_autoptr (GError) error = NULL;
-  g_autoptr (MblmDevice) d = mblm_device_open (device, 0, &error);
-  g_assert_no_error (error);
-  MblmLearner *learner = mblm_learner_new_from_folder (
-      folder, d, &options, &error);
-  g_assert_no_error (error);
-  return learner;
 }
 
 static void
@@ -99,7 +88,7 @@ gradient_of (const char *folder, const char *device, MblmLearnerOptions options,
     gsize batch, gsize rows, double *loss)
 {
   options.memory = rows > 0 ? 1 : 0;
-  g_autoptr (MblmLearner) learner = load (folder, device, options);
+  g_autoptr (MblmLearner) learner = learner_load (folder, device, options);
 
   if (rows > 0)
     learner->run.rows = rows;
@@ -336,7 +325,7 @@ test_exhausted (gconstpointer device)
   char *folder = fresh_folder ();
   g_autofree char *path = make_model (folder, 0, TOKENS);
   g_autoptr (MblmLearner)
-      learner = load (path, device, (MblmLearnerOptions){0});
+      learner = learner_load (path, device, (MblmLearnerOptions){0});
   g_autofree gint32 *ids = fresh_ids (LENGTH, 7);
   const MblmLearnerBatch batch = {.batch = 1, .length = LENGTH, .ids = ids};
   g_autoptr (GError) error = NULL;
@@ -515,7 +504,7 @@ static MblmLearner *
 resume (const char *folder, const char *device, MblmLearnerOptions options,
     guint64 steps)
 {
-  MblmLearner *learner = load (folder, device, options);
+  MblmLearner *learner = learner_load (folder, device, options);
   g_autofree char *state = g_build_filename (folder, "state.safetensors", NULL);
   g_autoptr (GError) error = NULL;
 
@@ -546,9 +535,9 @@ check_moments (const char *device, MblmOptimizer optimizer)
   g_autofree char *path = make_model (folder, 0, TOKENS);
   MblmLearnerOptions options = {
       .precision = MBLM_PRECISION_BF16, .memory = 1, .optimizer = optimizer};
-  g_autoptr (MblmLearner) whole = load (path, device, options);
+  g_autoptr (MblmLearner) whole = learner_load (path, device, options);
   options.host_moments = TRUE;
-  g_autoptr (MblmLearner) first = load (path, device, options);
+  g_autoptr (MblmLearner) first = learner_load (path, device, options);
   MblmTraits traits;
 
   mblm_device_get_traits (first->run.device, &traits);

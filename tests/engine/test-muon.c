@@ -12,6 +12,7 @@
 
 #include "fresh.h"
 #include "golden.h"
+#include "learner-load.h"
 #include "learner-private.h"
 
 #define TOKENS 9
@@ -102,18 +103,6 @@ expect_step (const MblmParameter *p, const float *g, double *m)
 /* Steps                                                                     */
 /* ------------------------------------------------------------------------- */
 
-static MblmLearner *
-load (const char *folder, const char *device, MblmLearnerOptions options)
-{
-  g_autoptr (GError) error = NULL;
-  g_autoptr (MblmDevice) d = mblm_device_open (device, 0, &error);
-  g_assert_no_error (error);
-  MblmLearner *learner = mblm_learner_new_from_folder (
-      folder, d, &options, &error);
-  g_assert_no_error (error);
-  return learner;
-}
-
 /* Tensor i of a model of the learner's, times `scale`. */
 static float *
 read_tensor (MblmLearner *learner, MblmModel *model, guint i, double scale)
@@ -193,9 +182,9 @@ static void
 check_steps (const char *path, const char *device, MblmLearnerOptions options,
     double limit)
 {
-  g_autoptr (MblmLearner) adam = load (path, device, options);
+  g_autoptr (MblmLearner) adam = learner_load (path, device, options);
   options.optimizer = MBLM_OPTIMIZER_MUON;
-  g_autoptr (MblmLearner) muon = load (path, device, options);
+  g_autoptr (MblmLearner) muon = learner_load (path, device, options);
   guint n = learner_n_parameters (muon), square = 0, wide = 0, tall = 0;
   g_autofree double **m = g_new0 (double *, n + 1);
 
@@ -276,7 +265,7 @@ test_zero (gconstpointer device)
   char *folder = fresh_folder ();
   g_autofree char *path = fresh_model (
       folder, "zero", TOKENS, FRESH_TRANSFORMER, "fixed");
-  g_autoptr (MblmLearner) learner = load (
+  g_autoptr (MblmLearner) learner = learner_load (
       path, device, (MblmLearnerOptions){.optimizer = MBLM_OPTIMIZER_MUON});
   float **before = read_tensors (learner, learner->model, 1);
 
