@@ -33,12 +33,4 @@ gboolean mblm_clevr_question_draw (const MblmClevrTemplate *family,
 char *mblm_clevr_question_word (const MblmClevrQuestion *self,
     const MblmClevrTemplates *templates, guint64 *key);
 
-/* A way to say a value; "" where there is none, but for a shape "thing" or so. */
-const char *mblm_clevr_word_draw (const MblmClevrTemplates *templates,
-    MblmClevrKind kind, guint value, guint64 *key);
-
-/* clevr-caption.c: a true sentence about the scene. */
-char *mblm_clevr_caption_draw (const MblmClevrScene *scene,
-    const MblmClevrTemplates *templates, guint64 *key);
-
 G_END_DECLS

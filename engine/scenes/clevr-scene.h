@@ -69,4 +69,7 @@ MblmClevrSet mblm_clevr_scene_all (const MblmClevrScene *self);
 void mblm_clevr_scene_draw (
     MblmClevrScene *self, MblmRayScene *view, gboolean plain, guint64 *key);
 
+/* clevr-caption.c: all objects from left to right. */
+char *mblm_clevr_caption (const MblmClevrScene *scene);
+
 G_END_DECLS

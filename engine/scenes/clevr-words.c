@@ -22,9 +22,10 @@ get_gap (const MblmClevrTemplate *family, guint i)
   return &g_array_index (family->gaps, MblmClevrGap, i);
 }
 
-const char *
-mblm_clevr_word_draw (const MblmClevrTemplates *templates, MblmClevrKind kind,
-    guint value, guint64 *key)
+/* A way to say a value; "" where there is none, but for a shape "thing" or so. */
+static const char *
+draw_word (const MblmClevrTemplates *templates, MblmClevrKind kind, guint value,
+    guint64 *key)
 {
   char **words;
 
@@ -119,7 +120,7 @@ mblm_clevr_question_word (const MblmClevrQuestion *self,
   GString *out = g_string_new (NULL);
 
   for (guint i = 0; i < family->gaps->len; i++)
-    words[i] = mblm_clevr_word_draw (
+    words[i] = draw_word (
         templates, get_gap (family, i)->kind, self->values[i], key);
   fill_wording (out, family, words, family->wordings->pdata[which], key);
   if (are_told_apart (self)) {

@@ -101,25 +101,13 @@ add_questions (const Clevr *self, const MblmClevrScene *scene, guint wanted,
   }
 }
 
-static void
-add_captions (const Clevr *self, const MblmClevrScene *scene, guint n,
-    guint64 *key, GArray *out)
-{
-  for (guint i = 0; i < n; i++) {
-    MblmSceneQuestion caption = {
-        NULL, mblm_clevr_caption_draw (scene, self->templates, key), "caption"};
-
-    g_array_append_val (out, caption);
-  }
-}
-
 static MblmScene *
 clevr_make (
     MblmSceneFamily *family, const MblmSceneRequest *request, GError **error)
 {
   const Clevr *self = (const Clevr *) family;
   guint64 key = request->key;
-  guint n = MAX (request->n_questions, 1), captions = 0;
+  guint n = MAX (request->n_questions, 1);
   MblmClevrScene scene;
   MblmRayScene view;
 
@@ -131,10 +119,14 @@ clevr_make (
       &view, request->width, request->height, error);
   if (!made->picture)
     return NULL;
-  for (guint i = 0; i < n; i++)
-    captions += mblm_scene_draw_coin (&key, request->captions);
-  add_questions (self, &scene, n - captions, &key, made->questions);
-  add_captions (self, &scene, captions, &key, made->questions);
+  gboolean captioned = mblm_scene_draw_coin (&key, n * request->captions);
+  if (request->captions < 1.0)
+    add_questions (self, &scene, n - captioned, &key, made->questions);
+  if (captioned)
+    g_array_append_vals (made->questions,
+        &(MblmSceneQuestion){
+            .answer = mblm_clevr_caption (&scene), .type = "caption"},
+        1);
   return g_steal_pointer (&made);
 }
 

@@ -43,8 +43,9 @@ typedef struct {
   guint64 key;
   guint width, height; /* of the picture */
   guint n_questions;   /* wanted; a scene may have fewer, but one at least */
-  double captions;     /* share of the n that are captions, 0 to 1 */
-  gboolean plain;      /* as plain as the family has them */
+  double captions; /* share of the n that are captions, 0 to 1; a scene has one
+                        * at most, and where it is 1 nothing else */
+  gboolean plain;  /* as plain as the family has them */
 } MblmSceneRequest;
 
 typedef struct {
