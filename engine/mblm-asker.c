@@ -44,6 +44,7 @@ struct _MblmAsker {
   MblmSession *session;
   MblmSnapshot *before_image; /* NULL: not fed yet, or nothing to feed */
   MblmReading *reading;       /* NULL: shared with nobody yet */
+  gboolean rereads;           /* shared with itself: its next question */
   MblmGenerator *generator;
   MblmRanker *ranker;
   MblmProgress progress;
@@ -314,18 +315,19 @@ mblm_asker_set_choices (
 
 /**
  * mblm_asker_share:
- * @other: an asker of the same model
+ * @other: an asker of the same model, or itself
  *
- * Lets two askers read a picture once.
+ * Lets two askers, or two questions of one, read a picture once.
  */
 void
 mblm_asker_share (MblmAsker *self, MblmAsker *other)
 {
   g_return_if_fail (MBLM_IS_ASKER (self) && MBLM_IS_ASKER (other));
-  g_return_if_fail (self != other && self->model == other->model);
+  g_return_if_fail (self->model == other->model);
 
   if (!other->reading)
     other->reading = mblm_reading_new (other->model);
+  self->rereads |= self == other;
   if (self->reading == other->reading)
     return;
   g_clear_pointer (&self->reading, mblm_reading_unref);
@@ -423,7 +425,8 @@ static gboolean
 feed_prompt (MblmAsker *self, GBytes *image, const MblmPrompt *prompt,
     GCancellable *cancellable, GError **error)
 {
-  gboolean shares = self->reading && mblm_reading_is_shared (self->reading) &&
+  gboolean shares = self->reading &&
+      (self->rereads || mblm_reading_is_shared (self->reading)) &&
       prompt->before->len == 0 && prompt->n_image > 0;
   guint fed = 0;
 

@@ -61,7 +61,8 @@ char **mblm_asker_split_choices (const char *text);
 /* From now on `self` is one of those that share pictures with `other`, an asker of
  * the same model. Where the sample begins with the picture, it is read once for
  * all of them, and what each asks goes on from a copy of the state behind it. A
- * picture is the same where its bytes are. One thread at a time uses them all. */
+ * picture is the same where its bytes are. One thread at a time uses them all. With
+ * itself: the picture is not read again for its next question. */
 void mblm_asker_share (MblmAsker *self, MblmAsker *other);
 /* Bytes of a generated answer at most (default 256). */
 void mblm_asker_set_max_bytes (MblmAsker *self, guint max);

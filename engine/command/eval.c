@@ -20,7 +20,7 @@
 typedef struct {
   Command *command;
   MblmModel *model;
-  MblmAsker *asker;
+  MblmAsker *asker, *without; /* a picture */
   MblmQuiz *quiz;
   Tally *tally;
   MblmImageLayout layout; /* of pictures */
@@ -36,10 +36,13 @@ typedef struct {
 /* ------------------------------------------------------------------------- */
 
 static char *
-ask (Eval *self, GBytes *image, GError **error)
+ask (Eval *self, MblmAsker *asker, const char *question, GBytes *image,
+    GError **error)
 {
-  g_autoptr (MblmAnswer) answer = mblm_asker_answer (
-      self->asker, image, self->command->cancellable, error);
+  g_autoptr (MblmAnswer)
+      answer = mblm_asker_set_question (asker, question, error)
+      ? mblm_asker_answer (asker, image, self->command->cancellable, error)
+      : NULL;
 
   return answer ? g_strdup (answer->text) : NULL;
 }
@@ -70,7 +73,7 @@ print_answer (
   return output_print (error, "%s\t%s\t%s\t%s\n", type, question, truth, said);
 }
 
-/* The answer to the question at hand without its picture: the same each time. */
+/* The answer to a question without its picture: the same each time. */
 static const char *
 ask_blind (Eval *self, const char *question, GError **error)
 {
@@ -78,7 +81,7 @@ ask_blind (Eval *self, const char *question, GError **error)
   char *answer = g_hash_table_lookup (self->blind, key);
 
   if (answer == NULL) {
-    answer = ask (self, self->nothing, error);
+    answer = ask (self, self->without, question, self->nothing, error);
     if (answer != NULL)
       g_hash_table_insert (self->blind, g_strdup (key), answer);
   }
@@ -91,9 +94,10 @@ ask_one (Eval *self, const MblmQuizItem *item, GError **error)
   g_autoptr (GBytes)
       image = mblm_picture_to_bytes (item->picture, &self->layout, error);
 
-  if (!image || !mblm_asker_set_question (self->asker, item->question, error))
+  if (!image)
     return FALSE;
-  g_autofree char *answer = ask (self, image, error);
+  g_autofree char *answer = ask (
+      self, self->asker, item->question, image, error);
   const char *blind = answer ? ask_blind (self, item->question, error) : NULL;
   if (!blind || (self->list && !print_answer (self, item, answer, error)))
     return FALSE;
@@ -223,6 +227,18 @@ make_nothing (const MblmImageLayout *layout, GError **error)
   return picture ? mblm_picture_to_bytes (picture, layout, error) : NULL;
 }
 
+/* Questions about one picture follow each other, and the one that is no picture
+ * is always the same: each is read once. */
+static MblmAsker *
+make_asker (Eval *self, GError **error)
+{
+  MblmAsker *asker = mblm_asker_new (self->model, error);
+
+  if (asker)
+    mblm_asker_share (asker, asker);
+  return asker;
+}
+
 static gboolean
 set_choices (Eval *self, GError **error)
 {
@@ -230,7 +246,8 @@ set_choices (Eval *self, GError **error)
       mblm_model_get_info (self->model));
 
   if (answers)
-    return mblm_asker_set_choices (self->asker, answers, error);
+    return mblm_asker_set_choices (self->asker, answers, error) &&
+        mblm_asker_set_choices (self->without, answers, error);
   g_set_error (error, MBLM_ERROR, MBLM_ERROR_UNSUPPORTED,
       _ ("--choose: the model's mblm.json names no answers; leave it out"));
   return FALSE;
@@ -265,8 +282,9 @@ set_up (Eval *self, const char *model, MblmQuizOptions *options, GError **error)
     self->layout.crop_w = self->layout.crop_h = 0.0;
   options->width = layout->width * MBLM_SCENES_SCALE;
   options->height = layout->height * MBLM_SCENES_SCALE;
-  self->asker = mblm_asker_new (self->model, error);
-  self->nothing = self->asker ? make_nothing (layout, error) : NULL;
+  self->asker = make_asker (self, error);
+  self->without = self->asker ? make_asker (self, error) : NULL;
+  self->nothing = self->without ? make_nothing (layout, error) : NULL;
   if (!self->nothing || (self->choose && !set_choices (self, error)))
     return FALSE;
   self->quiz = mblm_quiz_open (options, error);
@@ -355,6 +373,7 @@ command_eval (Command *command, char **argv)
   g_clear_pointer (&self.quiz, mblm_quiz_free);
   g_clear_pointer (&self.nothing, g_bytes_unref);
   g_clear_object (&self.asker);
+  g_clear_object (&self.without);
   g_clear_object (&self.model);
   g_hash_table_unref (self.blind);
   tally_free (self.tally);

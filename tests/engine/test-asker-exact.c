@@ -319,6 +319,14 @@ test_shared (Fixture *f, gconstpointer data)
   check_alike (f, a, "Why?", last, FALSE);
   check_alike (f, b, "Why?", last, FALSE);
   check_alike (f, d, "Why?", last, TRUE);
+  /* one alone, for its next questions */
+  g_autoptr (MblmAsker) e = new_asker (f, "What?");
+  mblm_asker_share (e, e);
+  for (guint i = 0; i < 6; i++) {
+    g_autoptr (GBytes) image = new_image (i / 4);
+
+    check_alike (f, e, i % 2 ? "What?" : "And where is it?", image, i % 3 == 0);
+  }
 }
 
 /* Ends the work when it has counted down. */
