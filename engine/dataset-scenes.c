@@ -34,6 +34,7 @@ typedef struct {
   double share;        /* weight of what is not the answer */
   double plain;        /* share of training scenes that are plain ... */
   gint64 plain_until;  /* ... at first: from this sample on none; 0: always */
+  double hard;         /* share of the others that are hard */
 } ScenesDataset;
 
 static void
@@ -92,8 +93,8 @@ static gboolean
 read_args (ScenesDataset *self, GVariant *args, gint64 *scale, GError **error)
 {
   static const char *const known[] = {"family", "samples", "questions",
-      "captions", "scale", "photographs", "plain", "plain_until", "loss_share",
-      NULL};
+      "captions", "scale", "photographs", "plain", "plain_until", "hard",
+      "loss_share", NULL};
 
   self->samples = 1 << 16;
   self->questions = 1;
@@ -109,6 +110,7 @@ read_args (ScenesDataset *self, GVariant *args, gint64 *scale, GError **error)
       mblm_args_get_number (args, "plain", 0.0, 1.0, &self->plain, error) &&
       mblm_args_get_integer (
           args, "plain_until", 0, G_MAXINT64, &self->plain_until, error) &&
+      mblm_args_get_number (args, "hard", 0.0, 1.0, &self->hard, error) &&
       mblm_args_get_number (args, "loss_share", 0.0, 1.0, &self->share, error);
 }
 
@@ -228,24 +230,29 @@ write_turns (const ScenesDataset *self, const MblmScene *scene, guint64 key,
 }
 
 /* A model that begins learns to see with plain scenes; they become fewer from
- * sample to sample, so their order is not to be shuffled then. */
-static gboolean
-is_plain (const ScenesDataset *self, guint64 key, guint64 epoch, guint64 index)
+ * sample to sample, so their order is not to be shuffled then. What usual scenes
+ * ask rarely, one that sees learns with hard ones. */
+static MblmSceneLevel
+draw_level (
+    const ScenesDataset *self, guint64 key, guint64 epoch, guint64 index)
 {
   double share = self->plain;
 
   if (self->parent.options.split != MBLM_SPLIT_TRAIN)
-    return FALSE;
+    return MBLM_SCENE_USUAL;
   if (self->plain_until > 0)
     share *= 1.0 -
         ((double) epoch * (double) self->samples + (double) index) /
             (double) self->plain_until;
-  return mblm_scene_draw_coin (&key, MAX (share, 0.0));
+  if (mblm_scene_draw_coin (&key, MAX (share, 0.0)))
+    return MBLM_SCENE_PLAIN;
+  return mblm_scene_draw_coin (&key, self->hard) ? MBLM_SCENE_HARD
+                                                 : MBLM_SCENE_USUAL;
 }
 
 /* Gives in `fits` whether the sample has room for a question. */
 static gboolean
-write_scene (ScenesDataset *self, guint64 key, gboolean plain,
+write_scene (ScenesDataset *self, guint64 key, MblmSceneLevel level,
     MblmQaWriter *writer, gboolean *fits, GError **error)
 {
   const MblmSceneRequest request = {.key = key,
@@ -253,7 +260,7 @@ write_scene (ScenesDataset *self, guint64 key, gboolean plain,
       .height = self->height,
       .n_questions = (guint) self->questions + SPARE_QUESTIONS,
       .captions = self->captions,
-      .plain = plain};
+      .level = level};
   g_autoptr (MblmScene)
       scene = self->family->klass->make (self->family, &request, error);
   g_autoptr (GBytes) picture = NULL;
@@ -276,12 +283,13 @@ scenes_read (MblmDataset *dataset, guint64 epoch, guint64 index,
   ScenesDataset *self = (ScenesDataset *) dataset;
   guint64 key = scene_key (&dataset->options, epoch, index);
   g_auto (MblmQaWriter) writer = {NULL};
-  gboolean plain = is_plain (self, mblm_draw_key (~key, 0, 0), epoch, index);
+  MblmSceneLevel level = draw_level (
+      self, mblm_draw_key (~key, 0, 0), epoch, index);
   gboolean fits = FALSE;
 
   mblm_qa_writer_init (&writer, &dataset->options, sample, self->share);
   for (guint i = 0; i < MAX_SCENES && !fits; i++) {
-    if (!write_scene (self, key, plain, &writer, &fits, error))
+    if (!write_scene (self, key, level, &writer, &fits, error))
       return FALSE;
     key = mblm_draw_key (key, i, 0);
   }

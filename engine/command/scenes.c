@@ -154,7 +154,7 @@ command_scenes (Command *command, char **argv)
 {
   g_autofree char *family = NULL, *count = NULL, *output = NULL, *size = NULL;
   g_autofree char *seed = NULL, *questions = NULL, *captions = NULL;
-  g_autofree char *photographs = NULL;
+  g_autofree char *photographs = NULL, *level = NULL;
   const GOptionEntry entries[] = {
       {"family", 'f', 0, G_OPTION_ARG_STRING, &family,
           N_ ("flat: plain shapes; clevr: solids on a lit floor"), N_ ("NAME")},
@@ -168,6 +168,8 @@ command_scenes (Command *command, char **argv)
           N_ ("About each picture, at most (8)"), N_ ("N")},
       {"captions", 0, 0, G_OPTION_ARG_STRING, &captions,
           N_ ("Share of the questions that are captions (0)"), N_ ("SHARE")},
+      {"level", 0, 0, G_OPTION_ARG_STRING, &level,
+          N_ ("usual, plain or hard scenes (usual)"), N_ ("LEVEL")},
       {"photographs", 0, 0, G_OPTION_ARG_FILENAME, &photographs,
           N_ ("Backgrounds: a folder of JPEG and PNG files"), N_ ("FOLDER")},
       {"seed", 0, 0, G_OPTION_ARG_STRING, &seed, N_ ("Other scenes (0)"),
@@ -189,8 +191,12 @@ command_scenes (Command *command, char **argv)
   Scenes self = {.command = command,
       .count = 20,
       .request = {.width = 320, .height = 240}};
+  static const char *const levels[] = {[MBLM_SCENE_USUAL] = "usual",
+      [MBLM_SCENE_PLAIN] = "plain",
+      [MBLM_SCENE_HARD] = "hard",
+      NULL};
   guint64 n = 8;
-  int status;
+  int status, which = MBLM_SCENE_USUAL;
   g_auto (GStrv) names = command_parse (command, &usage, argv, &status);
 
   if (!names)
@@ -203,6 +209,7 @@ command_scenes (Command *command, char **argv)
       !command_parse_number (command, "--questions", questions, 1, 1000, &n) ||
       !command_parse_real (
           command, "--captions", captions, 0.0, 1.0, &self.request.captions) ||
+      !command_parse_word (command, "--level", level, levels, &which) ||
       !command_parse_number (
           command, "--seed", seed, 0, G_MAXUINT64, &self.seed) ||
       (size &&
@@ -210,6 +217,7 @@ command_scenes (Command *command, char **argv)
               command, size, &self.request.width, &self.request.height)))
     return COMMAND_USAGE;
   self.request.n_questions = (guint) n;
+  self.request.level = (MblmSceneLevel) which;
 
   const MblmSceneFamilyClass *klass = mblm_scene_family_lookup (family);
   if (!klass) {

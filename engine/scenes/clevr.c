@@ -111,7 +111,8 @@ clevr_make (
   MblmClevrScene scene;
   MblmRayScene view;
 
-  mblm_clevr_scene_draw (&scene, &view, request->plain, &key);
+  mblm_clevr_scene_draw (
+      &scene, &view, request->level == MBLM_SCENE_PLAIN, &key);
 
   g_autoptr (MblmScene) made = g_new0 (MblmScene, 1);
   made->questions = g_array_new (FALSE, FALSE, sizeof (MblmSceneQuestion));

@@ -14,6 +14,7 @@ typedef struct {
   const MblmFlatScene *scene;
   guint64 key;
   GArray *questions;
+  guint32 pairs; /* whose relation was asked for, a bit for each two */
 } MblmFlatAsker;
 
 typedef struct _MblmFlatKind MblmFlatKind;

@@ -20,6 +20,10 @@
 #include "draw.h"
 
 #define COUNTED_SHARE 0.3
+/* Of hard scenes: where much is alike, few objects have names of their own, and the
+ * others are for relations. */
+#define HARD_COUNTED_SHARE 0.5
+#define HARD_LEAST 3
 
 const char *const mblm_flat_shapes[MBLM_FLAT_N_SHAPES] = {
     "circle", "square", "triangle", "star", "ring", "bar"};
@@ -115,7 +119,8 @@ draw_looks (guint64 *key, MblmFlatScene *scene)
 {
   guint shapes[MBLM_FLAT_MAX_OBJECTS], colors[MBLM_FLAT_MAX_OBJECTS];
 
-  scene->counted = mblm_scene_draw_coin (key, COUNTED_SHARE);
+  scene->counted = mblm_scene_draw_coin (
+      key, scene->hard ? HARD_COUNTED_SHARE : COUNTED_SHARE);
   scene->counted_shape = mblm_scene_draw_below (key, MBLM_FLAT_N_SHAPES);
   scene->counted_color = mblm_scene_draw_below (key, MBLM_FLAT_N_COLORS);
   if (scene->counted) {
@@ -129,7 +134,9 @@ draw_looks (guint64 *key, MblmFlatScene *scene)
     draw_values (key, colors, scene->n, MBLM_FLAT_N_COLORS,
         scene->counted_color, draw_matching (key, scene->n));
   } else {
-    scene->n = draw_number (key);
+    scene->n = scene->hard ? HARD_LEAST +
+            mblm_scene_draw_below (key, MBLM_FLAT_MAX_OBJECTS + 1 - HARD_LEAST)
+                           : draw_number (key);
     for (guint i = 0; i < scene->n; i++) {
       shapes[i] = mblm_scene_draw_below (key, MBLM_FLAT_N_SHAPES);
       colors[i] = mblm_scene_draw_below (key, MBLM_FLAT_N_COLORS);
@@ -141,7 +148,7 @@ draw_looks (guint64 *key, MblmFlatScene *scene)
     object->shape = shapes[i];
     object->color = colors[i];
     /* what its texture is can be asked of a single one */
-    if (scene->n == 1 || mblm_scene_draw_coin (key, 0.3))
+    if (scene->n == 1 || mblm_scene_draw_coin (key, scene->hard ? 0.6 : 0.3))
       object->texture = mblm_scene_draw_below (key, MBLM_FLAT_N_TEXTURES);
     mblm_flat_draw_color (key, object->color, object->rgb);
   }
@@ -271,11 +278,11 @@ place_objects (guint64 *key, MblmFlatScene *scene, double width, double height)
 
 void
 mblm_flat_draw_objects (
-    guint64 key, guint width, guint height, MblmFlatScene *scene)
+    guint64 key, guint width, guint height, gboolean hard, MblmFlatScene *scene)
 {
   double shorter = MIN (width, height);
 
-  *scene = (MblmFlatScene){.width = width, .height = height};
+  *scene = (MblmFlatScene){.width = width, .height = height, .hard = hard};
   draw_looks (&key, scene);
   for (guint i = 0; i < scene->n; i++) {
     MblmFlatObject *object = &scene->objects[i];

@@ -94,15 +94,19 @@ ask_size (MblmFlatAsker *self, const MblmFlatKind *kind)
   return ask_of_one (self, kind, values, MBLM_FLAT_SAYS_ANY, answers);
 }
 
-/* Of a single object, whose texture is any of them equally often. */
+/* Where any texture is frequent: that of a single object, or of a hard scene. */
 static gboolean
 ask_texture (MblmFlatAsker *self, const MblmFlatKind *kind)
 {
-  const MblmFlatObject *object = &self->scene->objects[0];
-  int value = (int) object->texture;
+  const MblmFlatScene *scene = self->scene;
+  int values[MBLM_FLAT_MAX_OBJECTS];
 
-  return self->scene->n == 1 && mblm_flat_shows_texture (self->scene, object) &&
-      ask_of_one (self, kind, &value, MBLM_FLAT_SAYS_ANY, mblm_flat_textures);
+  for (guint i = 0; i < scene->n; i++)
+    values[i] = mblm_flat_shows_texture (scene, &scene->objects[i])
+        ? (int) scene->objects[i].texture
+        : -1;
+  return (scene->n == 1 || scene->hard) &&
+      ask_of_one (self, kind, values, MBLM_FLAT_SAYS_ANY, mblm_flat_textures);
 }
 
 static gboolean
@@ -218,11 +222,9 @@ ask_count (MblmFlatAsker *self, const MblmFlatKind *kind)
   return mblm_flat_add_question (self, kind, "objects", "", answer);
 }
 
-/* Both only where the number was drawn evenly. */
 static gboolean
-ask_count_shape (MblmFlatAsker *self, const MblmFlatKind *kind)
+ask_count_of_shape (MblmFlatAsker *self, const MblmFlatKind *kind, guint shape)
 {
-  guint shape = self->scene->counted_shape;
   guint n = count_matches (self->scene, shape, 0, MBLM_FLAT_SAYS_SHAPE);
   char answer[2] = {(char) ('0' + n), '\0'};
   g_autofree char *x = g_strdup_printf ("%ss", mblm_flat_shapes[shape]);
@@ -231,14 +233,26 @@ ask_count_shape (MblmFlatAsker *self, const MblmFlatKind *kind)
 }
 
 static gboolean
-ask_count_color (MblmFlatAsker *self, const MblmFlatKind *kind)
+ask_count_of_color (MblmFlatAsker *self, const MblmFlatKind *kind, guint color)
 {
-  guint color = self->scene->counted_color;
   guint n = count_matches (self->scene, 0, color, MBLM_FLAT_SAYS_COLOR);
   char answer[2] = {(char) ('0' + n), '\0'};
   g_autofree char *x = g_strdup_printf ("%s objects", mblm_flat_colors[color]);
 
   return mblm_flat_add_question (self, kind, x, "", answer);
+}
+
+/* Both only where the number was drawn evenly. */
+static gboolean
+ask_count_shape (MblmFlatAsker *self, const MblmFlatKind *kind)
+{
+  return ask_count_of_shape (self, kind, self->scene->counted_shape);
+}
+
+static gboolean
+ask_count_color (MblmFlatAsker *self, const MblmFlatKind *kind)
+{
+  return ask_count_of_color (self, kind, self->scene->counted_color);
 }
 
 /* ------------------------------------------------------------------------- */
@@ -273,7 +287,13 @@ lies (const MblmFlatScene *scene, guint a, guint b, guint direction)
   return way >= 0.15 && way >= 0.4 * aside;
 }
 
-/* Two objects with names, b in that direction from a. */
+static guint32
+pair_bit (guint i, guint k)
+{
+  return 1u << (MIN (i, k) * MBLM_FLAT_MAX_OBJECTS + MAX (i, k));
+}
+
+/* Two objects with names, b in that direction from a; no two objects twice. */
 static gboolean
 draw_pair (MblmFlatAsker *self, guint direction, guint *a, guint *b)
 {
@@ -282,13 +302,16 @@ draw_pair (MblmFlatAsker *self, guint direction, guint *a, guint *b)
 
   for (guint i = 0; i < scene->n; i++)
     for (guint k = 0; k < scene->n; k++)
-      if (i != k && lies (scene, i, k, direction) &&
+      if (i != k && !(self->pairs & pair_bit (i, k)) &&
+          lies (scene, i, k, direction) &&
           mblm_flat_find_names (scene, i, MBLM_FLAT_SAYS_ANY) &&
           mblm_flat_find_names (scene, k, MBLM_FLAT_SAYS_ANY) &&
           below (self, ++n) == 0) {
         *a = i;
         *b = k;
       }
+  if (n > 0)
+    self->pairs |= pair_bit (*a, *b);
   return n > 0;
 }
 
@@ -376,6 +399,8 @@ static const MblmFlatKind count_shape = {"count-shape", 0.0, ask_count_shape,
 static const MblmFlatKind count_color = {"count-color", 0.0, ask_count_color,
     {"How many $x are there?", "How many $x do you see?", "Count the $x."}};
 
+/* The place of the one that hard scenes ask several times. */
+enum { RELATION = 9 };
 static const MblmFlatKind kinds[] = {
     {"color", 3.0, ask_color,
         {"What color is the $x?", "What colour is the $x?",
@@ -400,7 +425,7 @@ static const MblmFlatKind kinds[] = {
         {"Is there $x?", "Do you see $x?", "Can you see $x?"}},
     {"exists", 1.5, ask_exists_both,
         {"Is there $x?", "Do you see $x?", "Can you see $x?"}},
-    {"relation", 2.0, ask_relation, {"Is the $x the $y?"}},
+    [RELATION] = {"relation", 2.0, ask_relation, {"Is the $x the $y?"}},
     {"neighbor-shape", 1.5, ask_neighbor_shape,
         {"What is $x the $y?", "What shape is $x the $y?",
             "Which shape is $x the $y?"}},
@@ -430,6 +455,51 @@ ask_counts (MblmFlatAsker *self, guint wanted)
   return self->questions->len - before;
 }
 
+/* Of a hard scene: how many numbers of shapes, as many of colours, and how many
+ * relations. */
+#define HARD_NUMBERS 3
+#define HARD_RELATIONS 5
+
+/* All below n; the first is given. */
+static void
+draw_order_from (MblmFlatAsker *self, guint *order, guint n, guint first)
+{
+  mblm_scene_draw_order (&self->key, order, n);
+  for (guint i = 1; i < n; i++)
+    if (order[i] == first) {
+      order[i] = order[0];
+      order[0] = first;
+    }
+}
+
+/* What is learned last, two questions of three: relations, and numbers where they
+ * were drawn, those among them. The number of questions. */
+static guint
+ask_hard (MblmFlatAsker *self, guint wanted)
+{
+  guint order[2 * HARD_NUMBERS + HARD_RELATIONS];
+  guint shapes[MBLM_FLAT_N_SHAPES], colors[MBLM_FLAT_N_COLORS], n = 0;
+
+  draw_order_from (
+      self, shapes, MBLM_FLAT_N_SHAPES, self->scene->counted_shape);
+  draw_order_from (
+      self, colors, MBLM_FLAT_N_COLORS, self->scene->counted_color);
+  mblm_scene_draw_order (&self->key, order, G_N_ELEMENTS (order));
+  for (guint i = 0; i < G_N_ELEMENTS (order) && 3 * n < 2 * wanted; i++) {
+    guint k = order[i];
+
+    if (k < 2 * HARD_NUMBERS && !self->scene->counted)
+      continue;
+    if (k < HARD_NUMBERS)
+      n += ask_count_of_shape (self, &count_shape, shapes[k]);
+    else if (k < 2 * HARD_NUMBERS)
+      n += ask_count_of_color (self, &count_color, colors[k - HARD_NUMBERS]);
+    else
+      n += ask_relation (self, &kinds[RELATION]);
+  }
+  return n;
+}
+
 static void
 ask_kinds (MblmFlatAsker *self, guint wanted)
 {
@@ -456,7 +526,7 @@ void
 mblm_flat_ask (const MblmFlatScene *scene, guint64 key, guint n_questions,
     double captions, GArray *questions)
 {
-  MblmFlatAsker self = {scene, key, questions};
+  MblmFlatAsker self = {.scene = scene, .key = key, .questions = questions};
   guint wanted = MAX (n_questions, 1);
   /* A scene has one caption only: the share is kept over many scenes, where no more
    * than one in each is due. */
@@ -469,6 +539,7 @@ mblm_flat_ask (const MblmFlatScene *scene, guint64 key, guint n_questions,
         1);
   wanted = captions < 1.0 ? wanted - captioned : 0;
   if (wanted > 0)
-    wanted -= ask_counts (&self, wanted);
+    wanted -= scene->hard ? ask_hard (&self, wanted)
+                          : ask_counts (&self, wanted);
   ask_kinds (&self, wanted);
 }

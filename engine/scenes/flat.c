@@ -131,8 +131,9 @@ void
 mblm_flat_scene (const MblmSceneRequest *request, MblmFlatScene *scene)
 {
   mblm_flat_draw_objects (mblm_draw_key (request->key, FOR_OBJECTS, 0),
-      request->width, request->height, scene);
-  if (!request->plain)
+      request->width, request->height, request->level == MBLM_SCENE_HARD,
+      scene);
+  if (request->level != MBLM_SCENE_PLAIN)
     return;
   scene->plain = TRUE;
   scene->n = 1;

@@ -63,6 +63,7 @@ typedef struct {
 typedef struct {
   guint width, height; /* of the picture, in pixels */
   gboolean plain;      /* one object on one colour, as it is */
+  gboolean hard;       /* many objects, asked for their numbers and relations */
   guint n;
   MblmFlatObject objects[MBLM_FLAT_MAX_OBJECTS];
   /* Whether the numbers of objects of one shape and one colour were drawn, so
@@ -90,9 +91,9 @@ typedef enum {
 MblmFlatZone mblm_flat_zone (double share);
 /* How probable n objects are. */
 double mblm_flat_share_of (guint n);
-/* The objects of a key in a picture of this size. */
-void mblm_flat_draw_objects (
-    guint64 key, guint width, guint height, MblmFlatScene *scene);
+/* The objects of a key in a picture of this size, hard or not. */
+void mblm_flat_draw_objects (guint64 key, guint width, guint height,
+    gboolean hard, MblmFlatScene *scene);
 /* The radius in pixels. */
 double mblm_flat_pixels (
     const MblmFlatScene *scene, const MblmFlatObject *object);

@@ -38,14 +38,22 @@ typedef struct {
                             * NULL: none */
 } MblmSceneOptions;
 
+/* What a model can learn from it. */
+typedef enum {
+  MBLM_SCENE_USUAL,
+  MBLM_SCENE_PLAIN, /* as plain as the family has them: what to begin with */
+  MBLM_SCENE_HARD /* what is learned last; `clevr` has no other than usual ones */
+} MblmSceneLevel;
+
 /* What a scene is asked to be. */
 typedef struct {
   guint64 key;
   guint width, height; /* of the picture */
   guint n_questions;   /* wanted; a scene may have fewer, but one at least */
-  double captions; /* share of the n that are captions, 0 to 1; a scene has one
-                        * at most, and where it is 1 nothing else */
-  gboolean plain;  /* as plain as the family has them */
+  /* Share of the n that are captions, 0 to 1; a scene has one at most, and where it
+   * is 1 nothing else. */
+  double captions;
+  MblmSceneLevel level;
 } MblmSceneRequest;
 
 typedef struct {

@@ -16,12 +16,12 @@ static char *folder;
 static char *published;
 
 static char *
-make_scenes (const char *name, const char *seed)
+make_scenes (const char *name, const char *seed, const char *level)
 {
   char *path = g_build_filename (folder, name, NULL);
-  g_autoptr (Spawned)
-      s = spawn ("scenes", "--family", "flat", "--count", "6", "--size",
-          "80x60", "--questions", "3", "--seed", seed, "--output", path, NULL);
+  g_autoptr (Spawned) s = spawn ("scenes", "--family", "flat", "--count", "6",
+      "--size", "80x60", "--questions", "3", "--seed", seed, "--level", level,
+      "--output", path, NULL);
 
   spawned_assert_ok (s);
   g_assert_nonnull (strstr (s->out, path));
@@ -45,9 +45,9 @@ contents (const char *path, const char *name, gsize *size)
 static void
 test_scenes (void)
 {
-  g_autofree char *path = make_scenes ("one", "5");
-  g_autofree char *again = make_scenes ("two", "5");
-  g_autofree char *other = make_scenes ("three", "6");
+  g_autofree char *path = make_scenes ("one", "5", "usual");
+  g_autofree char *again = make_scenes ("two", "5", "usual");
+  g_autofree char *other = make_scenes ("three", "6", "usual");
   gsize n, m, k;
   g_autofree char *lines = contents (path, "test.jsonl", &n);
   g_autofree char *same = contents (again, "test.jsonl", &m);
@@ -76,6 +76,24 @@ test_scenes (void)
     g_assert_cmpstr (json_object_get_string_member (object, "answer"), !=, "");
     g_assert_cmpstr (json_object_get_string_member (object, "type"), !=, "");
   }
+}
+
+/* Plain scenes have nothing to count and to compare; hard ones have. */
+static void
+test_levels (void)
+{
+  g_autofree char *plain = make_scenes ("plain", "5", "plain");
+  g_autofree char *hard = make_scenes ("hard", "5", "hard");
+  gsize n;
+  g_autofree char *easy = contents (plain, "test.jsonl", &n);
+  g_autofree char *all = contents (hard, "test.jsonl", &n);
+  const char *const types = "\"(relation|count-shape|count-color)\"";
+  g_autoptr (Spawned) wrong = spawn (
+      "scenes", "--family", "flat", "--output", "x", "--level", "easy", NULL);
+
+  g_assert_false (g_regex_match_simple (types, easy, 0, 0));
+  g_assert_true (g_regex_match_simple (types, all, 0, 0));
+  spawned_assert_fails (wrong, 2, "usual, plain, hard");
 }
 
 static gint64
@@ -136,7 +154,7 @@ check_rows (Spawned *s, gint64 questions)
 static void
 test_eval (void)
 {
-  g_autofree char *path = make_scenes ("asked", "1");
+  g_autofree char *path = make_scenes ("asked", "1", "usual");
   g_autoptr (Spawned)
       s = spawn ("eval", "scenes", "scenes:flat", "-n", "60", "--json", NULL);
   g_autoptr (Spawned) again = spawn (
@@ -159,7 +177,7 @@ test_eval (void)
 static void
 test_answers (void)
 {
-  g_autofree char *path = make_scenes ("listed", "2");
+  g_autofree char *path = make_scenes ("listed", "2", "usual");
   g_autoptr (Spawned) s = spawn ("eval", "scenes", path, "--list", NULL);
   gsize size;
   g_autofree char *text = contents (path, "test.jsonl", &size);
@@ -230,7 +248,7 @@ test_report (void)
 static void
 test_errors (void)
 {
-  g_autofree char *path = make_scenes ("kept", "3");
+  g_autofree char *path = make_scenes ("kept", "3", "usual");
   gsize size, still;
   g_autofree char *before = contents (path, "test.jsonl", &size);
   g_autoptr (Spawned) full = spawn (
@@ -264,6 +282,7 @@ main (int argc, char **argv)
   published = g_build_filename (
       g_getenv ("MBLM_TEST_MODELS"), "published", NULL);
   g_test_add_func ("/eval/scenes", test_scenes);
+  g_test_add_func ("/eval/levels", test_levels);
   g_test_add_func ("/eval/rows", test_eval);
   g_test_add_func ("/eval/model", test_model);
   g_test_add_func ("/eval/answers", test_answers);

@@ -214,6 +214,51 @@ test_plain (void)
   }
 }
 
+/* Relations that 60 samples ask about. */
+static guint
+count_relations (MblmSplit split, const char *args)
+{
+  MblmDatasetOptions options = options_new (split, 6000, IQA, args);
+  g_autoptr (MblmDataset) set = sets_open ("scenes", &options);
+  guint n = 0;
+
+  for (guint i = 0; i < 60; i++) {
+    g_autoptr (SetsSample) sample = sets_read (set, 0, i);
+    g_autoptr (GString) text = g_string_new (NULL);
+    gsize at = read_segment (sample, 0, IMAGE, text);
+
+    while (at < sample->length && sample->sample.ids[at] == TEXT) {
+      at = read_segment (sample, at, TEXT, text);
+      n += g_regex_match_simple (
+          "^Is the .* (left of|right of|above|below) the ", text->str, 0, 0);
+      at = read_segment (sample, at, TEXT, text);
+    }
+  }
+  return n;
+}
+
+/* Hard scenes ask for more relations, and are for training; plain ones go first. */
+static void
+test_hard (void)
+{
+  guint usual = count_relations (MBLM_SPLIT_TRAIN, "{'questions': <int64 20>}");
+  guint hard = count_relations (
+      MBLM_SPLIT_TRAIN, "{'questions': <int64 20>, 'hard': <1.0>}");
+  guint some = count_relations (
+      MBLM_SPLIT_TRAIN, "{'questions': <int64 20>, 'hard': <0.5>}");
+
+  g_assert_cmpuint (hard, >, 2 * usual);
+  g_assert_cmpuint (some, <, hard);
+  g_assert_cmpuint (some, >, usual);
+  g_assert_cmpuint (
+      count_relations (MBLM_SPLIT_TRAIN,
+          "{'questions': <int64 20>, 'hard': <1.0>, 'plain': <1.0>}"),
+      ==, 0);
+  g_assert_cmpuint (count_relations (MBLM_SPLIT_VALID,
+                        "{'questions': <int64 20>, 'hard': <1.0>}"),
+      ==, count_relations (MBLM_SPLIT_VALID, "{'questions': <int64 20>}"));
+}
+
 /* Where there is no room for all questions, it isn't their kind that decides. */
 static void
 test_room (void)
@@ -383,6 +428,7 @@ main (int argc, char **argv)
   g_test_add_func ("/dataset/scenes/splits", test_splits);
   g_test_add_func ("/dataset/scenes/turns", test_turns);
   g_test_add_func ("/dataset/scenes/plain", test_plain);
+  g_test_add_func ("/dataset/scenes/hard", test_hard);
   g_test_add_func ("/dataset/scenes/room", test_room);
   g_test_add_func ("/dataset/scenes/captions", test_captions);
   g_test_add_func ("/dataset/scenes/captions-last", test_captions_last);

@@ -190,8 +190,9 @@ test_answers (void)
   gboolean used[64] = {FALSE};
 
   for (guint64 key = 0; key < 2000; key++) {
-    MblmSceneRequest request = {
-        key * 7919, sizes[key % 5][0], sizes[key % 5][1], 1 + key % 20, 0.0};
+    MblmSceneRequest request = {key * 7919, sizes[key % 5][0],
+        sizes[key % 5][1], 1 + key % 20, 0.0,
+        key % 3 ? MBLM_SCENE_USUAL : MBLM_SCENE_HARD};
     g_autoptr (MblmScene) scene = make (family, &request);
     MblmFlatScene objects;
 
