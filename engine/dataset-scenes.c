@@ -129,6 +129,12 @@ read_options (
       !mblm_qa_find_layout (options, &layout, error) ||
       !(family = find_family (options->args, error)))
     return FALSE;
+  if (self->hard > 0.0 && !family->has_hard) {
+    g_set_error (error, MBLM_ERROR, MBLM_ERROR_CONFIG,
+        "hard: scenes of the family %s are none: leave it out, or take flat",
+        family->id);
+    return FALSE;
+  }
   set_layout (self, layout, (guint) scale);
   self->family = family->open (
       &(MblmSceneOptions){.photographs = photographs ? options->dir : NULL},
@@ -144,7 +150,7 @@ read_options (
  * taken, and of so many scenes the first that has one. */
 #define SPARE_QUESTIONS 3
 #define MAX_SCENES 16
-/* How many of the captions have no questions before them. */
+/* Share of the captions that have no questions before them, at least. */
 #define LONE_CAPTIONS 0.125
 
 static guint64
@@ -155,25 +161,23 @@ scene_key (const MblmDatasetOptions *options, guint64 epoch, guint64 index)
   return mblm_scene_key (seed, (MblmSceneSet) options->split, epoch, index);
 }
 
-/* The caption of a sample, or NULL: as often as there would be one among as many
- * questions drawn from those of the scene. */
+/* The caption of a sample, or NULL. More scenes have one than are to give it to a
+ * sample, as they are asked for more questions. */
 static const MblmSceneQuestion *
 draw_caption (const ScenesDataset *self, const MblmScene *scene, guint64 *key)
 {
-  guint n = scene->questions->len, captions = 0;
-  const MblmSceneQuestion *caption = NULL;
+  double wanted = (double) self->questions;
+  double due = MIN (wanted * self->captions, 1.0);
+  double made = MIN ((wanted + SPARE_QUESTIONS) * self->captions, 1.0);
 
-  for (guint i = 0; i < n; i++) {
+  for (guint i = 0; i < scene->questions->len; i++) {
     const MblmSceneQuestion *q = &g_array_index (
         scene->questions, MblmSceneQuestion, i);
 
-    if (!q->question) {
-      caption = q;
-      captions++;
-    }
+    if (!q->question)
+      return mblm_scene_draw_coin (key, due / made) ? q : NULL;
   }
-  double share = (double) self->questions * captions / MAX (n, 1);
-  return caption && mblm_scene_draw_coin (key, share) ? caption : NULL;
+  return NULL;
 }
 
 /* Writes up to `wanted` questions, of which the first comes behind the picture, and
@@ -205,28 +209,34 @@ write_questions (const MblmScene *scene, guint64 *key, guint64 wanted,
 }
 
 /* A caption gives away what questions behind it ask: it comes last, or alone, right
- * behind the picture, where it stands when it is asked for. FALSE where the sample
- * has room for nothing. */
+ * behind the picture, where it stands when it is asked for. FALSE where it has no
+ * room. */
+static gboolean
+write_captioned (const ScenesDataset *self, const MblmScene *scene,
+    const char *caption, guint64 *key, GBytes *picture, MblmQaWriter *writer)
+{
+  gboolean lone = mblm_scene_draw_coin (key, LONE_CAPTIONS);
+  guint64 wanted = lone ? 0 : (guint64) self->questions - 1;
+
+  mblm_qa_reserve_caption (writer, caption);
+  guint written = write_questions (scene, key, wanted, picture, writer);
+  mblm_qa_reserve_caption (writer, NULL);
+  return written > 0 ? mblm_qa_write_more (writer, NULL, caption)
+                     : mblm_qa_write (writer, picture, NULL, caption);
+}
+
+/* FALSE where the sample has room for nothing. */
 static gboolean
 write_turns (const ScenesDataset *self, const MblmScene *scene, guint64 key,
     GBytes *picture, MblmQaWriter *writer)
 {
   const MblmSceneQuestion *caption = draw_caption (self, scene, &key);
-  guint64 wanted = (guint64) self->questions;
-  guint written = 0;
 
-  if (caption) {
-    mblm_qa_reserve (writer, NULL, caption->answer);
-    wanted = mblm_scene_draw_coin (&key, LONE_CAPTIONS) ? 0 : wanted - 1;
-  }
-  if (wanted > 0)
-    written = write_questions (scene, &key, wanted, picture, writer);
-  mblm_qa_reserve (writer, NULL, NULL);
-  if (!caption)
-    return written > 0;
-  if (written > 0)
-    return mblm_qa_write_more (writer, NULL, caption->answer);
-  return mblm_qa_write (writer, picture, NULL, caption->answer);
+  if (caption &&
+      write_captioned (self, scene, caption->answer, &key, picture, writer))
+    return TRUE;
+  return write_questions (
+             scene, &key, (guint64) self->questions, picture, writer) > 0;
 }
 
 /* A model that begins learns to see with plain scenes; they become fewer from

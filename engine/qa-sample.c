@@ -213,12 +213,12 @@ mblm_qa_write_more (
 }
 
 void
-mblm_qa_reserve (MblmQaWriter *self, const char *question, const char *answer)
+mblm_qa_reserve_caption (MblmQaWriter *self, const char *caption)
 {
-  const Turn turn = {NULL, question, answer};
+  const Turn turn = {NULL, NULL, caption};
   guint from = behind_picture (self->options->info);
 
-  self->reserved = answer ? turn_length (self, &turn, from) : 0;
+  self->reserved = caption ? turn_length (self, &turn, from) : 0;
 }
 
 void

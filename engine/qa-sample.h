@@ -41,17 +41,16 @@ void mblm_qa_writer_clear (MblmQaWriter *self);
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC (MblmQaWriter, mblm_qa_writer_clear)
 
 /* The whole sample. `picture` is NULL for a model that sees none; without a
- * question (NULL or "") the answer is a caption. FALSE where it has no room; then it
- * is only counted, in `at`. */
+ * question (NULL or "") the answer is a caption. FALSE where it has no room, what is
+ * reserved counted; `at` says how much it takes. */
 gboolean mblm_qa_write (MblmQaWriter *self, GBytes *picture,
     const char *question, const char *answer);
 /* Another question about the same picture: the segments behind it once more. FALSE
  * where the rest of the sample is too short; then nothing was written. */
 gboolean mblm_qa_write_more (
     MblmQaWriter *self, const char *question, const char *answer);
-/* Keeps room for such a question, which is to come last; answer NULL: for none. */
-void mblm_qa_reserve (
-    MblmQaWriter *self, const char *question, const char *answer);
+/* Keeps room for one more, a caption that is to come last; NULL: for none. */
+void mblm_qa_reserve_caption (MblmQaWriter *self, const char *caption);
 /* Pads what is left. */
 void mblm_qa_writer_end (MblmQaWriter *self);
 

@@ -227,8 +227,8 @@ make_nothing (const MblmImageLayout *layout, GError **error)
   return picture ? mblm_picture_to_bytes (picture, layout, error) : NULL;
 }
 
-/* Questions about one picture follow each other, and the one that is no picture
- * is always the same: each is read once. */
+/* Questions about one picture follow each other, and the one that is no picture is
+ * always the same: each is read once, where the sample begins with it. */
 static MblmAsker *
 make_asker (Eval *self, GError **error)
 {

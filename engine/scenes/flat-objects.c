@@ -8,7 +8,7 @@
  * that: three of a shape among four objects are rare. So in a share of the
  * scenes, and only there may a question count them, the number of one shape and
  * of one colour are drawn first, 0 to 5 evenly; such scenes have many objects.
- * The others have as many fewer that all scenes together keep to share_of.
+ * The others have as many fewer that all usual scenes together keep to share_of.
  */
 
 #include "config.h"
@@ -147,8 +147,8 @@ draw_looks (guint64 *key, MblmFlatScene *scene)
 
     object->shape = shapes[i];
     object->color = colors[i];
-    /* what its texture is can be asked of a single one */
-    if (scene->n == 1 || mblm_scene_draw_coin (key, scene->hard ? 0.6 : 0.3))
+    /* what its texture is can be asked of a single one, and in hard scenes */
+    if (scene->n == 1 || scene->hard || mblm_scene_draw_coin (key, 0.3))
       object->texture = mblm_scene_draw_below (key, MBLM_FLAT_N_TEXTURES);
     mblm_flat_draw_color (key, object->color, object->rgb);
   }

@@ -6,7 +6,8 @@
  * The kind of question is drawn first, then which answer it is to have among
  * those that the scene allows, then the rest; yes and no are always both possible.
  * No kind is asked twice of a scene, as the second answer would depend on the
- * first. So the words of a question say next to nothing about its answer.
+ * first, but for relations in hard scenes, each of other objects. So the words of a
+ * question say next to nothing about its answer.
  */
 
 #include "config.h"
@@ -222,9 +223,11 @@ ask_count (MblmFlatAsker *self, const MblmFlatKind *kind)
   return mblm_flat_add_question (self, kind, "objects", "", answer);
 }
 
+/* Both only where the number was drawn evenly. */
 static gboolean
-ask_count_of_shape (MblmFlatAsker *self, const MblmFlatKind *kind, guint shape)
+ask_count_shape (MblmFlatAsker *self, const MblmFlatKind *kind)
 {
+  guint shape = self->scene->counted_shape;
   guint n = count_matches (self->scene, shape, 0, MBLM_FLAT_SAYS_SHAPE);
   char answer[2] = {(char) ('0' + n), '\0'};
   g_autofree char *x = g_strdup_printf ("%ss", mblm_flat_shapes[shape]);
@@ -233,26 +236,14 @@ ask_count_of_shape (MblmFlatAsker *self, const MblmFlatKind *kind, guint shape)
 }
 
 static gboolean
-ask_count_of_color (MblmFlatAsker *self, const MblmFlatKind *kind, guint color)
+ask_count_color (MblmFlatAsker *self, const MblmFlatKind *kind)
 {
+  guint color = self->scene->counted_color;
   guint n = count_matches (self->scene, 0, color, MBLM_FLAT_SAYS_COLOR);
   char answer[2] = {(char) ('0' + n), '\0'};
   g_autofree char *x = g_strdup_printf ("%s objects", mblm_flat_colors[color]);
 
   return mblm_flat_add_question (self, kind, x, "", answer);
-}
-
-/* Both only where the number was drawn evenly. */
-static gboolean
-ask_count_shape (MblmFlatAsker *self, const MblmFlatKind *kind)
-{
-  return ask_count_of_shape (self, kind, self->scene->counted_shape);
-}
-
-static gboolean
-ask_count_color (MblmFlatAsker *self, const MblmFlatKind *kind)
-{
-  return ask_count_of_color (self, kind, self->scene->counted_color);
 }
 
 /* ------------------------------------------------------------------------- */
@@ -399,8 +390,10 @@ static const MblmFlatKind count_shape = {"count-shape", 0.0, ask_count_shape,
 static const MblmFlatKind count_color = {"count-color", 0.0, ask_count_color,
     {"How many $x are there?", "How many $x do you see?", "Count the $x."}};
 
-/* The place of the one that hard scenes ask several times. */
-enum { RELATION = 9 };
+/* As one of all kinds, for hard scenes. */
+static const MblmFlatKind relation = {
+    "relation", 0.0, ask_relation, {"Is the $x the $y?"}};
+
 static const MblmFlatKind kinds[] = {
     {"color", 3.0, ask_color,
         {"What color is the $x?", "What colour is the $x?",
@@ -425,7 +418,7 @@ static const MblmFlatKind kinds[] = {
         {"Is there $x?", "Do you see $x?", "Can you see $x?"}},
     {"exists", 1.5, ask_exists_both,
         {"Is there $x?", "Do you see $x?", "Can you see $x?"}},
-    [RELATION] = {"relation", 2.0, ask_relation, {"Is the $x the $y?"}},
+    {"relation", 2.0, ask_relation, {"Is the $x the $y?"}},
     {"neighbor-shape", 1.5, ask_neighbor_shape,
         {"What is $x the $y?", "What shape is $x the $y?",
             "Which shape is $x the $y?"}},
@@ -455,48 +448,17 @@ ask_counts (MblmFlatAsker *self, guint wanted)
   return self->questions->len - before;
 }
 
-/* Of a hard scene: how many numbers of shapes, as many of colours, and how many
- * relations. */
-#define HARD_NUMBERS 3
+/* What is learned last: up to so many relations, no more than half of the questions.
+ * How many there are. */
 #define HARD_RELATIONS 5
 
-/* All below n; the first is given. */
-static void
-draw_order_from (MblmFlatAsker *self, guint *order, guint n, guint first)
-{
-  mblm_scene_draw_order (&self->key, order, n);
-  for (guint i = 1; i < n; i++)
-    if (order[i] == first) {
-      order[i] = order[0];
-      order[0] = first;
-    }
-}
-
-/* What is learned last, two questions of three: relations, and numbers where they
- * were drawn, those among them. The number of questions. */
 static guint
-ask_hard (MblmFlatAsker *self, guint wanted)
+ask_relations (MblmFlatAsker *self, guint wanted)
 {
-  guint order[2 * HARD_NUMBERS + HARD_RELATIONS];
-  guint shapes[MBLM_FLAT_N_SHAPES], colors[MBLM_FLAT_N_COLORS], n = 0;
+  guint n = 0;
 
-  draw_order_from (
-      self, shapes, MBLM_FLAT_N_SHAPES, self->scene->counted_shape);
-  draw_order_from (
-      self, colors, MBLM_FLAT_N_COLORS, self->scene->counted_color);
-  mblm_scene_draw_order (&self->key, order, G_N_ELEMENTS (order));
-  for (guint i = 0; i < G_N_ELEMENTS (order) && 3 * n < 2 * wanted; i++) {
-    guint k = order[i];
-
-    if (k < 2 * HARD_NUMBERS && !self->scene->counted)
-      continue;
-    if (k < HARD_NUMBERS)
-      n += ask_count_of_shape (self, &count_shape, shapes[k]);
-    else if (k < 2 * HARD_NUMBERS)
-      n += ask_count_of_color (self, &count_color, colors[k - HARD_NUMBERS]);
-    else
-      n += ask_relation (self, &kinds[RELATION]);
-  }
+  while (n < HARD_RELATIONS && 2 * n < wanted && ask_relation (self, &relation))
+    n++;
   return n;
 }
 
@@ -539,7 +501,8 @@ mblm_flat_ask (const MblmFlatScene *scene, guint64 key, guint n_questions,
         1);
   wanted = captions < 1.0 ? wanted - captioned : 0;
   if (wanted > 0)
-    wanted -= scene->hard ? ask_hard (&self, wanted)
-                          : ask_counts (&self, wanted);
+    wanted -= ask_counts (&self, wanted);
+  if (wanted > 0 && scene->hard)
+    wanted -= ask_relations (&self, wanted);
   ask_kinds (&self, wanted);
 }

@@ -63,7 +63,7 @@ typedef struct {
 typedef struct {
   guint width, height; /* of the picture, in pixels */
   gboolean plain;      /* one object on one colour, as it is */
-  gboolean hard;       /* many objects, asked for their numbers and relations */
+  gboolean hard;       /* mostly three objects or more, with any textures */
   guint n;
   MblmFlatObject objects[MBLM_FLAT_MAX_OBJECTS];
   /* Whether the numbers of objects of one shape and one colour were drawn, so
@@ -89,7 +89,7 @@ typedef enum {
 } MblmFlatZone;
 
 MblmFlatZone mblm_flat_zone (double share);
-/* How probable n objects are. */
+/* How probable n objects are in a usual scene. */
 double mblm_flat_share_of (guint n);
 /* The objects of a key in a picture of this size, hard or not. */
 void mblm_flat_draw_objects (guint64 key, guint width, guint height,

@@ -78,7 +78,7 @@ test_scenes (void)
   }
 }
 
-/* Plain scenes have nothing to count and to compare; hard ones have. */
+/* Plain scenes have no two objects to count and to compare; hard ones have. */
 static void
 test_levels (void)
 {
@@ -87,13 +87,19 @@ test_levels (void)
   gsize n;
   g_autofree char *easy = contents (plain, "test.jsonl", &n);
   g_autofree char *all = contents (hard, "test.jsonl", &n);
-  const char *const types = "\"(relation|count-shape|count-color)\"";
+  const char *const numbers = "\"count-(shape|color)\"";
   g_autoptr (Spawned) wrong = spawn (
       "scenes", "--family", "flat", "--output", "x", "--level", "easy", NULL);
 
-  g_assert_false (g_regex_match_simple (types, easy, 0, 0));
-  g_assert_true (g_regex_match_simple (types, all, 0, 0));
+  g_autoptr (Spawned) none = spawn (
+      "scenes", "--family", "clevr", "--output", "x", "--level", "hard", NULL);
+
+  g_assert_null (strstr (easy, "\"relation\""));
+  g_assert_false (g_regex_match_simple (numbers, easy, 0, 0));
+  g_assert_nonnull (strstr (all, "\"relation\""));
+  g_assert_true (g_regex_match_simple (numbers, all, 0, 0));
   spawned_assert_fails (wrong, 2, "usual, plain, hard");
+  spawned_assert_fails (none, 2, "no hard scenes");
 }
 
 static gint64

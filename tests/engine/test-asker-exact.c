@@ -329,6 +329,38 @@ test_shared (Fixture *f, gconstpointer data)
   }
 }
 
+static gboolean
+count_up (gpointer data)
+{
+  guint *n = data;
+
+  (*n)++;
+  return TRUE;
+}
+
+/* The next question about a picture is less work, and one about another isn't, where
+ * the sample begins with it. */
+static void
+test_read_once (Fixture *f, gconstpointer data)
+{
+  g_autoptr (MblmAsker) a = new_asker (f, "What?");
+  MblmInfo *info = mblm_model_get_info (f->model);
+  guint work[3] = {0}, n;
+
+  if (mblm_info_get_sample (info, &n)[0] != MBLM_SEGMENT_IMAGE)
+    return;
+  mblm_asker_share (a, a);
+  for (guint i = 0; i < 3; i++) {
+    g_autoptr (GBytes) image = new_image (i / 2);
+
+    mblm_asker_set_progress (a, count_up, &work[i]);
+    g_autoptr (MblmAnswer) x = answer (a, image);
+    g_assert_cmpstr (x->text, !=, NULL);
+  }
+  g_assert_cmpuint (work[1], <, work[0]);
+  g_assert_cmpuint (work[2], >, work[1]);
+}
+
 /* Ends the work when it has counted down. */
 static gboolean
 count_down (gpointer data)
@@ -377,6 +409,7 @@ main (int argc, char **argv)
       {"choices", test_choices},
       {"many", test_many},
       {"shared", test_shared},
+      {"read-once", test_read_once},
       {"ended", test_ended},
   };
 

@@ -347,6 +347,16 @@ test_captions_last (void)
       1000, "{'questions': <int64 60>, 'captions': <0.1>}", &lone);
   g_assert_cmpuint (captions, ==, 400);
   g_assert_cmpuint (lone, <, 100);
+  /* one question, which is a caption every other time */
+  captions = count_captions (
+      1600, "{'questions': <int64 1>, 'captions': <0.5>}", &lone);
+  g_assert_cmpuint (captions, >, 160);
+  g_assert_cmpuint (captions, <, 240);
+  g_assert_cmpuint (captions, ==, lone);
+  /* where there is none for it, questions have the room */
+  captions = count_captions (
+      832, "{'questions': <int64 9>, 'captions': <0.1>}", &lone);
+  g_assert_cmpuint (captions, <, 400);
 }
 
 /* All cores give what one gives. */
@@ -390,6 +400,7 @@ test_errors (void)
       {"{'samples': <int64 0>}", "samples"},
       {"{'scale': <int64 17>}", "scale"},
       {"{'captions': <2.0>}", "captions"},
+      {"{'hard': <0.5>, 'family': <'clevr'>}", "hard"},
       {"{'question': <int64 2>}", "question"},
   };
 
