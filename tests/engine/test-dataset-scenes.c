@@ -155,6 +155,18 @@ test_turns (void)
   check_turns (800, "{'questions': <int64 1000>}", 1, 3);
 }
 
+/* The next question and its answer; FALSE: the rest is padding. */
+static gboolean
+read_turn (
+    const SetsSample *sample, gsize *at, GString *question, GString *answer)
+{
+  if (*at == sample->length || sample->sample.ids[*at] != TEXT)
+    return FALSE;
+  *at = read_segment (sample, *at, TEXT, question);
+  *at = read_segment (sample, *at, TEXT, answer);
+  return TRUE;
+}
+
 /* How many of `n` samples from `first` on say of their picture how many objects it
  * has, and how many that it has one. */
 static void
@@ -164,17 +176,16 @@ count_objects (
   *told = *single = 0;
   for (gsize i = first; i < first + n; i++) {
     g_autoptr (SetsSample) sample = sets_read (set, 0, i);
-    g_autoptr (GString) text = g_string_new (NULL);
-    gsize at = read_segment (sample, 0, IMAGE, text);
+    g_autoptr (GString) question = g_string_new (NULL);
+    g_autoptr (GString) answer = g_string_new (NULL);
+    gsize at = read_segment (sample, 0, IMAGE, question);
 
-    while (at < sample->length && sample->sample.ids[at] == TEXT) {
-      at = read_segment (sample, at, TEXT, text);
-      gboolean asks = strstr (text->str, "any objects ") != NULL ||
-          strstr (text->str, "the objects.") != NULL;
+    while (read_turn (sample, &at, question, answer)) {
+      gboolean asks = strstr (question->str, "any objects ") != NULL ||
+          strstr (question->str, "the objects.") != NULL;
 
-      at = read_segment (sample, at, TEXT, text);
       *told += asks;
-      *single += asks && g_str_equal (text->str, "1");
+      *single += asks && g_str_equal (answer->str, "1");
     }
   }
 }
@@ -224,15 +235,14 @@ count_relations (MblmSplit split, const char *args)
 
   for (guint i = 0; i < 60; i++) {
     g_autoptr (SetsSample) sample = sets_read (set, 0, i);
-    g_autoptr (GString) text = g_string_new (NULL);
-    gsize at = read_segment (sample, 0, IMAGE, text);
+    g_autoptr (GString) question = g_string_new (NULL);
+    g_autoptr (GString) answer = g_string_new (NULL);
+    gsize at = read_segment (sample, 0, IMAGE, question);
 
-    while (at < sample->length && sample->sample.ids[at] == TEXT) {
-      at = read_segment (sample, at, TEXT, text);
+    while (read_turn (sample, &at, question, answer))
       n += g_regex_match_simple (
-          "^Is the .* (left of|right of|above|below) the ", text->str, 0, 0);
-      at = read_segment (sample, at, TEXT, text);
-    }
+          "^Is the .* (left of|right of|above|below) the ", question->str, 0,
+          0);
   }
   return n;
 }
