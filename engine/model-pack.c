@@ -19,31 +19,47 @@
 #define CONFIG "config.yaml"
 #define INFO "mblm.json"
 
-/* Reads a tensor for the writer, which borrows it from `data`. */
+static gboolean
+fail_memory (const MblmParameter *p, GError **error)
+{
+  g_set_error (error, MBLM_ERROR, MBLM_ERROR_MEMORY,
+      "not enough memory for %s: it has %" G_GSIZE_FORMAT " numbers", p->name,
+      p->n_elements);
+  return FALSE;
+}
+
+/* Reads a tensor for the writer, which borrows it from `data`. `resize` may be
+ * NULL. */
 static gboolean
 add (MblmTensorWriter *writer, GPtrArray *data, MblmTensorFile *file,
-    const MblmParameter *p, const MblmTensorEntry *entry, MblmDtype type,
-    GError **error)
+    const MblmResize *resize, const MblmParameter *p,
+    const MblmTensorEntry *entry, MblmDtype type, GError **error)
 {
   float *values = g_try_new (float, p->n_elements);
+  gsize shape[G_N_ELEMENTS (p->shape)];
 
-  if (values == NULL) {
-    g_set_error (error, MBLM_ERROR, MBLM_ERROR_MEMORY,
-        "not enough memory for %s: it has %" G_GSIZE_FORMAT " numbers", p->name,
-        p->n_elements);
-    return FALSE;
-  }
+  if (values == NULL)
+    return fail_memory (p, error);
   g_ptr_array_add (data, values);
   if (!mblm_tensor_file_read (file, entry, 0, p->n_elements, values, error) ||
       !mblm_parameter_check_finite (p, values, p->n_elements, error))
     return FALSE;
-  mblm_tensor_writer_add (writer, p->name, type, p->n_dims, p->shape, values);
+  memcpy (shape, p->shape, sizeof shape);
+  if (resize != NULL && g_str_equal (p->name, "pos_embs.0.weight")) {
+    values = mblm_resize_positions (resize, values, p->shape[1]);
+    if (values == NULL)
+      return fail_memory (p, error);
+    g_ptr_array_add (data, values);
+    shape[0] = mblm_config_get_seq_len (resize->config, 0);
+  }
+  mblm_tensor_writer_add (writer, p->name, type, p->n_dims, shape, values);
   return TRUE;
 }
 
 static gboolean
 write_weights (MblmModel *model, MblmTensorFile *file, MblmPrecision precision,
-    const char *path, GCancellable *cancellable, GError **error)
+    const MblmResize *resize, const char *path, GCancellable *cancellable,
+    GError **error)
 {
   g_autoptr (GHashTable) index = mblm_parameters_index_file (file, error);
   g_autoptr (MblmTensorWriter) writer = mblm_tensor_writer_new ();
@@ -61,8 +77,8 @@ write_weights (MblmModel *model, MblmTensorFile *file, MblmPrecision precision,
       return FALSE;
     /* an optional one may be missing */
     if (entry != NULL &&
-        !add (writer, data, file, p, entry, p->optional ? MBLM_DTYPE_F32 : type,
-            error))
+        !add (writer, data, file, resize, p, entry,
+            p->optional ? MBLM_DTYPE_F32 : type, error))
       return FALSE;
   }
   return mblm_tensor_writer_finish (writer, path, error);
@@ -76,53 +92,64 @@ mblm_model_pack_weights (const char *path, MblmPrecision precision,
   g_autoptr (MblmModel) model = mblm_model_open (path, &file, error);
 
   return model != NULL &&
-      write_weights (model, file, precision, weights, cancellable, error);
+      write_weights (model, file, precision, NULL, weights, cancellable, error);
+}
+
+static gboolean
+write_file (const char *path, const char *text, gsize n, GError **error)
+{
+  g_autoptr (MblmAtomicFile) file = mblm_atomic_file_new (path, error);
+
+  return file != NULL && mblm_atomic_file_write (file, text, n, error) &&
+      mblm_atomic_file_commit (file, error);
 }
 
 gboolean
 mblm_model_pack_config (MblmConfig *config, const char *path, GError **error)
 {
   g_autofree char *yaml = mblm_config_to_yaml (config);
-  g_autoptr (MblmAtomicFile) file = mblm_atomic_file_new (path, error);
 
-  return file != NULL &&
-      mblm_atomic_file_write (file, yaml, strlen (yaml), error) &&
-      mblm_atomic_file_commit (file, error);
+  return write_file (path, yaml, strlen (yaml), error);
 }
 
-/* The mblm.json beside the weights, as it is. */
+/* The mblm.json beside the weights, if there is one: as it is, or as it is
+ * resized. */
 static gboolean
-copy_info (const char *model, const char *to, GError **error)
+write_info (
+    const char *model, const MblmResize *resize, const char *to, GError **error)
 {
   g_autofree char *folder = g_str_has_suffix (model, ".safetensors")
       ? g_path_get_dirname (model)
       : g_strdup (model);
   g_autofree char *from = g_build_filename (folder, INFO, NULL);
   g_autofree char *text = NULL;
-  g_autoptr (MblmAtomicFile) file = NULL;
   gsize n;
 
   if (!g_file_test (from, G_FILE_TEST_EXISTS))
     return TRUE;
+  if (resize != NULL) {
+    text = mblm_info_to_json (resize->info);
+    return write_file (to, text, strlen (text), error);
+  }
   text = mblm_read_file (from, MBLM_INFO_MAX_BYTES, &n, error);
-  if (text == NULL)
-    return FALSE;
-  file = mblm_atomic_file_new (to, error);
-  return file != NULL && mblm_atomic_file_write (file, text, n, error) &&
-      mblm_atomic_file_commit (file, error);
+  return text != NULL && write_file (to, text, n, error);
 }
 
 gboolean
-mblm_model_pack (const char *path, MblmPrecision precision, const char *folder,
-    GCancellable *cancellable, GError **error)
+mblm_model_pack (const char *path, MblmPrecision precision,
+    const MblmModelSize *size, const char *folder, GCancellable *cancellable,
+    GError **error)
 {
   g_autofree char *found = mblm_model_find (path, error);
   g_autoptr (MblmTensorFile) file = NULL;
   g_autoptr (MblmModel) model = NULL;
+  g_autoptr (MblmResize) resize = NULL;
   g_autoptr (MblmNewFolder) made = NULL;
 
   if (found == NULL ||
       (model = mblm_model_open (found, &file, error)) == NULL ||
+      (size != NULL &&
+          (resize = mblm_resize_new (model, size, error)) == NULL) ||
       (made = mblm_new_folder_new (folder, error)) == NULL)
     return FALSE;
   const char *at = mblm_new_folder_get_path (made);
@@ -130,7 +157,10 @@ mblm_model_pack (const char *path, MblmPrecision precision, const char *folder,
   g_autofree char *config = g_build_filename (at, CONFIG, NULL);
   g_autofree char *info = g_build_filename (at, INFO, NULL);
 
-  return write_weights (model, file, precision, weights, cancellable, error) &&
-      mblm_model_pack_config (model->config, config, error) &&
-      copy_info (found, info, error) && mblm_new_folder_commit (made, error);
+  return write_weights (
+             model, file, precision, resize, weights, cancellable, error) &&
+      mblm_model_pack_config (
+          resize != NULL ? resize->config : model->config, config, error) &&
+      write_info (found, resize, info, error) &&
+      mblm_new_folder_commit (made, error);
 }

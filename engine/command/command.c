@@ -117,6 +117,30 @@ command_parse_number (Command *self, const char *option, const char *text,
 }
 
 gboolean
+command_parse_size (Command *self, const char *option, const char *text,
+    guint *width, guint *height)
+{
+  g_auto (GStrv) sides = g_strsplit (text ? text : "", "x", 3);
+  guint64 w = 0, h = 0;
+
+  if (!text)
+    return TRUE;
+  if (g_strv_length (sides) != 2) {
+    command_usage_error (
+        self, _ ("%s is a width and a height: 320x240"), option);
+    return FALSE;
+  }
+  if (!command_parse_number (
+          self, option, sides[0], 1, MBLM_PICTURE_MAX_SIDE, &w) ||
+      !command_parse_number (
+          self, option, sides[1], 1, MBLM_PICTURE_MAX_SIDE, &h))
+    return FALSE;
+  *width = (guint) w;
+  *height = (guint) h;
+  return TRUE;
+}
+
+gboolean
 command_parse_word (Command *self, const char *option, const char *text,
     const char *const *words, int *value)
 {

@@ -85,6 +85,9 @@ int command_dispatch (Command *self, const CommandEntry *entries, guint n,
  * message: return COMMAND_USAGE. */
 gboolean command_parse_number (Command *self, const char *option,
     const char *text, guint64 min, guint64 max, guint64 *value);
+/* "320x240": the sides of a picture. */
+gboolean command_parse_size (Command *self, const char *option,
+    const char *text, guint *width, guint *height);
 /* The number of one of the NULL-terminated words. */
 gboolean command_parse_word (Command *self, const char *option,
     const char *text, const char *const *words, int *value);

@@ -127,28 +127,6 @@ run (Scenes *self, const MblmSceneFamilyClass *klass, const char *photographs,
   return good;
 }
 
-/* "320x240". */
-static gboolean
-parse_size (Command *command, const char *text, guint *width, guint *height)
-{
-  g_auto (GStrv) sides = g_strsplit (text, "x", 3);
-  guint64 w = 0, h = 0;
-
-  if (g_strv_length (sides) != 2) {
-    command_usage_error (
-        command, _ ("--size is a width and a height: 320x240"));
-    return FALSE;
-  }
-  if (!command_parse_number (
-          command, "--size", sides[0], 1, MBLM_PICTURE_MAX_SIDE, &w) ||
-      !command_parse_number (
-          command, "--size", sides[1], 1, MBLM_PICTURE_MAX_SIDE, &h))
-    return FALSE;
-  *width = (guint) w;
-  *height = (guint) h;
-  return TRUE;
-}
-
 int
 command_scenes (Command *command, char **argv)
 {
@@ -212,9 +190,8 @@ command_scenes (Command *command, char **argv)
       !command_parse_word (command, "--level", level, levels, &which) ||
       !command_parse_number (
           command, "--seed", seed, 0, G_MAXUINT64, &self.seed) ||
-      (size &&
-          !parse_size (
-              command, size, &self.request.width, &self.request.height)))
+      !command_parse_size (
+          command, "--size", size, &self.request.width, &self.request.height))
     return COMMAND_USAGE;
   self.request.n_questions = (guint) n;
   self.request.level = (MblmSceneLevel) which;

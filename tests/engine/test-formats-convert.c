@@ -132,10 +132,10 @@ test_pack (void)
   g_autofree char *text = NULL;
   GError *error = NULL;
 
-  mblm_model_pack (model, MBLM_PRECISION_F32, same, NULL, &error);
+  mblm_model_pack (model, MBLM_PRECISION_F32, NULL, same, NULL, &error);
   g_assert_no_error (error);
   g_assert_cmpuint (count_rounded (model, same), ==, 0);
-  mblm_model_pack (file, MBLM_PRECISION_BF16, half, NULL, &error);
+  mblm_model_pack (file, MBLM_PRECISION_BF16, NULL, half, NULL, &error);
   g_assert_no_error (error);
   g_assert_cmpuint (count_rounded (model, half), >, 20);
   g_assert_true (g_file_get_contents (again, &text, NULL, NULL));
@@ -144,11 +144,11 @@ test_pack (void)
 
   /* nothing is lost, and nothing left */
   g_assert_false (
-      mblm_model_pack (model, MBLM_PRECISION_F32, half, NULL, &error));
+      mblm_model_pack (model, MBLM_PRECISION_F32, NULL, half, NULL, &error));
   formats_expect (error, MBLM_ERROR, MBLM_ERROR_INPUT, "is not empty", half);
   error = NULL;
   g_assert_false (mblm_model_pack (
-      "/nonexistent", MBLM_PRECISION_F32, again, NULL, &error));
+      "/nonexistent", MBLM_PRECISION_F32, NULL, again, NULL, &error));
   formats_expect (error, MBLM_ERROR, MBLM_ERROR_NOT_FOUND, "no model", again);
   g_assert_cmpuint (count_files (folder), ==, 3);
   fresh_remove (g_steal_pointer (&model));
