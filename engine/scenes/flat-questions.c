@@ -448,17 +448,15 @@ ask_counts (MblmFlatAsker *self, guint wanted)
   return self->questions->len - before;
 }
 
-/* What is learned last: up to so many relations, no more than half of the questions.
- * How many there are. */
-#define HARD_RELATIONS 5
-
+/* What is learned last: relations, up to half of the questions, as far as drawing as
+ * often as there are questions finds pairs. How many there are. */
 static guint
 ask_relations (MblmFlatAsker *self, guint wanted)
 {
   guint n = 0;
 
-  while (n < HARD_RELATIONS && 2 * n < wanted && ask_relation (self, &relation))
-    n++;
+  for (guint draw = 0; draw < wanted && 2 * n < wanted; draw++)
+    n += ask_relation (self, &relation) ? 1 : 0;
   return n;
 }
 
