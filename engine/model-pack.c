@@ -20,11 +20,11 @@
 #define INFO "mblm.json"
 
 static gboolean
-fail_memory (const MblmParameter *p, GError **error)
+fail_memory (const MblmParameter *p, gsize n, GError **error)
 {
   g_set_error (error, MBLM_ERROR, MBLM_ERROR_MEMORY,
       "not enough memory for %s: it has %" G_GSIZE_FORMAT " numbers", p->name,
-      p->n_elements);
+      n);
   return FALSE;
 }
 
@@ -39,18 +39,18 @@ add (MblmTensorWriter *writer, GPtrArray *data, MblmTensorFile *file,
   gsize shape[G_N_ELEMENTS (p->shape)];
 
   if (values == NULL)
-    return fail_memory (p, error);
+    return fail_memory (p, p->n_elements, error);
   g_ptr_array_add (data, values);
   if (!mblm_tensor_file_read (file, entry, 0, p->n_elements, values, error) ||
       !mblm_parameter_check_finite (p, values, p->n_elements, error))
     return FALSE;
   memcpy (shape, p->shape, sizeof shape);
   if (resize != NULL && g_str_equal (p->name, "pos_embs.0.weight")) {
-    values = mblm_resize_positions (resize, values, p->shape[1]);
-    if (values == NULL)
-      return fail_memory (p, error);
-    g_ptr_array_add (data, values);
     shape[0] = mblm_config_get_seq_len (resize->config, 0);
+    values = mblm_resize_positions (resize, values, shape[1]);
+    if (values == NULL)
+      return fail_memory (p, shape[0] * shape[1], error);
+    g_ptr_array_add (data, values);
   }
   mblm_tensor_writer_add (writer, p->name, type, p->n_dims, shape, values);
   return TRUE;

@@ -14,27 +14,29 @@
 #include "mblm-error.h"
 #include "mblm-sample.h"
 
-static gsize
-count_tiles (const MblmImageLayout *image, gsize *columns, gsize *rows)
+/* Whether a sample begins with its only picture, which has patches of its own. */
+static gboolean
+begins_with_picture (MblmModel *model)
 {
-  *columns = image->width / image->tile_w;
-  *rows = image->height / image->tile_h;
-  return *columns * *rows;
+  const MblmImageLayout *image = mblm_info_get_image (model->info);
+  guint n, pictures = 0;
+  const MblmSegment *sample = mblm_info_get_sample (model->info, &n);
+
+  for (guint i = 0; i < n; i++)
+    pictures += sample[i] == MBLM_SEGMENT_IMAGE;
+  return image && !image->jpeg && mblm_info_get_align (model->info) &&
+      pictures == 1 && sample[0] == MBLM_SEGMENT_IMAGE;
 }
 
-/* Whether patches of the model, but for the last, are tiles of a picture. A start
- * token before it moves all by one byte, which does no harm. */
+/* Whether a patch is a tile of a picture. A start token before it moves all by one
+ * byte, which does no harm. */
 static gboolean
 sees_tiles (MblmModel *model)
 {
   const MblmImageLayout *image = mblm_info_get_image (model->info);
-  guint n;
-  const MblmSegment *sample = mblm_info_get_sample (model->info, &n);
 
-  return image && !image->jpeg && image->order == MBLM_ORDER_TILES &&
-      (gsize) image->tile_w * image->tile_h * 3 == model->stage[0].patch &&
-      mblm_info_get_align (model->info) && n > 0 &&
-      sample[0] == MBLM_SEGMENT_IMAGE;
+  return begins_with_picture (model) && image->order == MBLM_ORDER_TILES &&
+      (gsize) image->tile_w * image->tile_h * 3 == model->stage[0].patch;
 }
 
 static gsize
@@ -47,31 +49,26 @@ count_patches (MblmConfig *config, MblmInfo *info)
       mblm_config_get_patch (config, 0));
 }
 
-static gboolean
-resize_info (MblmResize *self, MblmModel *model, const MblmModelSize *size,
-    GError **error)
+/* What describes the resized model, its limits those of a file. The figures were of
+ * the other size. */
+static MblmInfo *
+resize_info (MblmModel *model, const MblmModelSize *size, GError **error)
 {
   g_autofree char *json = mblm_info_to_json (model->info);
-
-  self->info = mblm_info_parse (
+  g_autoptr (MblmInfo) info = mblm_info_parse (
       json, strlen (json), "mblm.json", model->vocabulary, error);
-  if (!self->info)
-    return FALSE;
-  /* They were of the other size. */
-  g_clear_pointer (&self->info->figures, g_free);
 
-  MblmImageLayout *image = &self->info->image;
+  if (!info)
+    return NULL;
+  g_clear_pointer (&info->figures, g_free);
   if (size->width > 0) {
-    if (size->width % image->tile_w != 0 || size->height % image->tile_h != 0) {
-      g_set_error (error, MBLM_ERROR, MBLM_ERROR_CONFIG,
-          "pictures of %ux%u pixels are no whole number of tiles of %ux%u",
-          size->width, size->height, image->tile_w, image->tile_h);
-      return FALSE;
-    }
-    image->width = size->width;
-    image->height = size->height;
+    info->image.width = size->width;
+    info->image.height = size->height;
   }
-  return TRUE;
+
+  g_autofree char *resized = mblm_info_to_json (info);
+  return mblm_info_parse (resized, strlen (resized), "the resized mblm.json",
+      model->vocabulary, error);
 }
 
 static gboolean
@@ -93,6 +90,23 @@ resize_config (MblmResize *self, gsize patches, GError **error)
   return self->config != NULL;
 }
 
+/* Patches of pictures, and the tiles that they are. */
+static void
+count (MblmResize *self, MblmModel *model, gboolean tiles)
+{
+  const MblmImageLayout *was = mblm_info_get_image (model->info);
+  const MblmImageLayout *is = mblm_info_get_image (self->info);
+
+  self->from_picture = count_patches (model->config, model->info);
+  self->picture = count_patches (model->config, self->info);
+  if (!tiles)
+    return;
+  self->from_columns = was->width / was->tile_w;
+  self->from_rows = was->height / was->tile_h;
+  self->columns = is->width / is->tile_w;
+  self->rows = is->height / is->tile_h;
+}
+
 MblmResize *
 mblm_resize_new (MblmModel *model, const MblmModelSize *size, GError **error)
 {
@@ -104,18 +118,15 @@ mblm_resize_new (MblmModel *model, const MblmModelSize *size, GError **error)
   if (size->width > 0 && !tiles) {
     g_set_error (error, MBLM_ERROR, MBLM_ERROR_CONFIG,
         "pictures of another size need a model whose samples begin with a "
-        "picture, "
-        "aligned and in tiles, one in a patch: mblm.json says otherwise");
+        "picture, their only one, aligned and in tiles, one in a patch: "
+        "mblm.json says otherwise");
     return NULL;
   }
-  if (!resize_info (self, model, size, error))
+  if (mblm_info_is_explicit (model->info) &&
+      !(self->info = resize_info (model, size, error)))
     return NULL;
-  if (tiles) {
-    count_tiles (&model->info->image, &self->from_columns, &self->from_rows);
-    count_tiles (&self->info->image, &self->columns, &self->rows);
-    self->from_picture = count_patches (model->config, model->info);
-    self->picture = count_patches (model->config, self->info);
-  }
+  if (begins_with_picture (model))
+    count (self, model, tiles);
   if (patches == 0)
     patches = had - MIN (had, self->from_picture) + self->picture;
   if (had <= self->from_picture || patches <= self->picture) {
@@ -183,14 +194,17 @@ mblm_resize_positions (const MblmResize *self, const float *from, gsize dim)
 {
   gsize had = self->from->seq_lens[0], n = self->config->seq_lens[0];
   gsize tiles = self->columns * self->rows;
+  gsize from_tiles = self->from_columns * self->from_rows;
   float *out = g_try_new (float, n *dim);
 
   for (gsize i = 0; out && i < n; i++) {
-    /* Behind the tiles are the end token and what was padded. */
-    gsize row = i < self->picture
-        ? self->from_picture - 1
-        : self->from_picture + (i - self->picture) % (had - self->from_picture);
+    gsize row;
 
+    if (i >= self->picture)
+      row = self->from_picture +
+          (i - self->picture) % (had - self->from_picture);
+    else /* what pads a picture, or one without tiles */
+      row = MIN (from_tiles + i - MIN (i, tiles), self->from_picture - 1);
     if (i < tiles)
       interpolate (self, from, dim, i, out + i * dim);
     else

@@ -23,8 +23,8 @@ typedef struct {
 typedef struct {
   const MblmConfig *from; /* borrowed */
   MblmConfig *config;     /* of the resized model */
-  MblmInfo *info;
-  gsize columns, rows; /* tiles of a picture */
+  MblmInfo *info;         /* NULL where the model has no mblm.json */
+  gsize columns, rows;    /* tiles of a picture; 0: not in tiles */
   gsize from_columns, from_rows;
   gsize picture, from_picture; /* patches of a picture; 0: counted as text */
 } MblmResize;

@@ -27,12 +27,13 @@ static const char config[] =
     "block:\n- { " FRESH_TRANSFORMER ", pos_emb_type: fixed }\n"
     "- { " FRESH_TRANSFORMER ", pos_emb_type: fixed }\n";
 
-#define INFO(sample, order)                                                    \
+#define INFO(sample, order) INFO_WITH (sample, order, "")
+#define INFO_WITH(sample, order, more)                                         \
   "{\"format\": 1, \"name\": \"tiny\", \"task\": \"qa\", \"tokens\": "         \
   "{\"pad\": "                                                                 \
   "256, \"end\": 257, \"text\": 258, \"image\": 259}, \"figures\": {\"all\": " \
-  "1}, \"align\": true, \"sample\": [" sample                                  \
-  "], \"image\": {\"width\": 6, \"height\": 4, \"order\": \"" order "\"}}"
+  "1}, \"align\": true, \"sample\": [" sample "], " more                       \
+  "\"image\": {\"width\": 6, \"height\": 4, \"order\": \"" order "\"}}"
 #define TILES "tiles\", \"tile\": [2, 2], \"filter\": \"bilinear"
 #define PICTURE_FIRST "\"image\", \"question\", \"answer\""
 
@@ -140,6 +141,35 @@ test_room (void)
   fresh_remove (g_steal_pointer (&to));
 }
 
+/* With the same pictures all is as it was, padding and what is not in tiles too. */
+static void
+check_same (const char *info, gsize picture)
+{
+  g_autofree char *model = make_model (info);
+  g_autoptr (GError) error = NULL;
+  g_autofree char *to = resize (model, (MblmModelSize){.patches = 30}, &error);
+
+  g_assert_no_error (error);
+  g_autofree float *was = read_rows (model, PATCHES);
+  g_autofree float *is = read_rows (to, 30);
+  for (gsize i = 0; i < 30; i++)
+    expect_row (is, i, was,
+        i < picture ? i : picture + (i - picture) % (PATCHES - picture));
+  fresh_remove (g_steal_pointer (&model));
+  fresh_remove (g_steal_pointer (&to));
+}
+
+static void
+test_same (void)
+{
+  check_same (INFO (PICTURE_FIRST, TILES), PICTURE);
+  check_same (INFO (PICTURE_FIRST, "planar"), PICTURE);
+  check_same (
+      INFO_WITH (PICTURE_FIRST, TILES, "\"segment_bytes\": {\"image\": 118}, "),
+      10);
+  check_same (INFO ("\"question\", \"image\", \"answer\"", TILES), 0);
+}
+
 /* Logits of n ids. */
 static float *
 run (const char *path, const gint32 *ids, gsize n, guint vocabulary)
@@ -203,8 +233,9 @@ test_errors (void)
 {
   static const char first[] = INFO (PICTURE_FIRST, TILES);
 
-  refuse (first, (MblmModelSize){5, 4, 0}, "whole number of tiles of 2x2");
-  refuse (first, (MblmModelSize){6, 5, 0}, "whole number of tiles of 2x2");
+  refuse (first, (MblmModelSize){5, 4, 0}, "don't divide");
+  refuse (first, (MblmModelSize){6, 5, 0}, "don't divide");
+  refuse (first, (MblmModelSize){8192, 4, 0}, "4096");
   refuse (first, (MblmModelSize){12, 8, 25}, "takes 25 patches: 25 leave no");
   refuse (first, (MblmModelSize){.patches = 3}, "takes 7 patches: 3 leave no");
   refuse (first, (MblmModelSize){.patches = (guint64) 1 << 40}, "seq_lens");
@@ -212,6 +243,8 @@ test_errors (void)
       "in tiles, one in a patch");
   refuse (INFO ("\"question\", \"image\", \"answer\"", TILES),
       (MblmModelSize){12, 8, 0}, "begin with a picture");
+  refuse (INFO ("\"image\", " PICTURE_FIRST, TILES), (MblmModelSize){12, 8, 0},
+      "their only one");
 }
 
 int
@@ -221,6 +254,7 @@ main (int argc, char **argv)
   folder = fresh_folder ();
   g_test_add_func ("/resize/picture", test_picture);
   g_test_add_func ("/resize/room", test_room);
+  g_test_add_func ("/resize/same", test_same);
   g_test_add_func ("/resize/longer", test_longer);
   g_test_add_func ("/resize/errors", test_errors);
   int status = g_test_run ();

@@ -74,6 +74,51 @@ test_model (void)
   }
 }
 
+/* Relations of a hard scene with 20 questions, no two between the same objects. */
+static guint
+count_relations (GRegex *relation, guint64 key)
+{
+  MblmSceneRequest request = {key, 128, 96, 20, .level = MBLM_SCENE_HARD};
+  g_autoptr (GArray)
+      questions = g_array_new (FALSE, FALSE, sizeof (MblmSceneQuestion));
+  g_autoptr (GHashTable)
+      pairs = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, NULL);
+  MblmFlatScene scene;
+
+  g_array_set_clear_func (questions, clear_question);
+  mblm_flat_scene (&request, &scene);
+  mblm_flat_ask (&scene, mblm_draw_key (key, 1, 0), 20, 0.0, questions);
+  for (guint i = 0; i < questions->len; i++) {
+    g_autoptr (GMatchInfo) match = NULL;
+
+    if (!g_regex_match (relation,
+            g_array_index (questions, MblmSceneQuestion, i).question, 0,
+            &match))
+      continue;
+    g_autofree char *a = g_match_info_fetch (match, 1);
+    g_autofree char *b = g_match_info_fetch (match, 2);
+    gboolean first = strcmp (a, b) < 0;
+
+    g_assert_true (g_hash_table_add (
+        pairs, g_strjoin (" and ", first ? a : b, first ? b : a, NULL)));
+  }
+  return g_hash_table_size (pairs);
+}
+
+/* A hard scene is asked for as many as it has, within half of the questions. */
+static void
+test_relations (void)
+{
+  g_autoptr (GRegex) relation = g_regex_new (
+      "^Is the (.*) (?:left of|right of|above|below) the (.*)\\?$", 0, 0, NULL);
+  guint most = 0;
+
+  for (guint64 key = 0; key < 500; key++)
+    most = MAX (most, count_relations (relation, key));
+  g_assert_cmpuint (most, >, 6);
+  g_assert_cmpuint (most, <=, 10);
+}
+
 /* ------------------------------------------------------------------------- */
 /* Balance                                                                   */
 /* ------------------------------------------------------------------------- */
@@ -289,6 +334,7 @@ main (int argc, char **argv)
   g_test_init (&argc, &argv, NULL);
   g_test_add_func ("/scenes-flat-questions/wordings", test_wordings);
   g_test_add_func ("/scenes-flat-questions/model", test_model);
+  g_test_add_func ("/scenes-flat-questions/relations", test_relations);
   g_test_add_func ("/scenes-flat-questions/balance", test_balance);
   g_test_add_func ("/scenes-flat-questions/captions", test_captions);
   return g_test_run ();
