@@ -14,16 +14,16 @@
 typedef struct {
   Command *command;
   MblmModel *model;
-  MblmAsker *asker;
-  const char *question;
+  GPtrArray *askers; /* one for each question */
+  char **questions;
 } Ask;
 
 static gboolean
-print_line (
-    Ask *self, const char *path, const MblmAnswer *answer, GError **error)
+print_line (const char *path, const char *asked, const MblmAnswer *answer,
+    GError **error)
 {
   g_autofree char *escaped_path = output_escape (path);
-  g_autofree char *question = output_escape (self->question);
+  g_autofree char *question = output_escape (asked);
   g_autofree char *text = output_escape (answer->text);
   g_autoptr (GString) line = g_string_new (NULL);
 
@@ -39,14 +39,14 @@ print_line (
 }
 
 static gboolean
-print_json (
-    Ask *self, const char *path, const MblmAnswer *answer, GError **error)
+print_json (const char *path, const char *question, const MblmAnswer *answer,
+    GError **error)
 {
   g_autoptr (JsonBuilder) builder = json_builder_new ();
 
   json_builder_begin_object (builder);
   json_add_string (builder, "path", path);
-  json_add_string (builder, "question", self->question);
+  json_add_string (builder, "question", question);
   json_add_string (builder, "answer", answer->text);
   json_add_real (builder, "probability", answer->probability);
   if (answer->choices) {
@@ -96,20 +96,33 @@ is_about_picture (Ask *self, const GError *error)
       : g_error_matches (error, MBLM_ERROR, MBLM_ERROR_INPUT);
 }
 
-/* FALSE ends the work, with `error` set; a bad picture sets `bad`. */
 static gboolean
-ask_one (Ask *self, const char *path, gboolean *bad, GError **error)
+answer (Ask *self, guint i, const char *path, GBytes *image, GError **local,
+    GError **error)
+{
+  g_autoptr (MblmAnswer) answer = mblm_asker_answer (
+      self->askers->pdata[i], image, self->command->cancellable, local);
+
+  if (!answer)
+    return FALSE;
+  return self->command->json
+      ? print_json (path, self->questions[i], answer, error)
+      : print_line (path, self->questions[i], answer, error);
+}
+
+/* All questions about a picture. FALSE ends the work, with `error` set; a bad
+ * picture sets `bad`. */
+static gboolean
+ask_all (Ask *self, const char *path, gboolean *bad, GError **error)
 {
   g_autoptr (GError) local = NULL;
   g_autoptr (GBytes) image = load_picture (self, path, &local);
-  g_autoptr (MblmAnswer) answer = image
-      ? mblm_asker_answer (
-            self->asker, image, self->command->cancellable, &local)
-      : NULL;
 
-  if (answer)
-    return self->command->json ? print_json (self, path, answer, error)
-                               : print_line (self, path, answer, error);
+  for (guint i = 0; !local && i < self->askers->len; i++)
+    if (!answer (self, i, path, image, &local, error) && !local)
+      return FALSE;
+  if (!local)
+    return TRUE;
   if (is_about_picture (self, local)) {
     if (image)
       g_prefix_error (&local, "%s: ", path);
@@ -121,32 +134,47 @@ ask_one (Ask *self, const char *path, gboolean *bad, GError **error)
   return FALSE;
 }
 
+/* An asker for each question: they share what they read of a picture. */
+static gboolean
+add_asker (Ask *self, const char *question, char **choices, GError **error)
+{
+  MblmAsker *asker = mblm_asker_new (self->model, error);
+
+  if (!asker)
+    return FALSE;
+  g_ptr_array_add (self->askers, asker);
+  if (self->askers->len > 1)
+    mblm_asker_share (asker, self->askers->pdata[0]);
+  return mblm_asker_set_question (asker, question, error) &&
+      (!choices ||
+          mblm_asker_set_choices (asker, (const char *const *) choices, error));
+}
+
 static gboolean
 set_up (Ask *self, const char *name, const char *choices, GError **error)
 {
-  g_auto (GStrv) list = NULL;
+  g_auto (GStrv) list = choices ? mblm_asker_split_choices (choices) : NULL;
 
   self->model = command_load_model (self->command, name, error);
   if (!self->model ||
       !command_check_task (self->command, self->model, MBLM_TASK_QA, error))
     return FALSE;
-  self->asker = mblm_asker_new (self->model, error);
-  if (!self->asker ||
-      !mblm_asker_set_question (self->asker, self->question, error))
-    return FALSE;
-  if (choices)
-    list = mblm_asker_split_choices (choices);
-  return !list ||
-      mblm_asker_set_choices (self->asker, (const char *const *) list, error);
+  for (char **question = self->questions; *question; question++)
+    if (!add_asker (self, *question, list, error))
+      return FALSE;
+  return TRUE;
 }
 
 int
 command_ask (Command *command, char **argv)
 {
-  g_autofree char *question = NULL, *choices = NULL;
+  g_autofree char *choices = NULL;
+  g_auto (GStrv) questions = NULL;
   const GOptionEntry entries[] = {
-      {"question", 'q', 0, G_OPTION_ARG_FILENAME, &question,
-          N_ ("What to ask; an empty text asks for the caption"), N_ ("TEXT")},
+      {"question", 'q', 0, G_OPTION_ARG_FILENAME_ARRAY, &questions,
+          N_ ("What to ask; an empty text asks for the caption; may be "
+              "repeated"),
+          N_ ("TEXT")},
       {"choices", 'c', 0, G_OPTION_ARG_FILENAME, &choices,
           N_ ("Rank these answers, separated by commas (\\, is a comma)"),
           N_ ("A,B,C")},
@@ -173,14 +201,15 @@ command_ask (Command *command, char **argv)
 
   if (!names)
     return status;
-  if (!question)
+  if (!questions)
     return command_usage_error (command, _ ("--question is missing"));
 
-  self.question = question;
+  self.questions = questions;
+  self.askers = g_ptr_array_new_with_free_func (g_object_unref);
   if (set_up (&self, names[0], choices, &error))
     for (char **path = names + 1; *path && !error; path++)
-      ask_one (&self, *path, &bad, &error);
-  g_clear_object (&self.asker);
+      ask_all (&self, *path, &bad, &error);
+  g_ptr_array_unref (self.askers);
   g_clear_object (&self.model);
   if (error)
     return command_fail (command, g_steal_pointer (&error));

@@ -88,6 +88,38 @@ test_choices (void)
   g_assert_true (g_str_has_prefix (fields[4], "red=0."));
 }
 
+/* Several questions about several pictures: the same answers as to each alone. */
+static void
+test_questions (void)
+{
+  static const char *const questions[] = {
+      "What color is the object?", "Where is the object?", ""};
+  g_autofree char *a = sample ("scene00.png");
+  g_autofree char *b = sample ("scene01.png");
+  g_autoptr (GString) expected = g_string_new (NULL);
+  g_autoptr (Spawned) s = spawn ("ask", "scenes", a, b, "-q", questions[0],
+      "-q", questions[1], "-q", questions[2], NULL);
+  g_autoptr (Spawned) bad = spawn ("ask", "scenes", "missing.png", a, "-q",
+      questions[0], "-q", questions[1], NULL);
+
+  for (guint i = 0; i < 6; i++) {
+    g_autoptr (Spawned) one = spawn (
+        "ask", "scenes", i < 3 ? a : b, "-q", questions[i % 3], NULL);
+
+    spawned_assert_ok (one);
+    g_string_append (expected, one->out);
+  }
+  spawned_assert_ok (s);
+  g_assert_cmpstr (s->out, ==, expected->str);
+
+  /* a bad picture is reported once */
+  g_assert_cmpint (bad->status, ==, 1);
+  g_assert_cmpuint (spawned_count_lines (bad), ==, 2);
+  const char *first = strstr (bad->err, "missing.png");
+  g_assert_nonnull (first);
+  g_assert_null (strstr (first + 1, "missing.png"));
+}
+
 /* A bad picture is reported; the others are answered. */
 static void
 test_bad_picture (void)
@@ -148,6 +180,7 @@ main (int argc, char **argv)
       g_getenv ("MBLM_TEST_MODELS"), "published", NULL);
   g_test_add_func ("/command/ask/samples", test_samples);
   g_test_add_func ("/command/ask/choices", test_choices);
+  g_test_add_func ("/command/ask/questions", test_questions);
   g_test_add_func ("/command/ask/bad-picture", test_bad_picture);
   g_test_add_func ("/command/ask/bad-questions", test_bad_questions);
   int status = g_test_run ();
