@@ -19,6 +19,7 @@
 #include "scenes.h"
 
 #define MIN_OBJECTS 3
+#define PLAIN_OBJECTS 5 /* at most */
 /* Objects are this far apart, and this far along each direction. */
 #define MIN_DISTANCE 0.25f
 #define MARGIN 0.4f
@@ -227,7 +228,7 @@ void
 mblm_clevr_scene_draw (
     MblmClevrScene *self, MblmRayScene *view, gboolean plain, guint64 *key)
 {
-  guint most = plain ? MIN_OBJECTS : MBLM_CLEVR_MAX_OBJECTS;
+  guint most = plain ? PLAIN_OBJECTS : MBLM_CLEVR_MAX_OBJECTS;
   guint n = MIN_OBJECTS + mblm_scene_draw_below (key, most - MIN_OBJECTS + 1);
   guint failed = 0;
 

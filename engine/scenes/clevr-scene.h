@@ -64,8 +64,8 @@ typedef struct {
 void mblm_clevr_scene_index (MblmClevrScene *self);
 MblmClevrSet mblm_clevr_scene_all (const MblmClevrScene *self);
 
-/* Draws a scene, and how it is seen: `view`. A plain one has as few objects as
- * scenes have. */
+/* Draws a scene, and how it is seen: `view`. A plain one has three to five
+ * objects. */
 void mblm_clevr_scene_draw (
     MblmClevrScene *self, MblmRayScene *view, gboolean plain, guint64 *key);
 

@@ -85,11 +85,19 @@ add_question (const Clevr *self, const MblmClevrTemplate *family,
   g_array_append_val (out, done);
 }
 
+/* Of plain scenes only what CLEVR calls zero hop is asked: what one object is like,
+ * and how many or whether there are such. */
+static gboolean
+is_asked (const MblmClevrTemplate *family, MblmSceneLevel level)
+{
+  return level != MBLM_SCENE_PLAIN || g_str_equal (family->file, "zero_hop");
+}
+
 /* As many as are wanted, of families in an order that is drawn anew when all were
  * asked. */
 static void
-add_questions (const Clevr *self, const MblmClevrScene *scene, guint wanted,
-    guint64 *key, GArray *out)
+add_questions (const Clevr *self, const MblmClevrScene *scene,
+    MblmSceneLevel level, guint wanted, guint64 *key, GArray *out)
 {
   GPtrArray *families = self->templates->families;
   g_autofree guint *order = g_new (guint, families->len);
@@ -97,7 +105,8 @@ add_questions (const Clevr *self, const MblmClevrScene *scene, guint wanted,
   for (guint round = 0; round < MAX_ROUNDS && out->len < wanted; round++) {
     mblm_scene_draw_order (key, order, families->len);
     for (guint i = 0; i < families->len && out->len < wanted; i++)
-      add_question (self, families->pdata[order[i]], scene, key, out);
+      if (is_asked (families->pdata[order[i]], level))
+        add_question (self, families->pdata[order[i]], scene, key, out);
   }
 }
 
@@ -122,7 +131,8 @@ clevr_make (
     return NULL;
   gboolean captioned = mblm_scene_draw_coin (&key, n * request->captions);
   if (request->captions < 1.0)
-    add_questions (self, &scene, n - captioned, &key, made->questions);
+    add_questions (
+        self, &scene, request->level, n - captioned, &key, made->questions);
   if (captioned)
     g_array_append_vals (made->questions,
         &(MblmSceneQuestion){

@@ -294,6 +294,40 @@ test_scenes (void)
       g_assert_cmpuint (sizes[n], >, 8);
 }
 
+/* Plain scenes have few objects, and nothing is asked that relates two. */
+static void
+test_plain (void)
+{
+  static const char *const types[] = {
+      "query_attribute", "count", "exist", NULL};
+  MblmSceneFamily *family = open_family ();
+
+  for (guint64 key = 0; key < 40; key++) {
+    MblmSceneRequest request = {key, 32, 24, 12, .level = MBLM_SCENE_PLAIN};
+    g_autoptr (GError) error = NULL;
+    g_autoptr (MblmScene)
+        scene = family->klass->make (family, &request, &error);
+    guint64 other = key;
+    MblmClevrScene drawn;
+    MblmRayScene view;
+
+    g_assert_no_error (error);
+    g_assert_cmpuint (scene->questions->len, ==, 12);
+    for (guint i = 0; i < 12; i++) {
+      const MblmSceneQuestion *question = get_question (scene, i);
+
+      g_assert_true (g_strv_contains (types, question->type));
+      g_assert_false (g_regex_match_simple (
+          "left|right|behind|front|same|more|fewer| or | and |other",
+          question->question, 0, 0));
+    }
+    mblm_clevr_scene_draw (&drawn, &view, TRUE, &other);
+    g_assert_cmpuint (drawn.n, >=, 3);
+    g_assert_cmpuint (drawn.n, <=, 5);
+  }
+  family->klass->free (family);
+}
+
 int
 main (int argc, char **argv)
 {
@@ -302,5 +336,6 @@ main (int argc, char **argv)
   g_test_add_func ("/scenes/clevr/questions", test_questions);
   g_test_add_func ("/scenes/clevr/threads", test_threads);
   g_test_add_func ("/scenes/clevr/scenes", test_scenes);
+  g_test_add_func ("/scenes/clevr/plain", test_plain);
   return g_test_run ();
 }
