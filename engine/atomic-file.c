@@ -112,6 +112,16 @@ mblm_atomic_file_commit (MblmAtomicFile *self, GError **error)
   return TRUE;
 }
 
+gboolean
+mblm_atomic_file_save (
+    const char *path, const void *data, gsize n, GError **error)
+{
+  g_autoptr (MblmAtomicFile) self = mblm_atomic_file_new (path, error);
+
+  return self != NULL && mblm_atomic_file_write (self, data, n, error) &&
+      mblm_atomic_file_commit (self, error);
+}
+
 void
 mblm_atomic_file_free (MblmAtomicFile *self)
 {

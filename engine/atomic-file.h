@@ -24,6 +24,9 @@ int mblm_atomic_file_get_fd (MblmAtomicFile *self);
 gboolean mblm_atomic_file_write (
     MblmAtomicFile *self, const void *data, gsize n, GError **error);
 gboolean mblm_atomic_file_commit (MblmAtomicFile *self, GError **error);
+/* A whole file at once. */
+gboolean mblm_atomic_file_save (
+    const char *path, const void *data, gsize n, GError **error);
 void mblm_atomic_file_free (MblmAtomicFile *self);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (MblmAtomicFile, mblm_atomic_file_free)
 

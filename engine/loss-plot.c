@@ -367,7 +367,6 @@ mblm_loss_plot (
 {
   g_autoptr (GArray) train = g_array_new (FALSE, FALSE, sizeof (Point));
   g_autoptr (GArray) valid = g_array_new (FALSE, FALSE, sizeof (Point));
-  g_autoptr (MblmAtomicFile) file = NULL;
   Plot plot = {.train = train, .valid = valid};
   GString *text;
   gboolean ok;
@@ -376,10 +375,7 @@ mblm_loss_plot (
     return FALSE;
   find_range (&plot);
   text = render (&plot, title);
-  file = mblm_atomic_file_new (svg, error);
-  ok = file != NULL &&
-      mblm_atomic_file_write (file, text->str, text->len, error) &&
-      mblm_atomic_file_commit (file, error);
+  ok = mblm_atomic_file_save (svg, text->str, text->len, error);
   g_string_free (text, TRUE);
   return ok;
 }

@@ -95,21 +95,12 @@ mblm_model_pack_weights (const char *path, MblmPrecision precision,
       write_weights (model, file, precision, NULL, weights, cancellable, error);
 }
 
-static gboolean
-write_file (const char *path, const char *text, gsize n, GError **error)
-{
-  g_autoptr (MblmAtomicFile) file = mblm_atomic_file_new (path, error);
-
-  return file != NULL && mblm_atomic_file_write (file, text, n, error) &&
-      mblm_atomic_file_commit (file, error);
-}
-
 gboolean
 mblm_model_pack_config (MblmConfig *config, const char *path, GError **error)
 {
   g_autofree char *yaml = mblm_config_to_yaml (config);
 
-  return write_file (path, yaml, strlen (yaml), error);
+  return mblm_atomic_file_save (path, yaml, strlen (yaml), error);
 }
 
 /* The mblm.json beside the weights, if there is one: as it is, or as it is
@@ -125,14 +116,16 @@ write_info (
   g_autofree char *text = NULL;
   gsize n;
 
-  if (!g_file_test (from, G_FILE_TEST_EXISTS))
+  if (resize != NULL ? resize->info == NULL
+                     : !g_file_test (from, G_FILE_TEST_EXISTS))
     return TRUE;
   if (resize != NULL) {
     text = mblm_info_to_json (resize->info);
-    return write_file (to, text, strlen (text), error);
+    n = strlen (text);
+  } else {
+    text = mblm_read_file (from, MBLM_INFO_MAX_BYTES, &n, error);
   }
-  text = mblm_read_file (from, MBLM_INFO_MAX_BYTES, &n, error);
-  return text != NULL && write_file (to, text, n, error);
+  return text != NULL && mblm_atomic_file_save (to, text, n, error);
 }
 
 gboolean

@@ -91,10 +91,8 @@ mblm_new_folder_write (MblmNewFolder *self, const char *name, const void *data,
     gsize n, GError **error)
 {
   g_autofree char *path = g_build_filename (self->temporary, name, NULL);
-  g_autoptr (MblmAtomicFile) file = mblm_atomic_file_new (path, error);
 
-  return file && mblm_atomic_file_write (file, data, n, error) &&
-      mblm_atomic_file_commit (file, error);
+  return mblm_atomic_file_save (path, data, n, error);
 }
 
 gboolean

@@ -278,11 +278,8 @@ mblm_trainer_write_file (
     const char *folder, const char *name, const char *text, GError **error)
 {
   g_autofree char *path = g_build_filename (folder, name, NULL);
-  g_autoptr (MblmAtomicFile) file = mblm_atomic_file_new (path, error);
 
-  return file != NULL &&
-      mblm_atomic_file_write (file, text, strlen (text), error) &&
-      mblm_atomic_file_commit (file, error);
+  return mblm_atomic_file_save (path, text, strlen (text), error);
 }
 
 gboolean

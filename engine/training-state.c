@@ -99,11 +99,8 @@ write_json (MblmTrainingState *self, const char *folder, GError **error)
 {
   g_autofree char *path = g_build_filename (folder, JSON, NULL);
   g_autofree char *text = mblm_training_state_to_json (self);
-  g_autoptr (MblmAtomicFile) file = mblm_atomic_file_new (path, error);
 
-  return file != NULL &&
-      mblm_atomic_file_write (file, text, strlen (text), error) &&
-      mblm_atomic_file_commit (file, error);
+  return mblm_atomic_file_save (path, text, strlen (text), error);
 }
 
 static gboolean
