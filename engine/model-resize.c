@@ -13,6 +13,7 @@
 #include "info-private.h"
 #include "mblm-error.h"
 #include "mblm-sample.h"
+#include "model-private.h"
 
 /* Whether a sample begins with its only picture, which has patches of its own. */
 static gboolean
@@ -75,7 +76,7 @@ static gboolean
 resize_config (MblmResize *self, gsize patches, GError **error)
 {
   g_autoptr (MblmConfig) config = NULL;
-  g_autofree char *yaml = mblm_config_to_yaml ((MblmConfig *) self->from);
+  g_autofree char *yaml = mblm_config_to_yaml (self->from);
 
   config = mblm_config_parse (yaml, strlen (yaml), "config.yaml", error);
   if (!config)

@@ -9,22 +9,21 @@
 
 #pragma once
 
-#include "model-private.h"
+#include "mblm-model.h"
 
 G_BEGIN_DECLS
 
 typedef struct {
   guint width, height; /* of pictures; 0: as they are */
-  guint64
-      patches; /* outermost patches of the context; 0: as many behind a picture
-                    * as there were */
+  /* Outermost patches of the context; 0: as many behind a picture as there were. */
+  guint64 patches;
 } MblmModelSize;
 
 typedef struct {
-  const MblmConfig *from; /* borrowed */
-  MblmConfig *config;     /* of the resized model */
-  MblmInfo *info;         /* NULL where the model has no mblm.json */
-  gsize columns, rows;    /* tiles of a picture; 0: not in tiles */
+  MblmConfig *from;    /* borrowed */
+  MblmConfig *config;  /* of the resized model */
+  MblmInfo *info;      /* NULL where the model has no mblm.json */
+  gsize columns, rows; /* tiles of a picture; 0: not in tiles */
   gsize from_columns, from_rows;
   gsize picture, from_picture; /* patches of a picture; 0: counted as text */
 } MblmResize;

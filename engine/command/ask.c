@@ -96,8 +96,9 @@ is_about_picture (Ask *self, const GError *error)
       : g_error_matches (error, MBLM_ERROR, MBLM_ERROR_INPUT);
 }
 
+/* The answer to one question. FALSE: `local` has gone wrong, or printing has. */
 static gboolean
-answer (Ask *self, guint i, const char *path, GBytes *image, GError **local,
+ask_one (Ask *self, guint i, const char *path, GBytes *image, GError **local,
     GError **error)
 {
   g_autoptr (MblmAnswer) answer = mblm_asker_answer (
@@ -119,7 +120,7 @@ ask_all (Ask *self, const char *path, gboolean *bad, GError **error)
   g_autoptr (GBytes) image = load_picture (self, path, &local);
 
   for (guint i = 0; !local && i < self->askers->len; i++)
-    if (!answer (self, i, path, image, &local, error) && !local)
+    if (!ask_one (self, i, path, image, &local, error) && !local)
       return FALSE;
   if (!local)
     return TRUE;

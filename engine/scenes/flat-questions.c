@@ -456,7 +456,7 @@ ask_relations (MblmFlatAsker *self, guint wanted)
   guint n = 0;
 
   for (guint draw = 0; draw < wanted && 2 * (n + 1) <= wanted; draw++)
-    n += ask_relation (self, &relation) ? 1 : 0;
+    n += ask_relation (self, &relation);
   return n;
 }
 

@@ -21,9 +21,11 @@ clear_question (gpointer data)
 
 /* Of the scene of a key in 128 x 96 pixels, without painting it. */
 static GArray *
-ask (guint64 key, guint n_questions, double captions)
+ask_level (
+    MblmSceneLevel level, guint64 key, guint n_questions, double captions)
 {
-  MblmSceneRequest request = {key, 128, 96, n_questions, captions};
+  MblmSceneRequest request = {
+      key, 128, 96, n_questions, captions, .level = level};
   GArray *questions = g_array_new (FALSE, FALSE, sizeof (MblmSceneQuestion));
   MblmFlatScene scene;
 
@@ -32,6 +34,12 @@ ask (guint64 key, guint n_questions, double captions)
   mblm_flat_ask (
       &scene, mblm_draw_key (key, 1, 0), n_questions, captions, questions);
   return questions;
+}
+
+static GArray *
+ask (guint64 key, guint n_questions, double captions)
+{
+  return ask_level (MBLM_SCENE_USUAL, key, n_questions, captions);
 }
 
 /* The wordings that a person tries first, which models from elsewhere know. */
@@ -78,16 +86,10 @@ test_model (void)
 static guint
 count_relations (GRegex *relation, guint64 key)
 {
-  MblmSceneRequest request = {key, 128, 96, 20, .level = MBLM_SCENE_HARD};
-  g_autoptr (GArray)
-      questions = g_array_new (FALSE, FALSE, sizeof (MblmSceneQuestion));
+  g_autoptr (GArray) questions = ask_level (MBLM_SCENE_HARD, key, 20, 0.0);
   g_autoptr (GHashTable)
       pairs = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, NULL);
-  MblmFlatScene scene;
 
-  g_array_set_clear_func (questions, clear_question);
-  mblm_flat_scene (&request, &scene);
-  mblm_flat_ask (&scene, mblm_draw_key (key, 1, 0), 20, 0.0, questions);
   for (guint i = 0; i < questions->len; i++) {
     g_autoptr (GMatchInfo) match = NULL;
 
