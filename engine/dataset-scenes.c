@@ -129,12 +129,6 @@ read_options (
       !mblm_qa_find_layout (options, &layout, error) ||
       !(family = find_family (options->args, error)))
     return FALSE;
-  if (self->hard > 0.0 && !family->has_hard) {
-    g_set_error (error, MBLM_ERROR, MBLM_ERROR_CONFIG,
-        "hard: scenes of the family %s are none: leave it out, or take flat",
-        family->id);
-    return FALSE;
-  }
   set_layout (self, layout, (guint) scale);
   self->family = family->open (
       &(MblmSceneOptions){.photographs = photographs ? options->dir : NULL},

@@ -201,9 +201,6 @@ command_scenes (Command *command, char **argv)
     g_autofree char *list = mblm_scene_family_list ();
     return command_usage_error (command, _ ("--family is one of: %s"), list);
   }
-  if (self.request.level == MBLM_SCENE_HARD && !klass->has_hard)
-    return command_usage_error (
-        command, _ ("--level: the family %s has no hard scenes"), klass->id);
   if (!run (&self, klass, photographs, output, &error))
     return command_fail (command, g_steal_pointer (&error));
   return COMMAND_OK;

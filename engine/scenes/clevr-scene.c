@@ -19,7 +19,7 @@
 #include "scenes.h"
 
 #define MIN_OBJECTS 3
-#define PLAIN_OBJECTS 5 /* at most */
+#define FEW_OBJECTS 5 /* at most */
 /* Objects are this far apart, and this far along each direction. */
 #define MIN_DISTANCE 0.25f
 #define MARGIN 0.4f
@@ -226,9 +226,9 @@ relate (MblmClevrScene *self, const MblmRayScene *view)
 
 void
 mblm_clevr_scene_draw (
-    MblmClevrScene *self, MblmRayScene *view, gboolean plain, guint64 *key)
+    MblmClevrScene *self, MblmRayScene *view, gboolean few, guint64 *key)
 {
-  guint most = plain ? PLAIN_OBJECTS : MBLM_CLEVR_MAX_OBJECTS;
+  guint most = few ? FEW_OBJECTS : MBLM_CLEVR_MAX_OBJECTS;
   guint n = MIN_OBJECTS + mblm_scene_draw_below (key, most - MIN_OBJECTS + 1);
   guint failed = 0;
 

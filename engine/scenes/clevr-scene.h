@@ -64,10 +64,10 @@ typedef struct {
 void mblm_clevr_scene_index (MblmClevrScene *self);
 MblmClevrSet mblm_clevr_scene_all (const MblmClevrScene *self);
 
-/* Draws a scene, and how it is seen: `view`. A plain one has three to five
- * objects. */
+/* Draws a scene, and how it is seen: `view`. `few`: of three to five objects
+ * rather than ten. */
 void mblm_clevr_scene_draw (
-    MblmClevrScene *self, MblmRayScene *view, gboolean plain, guint64 *key);
+    MblmClevrScene *self, MblmRayScene *view, gboolean few, guint64 *key);
 
 /* clevr-caption.c: all objects from left to right. */
 char *mblm_clevr_caption (const MblmClevrScene *scene);

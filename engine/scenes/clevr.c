@@ -13,6 +13,8 @@
 /* A scene is asked for each family this often before it is taken to have no more
  * questions. */
 #define MAX_ROUNDS 20
+/* Share of the families about what objects share that hard scenes are asked for. */
+#define HARD_SHARED 0.25
 
 typedef struct {
   MblmSceneFamily parent;
@@ -85,12 +87,41 @@ add_question (const Clevr *self, const MblmClevrTemplate *family,
   g_array_append_val (out, done);
 }
 
-/* Of plain scenes only what CLEVR calls zero hop is asked: what one object is like,
- * and how many or whether there are such. */
-static gboolean
-is_asked (const MblmClevrTemplate *family, MblmSceneLevel level)
+/* How often the program of a family goes from objects to others, or puts together
+ * or compares what it has found. */
+static guint
+count_joins (const MblmClevrTemplate *family)
 {
-  return level != MBLM_SCENE_PLAIN || g_str_equal (family->file, "zero_hop");
+  guint n = 0;
+
+  for (guint i = 0; i < family->steps->len; i++) {
+    const MblmClevrStep *step = &g_array_index (
+        family->steps, MblmClevrStep, i);
+
+    n += step->relates;
+    if (step->has_function)
+      n += step->function == MBLM_CLEVR_SAME ||
+          mblm_clevr_count_inputs (step->function) == 2;
+  }
+  return n;
+}
+
+/* Of plain scenes only what CLEVR calls zero hop is asked: what one object is like,
+ * and how many or whether there are such. Of hard ones what takes one step more, and
+ * not mostly what objects share, of which there are most families. */
+static gboolean
+is_asked (const MblmClevrTemplate *family, MblmSceneLevel level, guint64 *key)
+{
+  switch (level) {
+    case MBLM_SCENE_PLAIN:
+      return count_joins (family) == 0;
+    case MBLM_SCENE_HARD:
+      return count_joins (family) == 1 &&
+          (!g_str_equal (family->file, "same_relate") ||
+              mblm_scene_draw_coin (key, HARD_SHARED));
+    default:
+      return TRUE;
+  }
 }
 
 /* As many as are wanted, of families in an order that is drawn anew when all were
@@ -105,7 +136,7 @@ add_questions (const Clevr *self, const MblmClevrScene *scene,
   for (guint round = 0; round < MAX_ROUNDS && out->len < wanted; round++) {
     mblm_scene_draw_order (key, order, families->len);
     for (guint i = 0; i < families->len && out->len < wanted; i++)
-      if (is_asked (families->pdata[order[i]], level))
+      if (is_asked (families->pdata[order[i]], level, key))
         add_question (self, families->pdata[order[i]], scene, key, out);
   }
 }
@@ -121,7 +152,7 @@ clevr_make (
   MblmRayScene view;
 
   mblm_clevr_scene_draw (
-      &scene, &view, request->level == MBLM_SCENE_PLAIN, &key);
+      &scene, &view, request->level != MBLM_SCENE_USUAL, &key);
 
   g_autoptr (MblmScene) made = g_new0 (MblmScene, 1);
   made->questions = g_array_new (FALSE, FALSE, sizeof (MblmSceneQuestion));

@@ -143,7 +143,6 @@ mblm_flat_scene (const MblmSceneRequest *request, MblmFlatScene *scene)
 const MblmSceneFamilyClass mblm_scenes_flat_class = {
     .id = "flat",
     .answers = mblm_flat_answers,
-    .has_hard = TRUE,
     .open = flat_open,
     .free = flat_free,
     .describe = flat_describe,

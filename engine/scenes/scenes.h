@@ -42,7 +42,7 @@ typedef struct {
 typedef enum {
   MBLM_SCENE_USUAL,
   MBLM_SCENE_PLAIN, /* as plain as the family has them: what to begin with */
-  MBLM_SCENE_HARD   /* what is learned last; a family may have none */
+  MBLM_SCENE_HARD   /* with much of what is learned last, once one sees */
 } MblmSceneLevel;
 
 /* What a scene is asked to be. */
@@ -60,7 +60,6 @@ typedef struct {
   const char *id; /* "flat" */
   /* NULL-terminated: every answer to a question there is, captions left out. */
   const char *const *answers;
-  gboolean has_hard; /* scenes */
 
   /* Errors: NOT_FOUND, INPUT, G_FILE_ERROR of the photographs. */
   MblmSceneFamily *(*open) (const MblmSceneOptions *options, GError **error);

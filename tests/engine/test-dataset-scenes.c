@@ -410,7 +410,6 @@ test_errors (void)
       {"{'samples': <int64 0>}", "samples"},
       {"{'scale': <int64 17>}", "scale"},
       {"{'captions': <2.0>}", "captions"},
-      {"{'hard': <0.5>, 'family': <'clevr'>}", "hard"},
       {"{'question': <int64 2>}", "question"},
   };
 
