@@ -265,7 +265,7 @@ command_bench (Command *command, char **argv)
           N_ ("The model to measure with"), N_ ("MODEL")},
       {"context", 0, 0, G_OPTION_ARG_STRING, &context,
           N_ ("Bytes that precede, or that are taken in (default: the model's "
-              "context; prompt and score: at most 8192)"),
+              "context; prompt, score and train: at most 8192)"),
           N_ ("N")},
       {"batch", 0, 0, G_OPTION_ARG_STRING, &batch,
           N_ ("Sequences of a training step, or streams that decode together "

@@ -412,7 +412,8 @@ command_train (Command *command, char **argv)
           N_ ("Go on with the run in FOLDER, or with the newest of this name"),
           N_ ("FOLDER")},
       {"memory", 0, 0, G_OPTION_ARG_STRING, &memory,
-          N_ ("That the numbers of one pass may take (default: as needed)"),
+          N_ ("That the numbers of one pass may take (default: 768 MiB; on a "
+              "GPU 8.5 GiB)"),
           N_ ("BYTES")},
       {"layer-inputs", 0, 0, G_OPTION_ARG_STRING, &inputs,
           N_ ("Keep the inputs of layers as f32, bf16 or auto, f32 where that "
