@@ -37,14 +37,16 @@ typedef struct {
   }
 
 static void
-flows_add (Flows *self, gboolean main, GstFlowReturn ret)
+flows_add (
+    Flows *self, GstMblmBase *base, GstMblmTextPad *pad, GstFlowReturn ret)
 {
-  if (ret == GST_FLOW_OK)
+  /* One that was released meanwhile flushes, and ends nothing: the next frame is
+   * judged by those that are left. */
+  if (ret == GST_FLOW_OK || !gst_mblm_base_has_text_pad (base, pad))
     self->ok = TRUE;
   else if (ret == GST_FLOW_EOS)
     self->eos = TRUE;
-  /* An answer pad that is just being released flushes. */
-  else if (ret == GST_FLOW_FLUSHING && !main)
+  else if (ret == GST_FLOW_FLUSHING && GST_PAD (pad) != base->srcpad)
     self->flushing = TRUE;
   else if (ret != GST_FLOW_NOT_LINKED && self->failure == GST_FLOW_OK)
     self->failure = ret;
@@ -303,18 +305,17 @@ gst_mblm_ask_work (
   for (guint i = 0; i < pads->len && flows.failure == GST_FLOW_OK; i++) {
     GstMblmTextPad *pad = pads->pdata[i];
     const char *question = find_asked (item->extra, pad);
-    gboolean main = GST_PAD (pad) == base->srcpad;
     GstFlowReturn ret;
 
     if (is_unheard (pads, pad))
       ret = GST_FLOW_NOT_LINKED;
-    else if (main)
+    else if (GST_PAD (pad) == base->srcpad)
       ret = answer_on (self, item, pad, self->now.question, self->now.choices);
     else if (question)
       ret = answer_on (self, item, pad, question, NULL);
     else
       ret = skip_on (self, item, pad, FALSE);
-    flows_add (&flows, main, ret);
+    flows_add (&flows, base, pad, ret);
   }
   self->cancellable = NULL;
   return flows_result (&flows);
@@ -329,7 +330,7 @@ gst_mblm_ask_skip (GstMblmBase *base, GstMblmItem *item)
 
   gst_mblm_ask_take_settings (self);
   for (guint i = 0; i < pads->len; i++)
-    flows_add (&flows, GST_PAD (pads->pdata[i]) == base->srcpad,
+    flows_add (&flows, base, pads->pdata[i],
         skip_on (self, item, pads->pdata[i], item->failed));
   return flows_result (&flows);
 }
@@ -346,7 +347,7 @@ gst_mblm_ask_advance (GstMblmBase *base, const GstMblmNewest *newest)
   repeat = self->settings.hold && !self->settings.on_change;
   GST_OBJECT_UNLOCK (self);
   for (guint i = 0; i < pads->len; i++)
-    flows_add (&flows, GST_PAD (pads->pdata[i]) == base->srcpad,
+    flows_add (&flows, base, pads->pdata[i],
         advance_on (pads->pdata[i], newest, repeat));
   return flows_result (&flows);
 }

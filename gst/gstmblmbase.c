@@ -62,6 +62,17 @@ gst_mblm_base_remove_text_pad (GstMblmBase *self, GstMblmTextPad *pad)
   g_mutex_unlock (&self->lock);
 }
 
+gboolean
+gst_mblm_base_has_text_pad (GstMblmBase *self, GstMblmTextPad *pad)
+{
+  gboolean has;
+
+  g_mutex_lock (&self->lock);
+  has = g_ptr_array_find (self->text_pads, pad, NULL);
+  g_mutex_unlock (&self->lock);
+  return has;
+}
+
 GPtrArray *
 gst_mblm_base_list_text_pads (GstMblmBase *self)
 {

@@ -185,6 +185,8 @@ void gst_mblm_base_wake (GstMblmBase *self);
 void gst_mblm_base_add_text_pad (GstMblmBase *self, GstMblmTextPad *pad);
 void gst_mblm_base_remove_text_pad (GstMblmBase *self, GstMblmTextPad *pad);
 /* A copy of the list, with references. */
+/* FALSE: taken out since it was listed. */
+gboolean gst_mblm_base_has_text_pad (GstMblmBase *self, GstMblmTextPad *pad);
 GPtrArray *gst_mblm_base_list_text_pads (GstMblmBase *self);
 
 /* Posts an error, the first one only, and returns GST_FLOW_ERROR. Takes the

@@ -409,6 +409,53 @@ test_relink (void)
   end (&line, &asker);
 }
 
+/* Releases the pad that a message is about, from the task, before it sends. */
+static GstBusSyncReply
+release_asked (GstBus *bus, GstMessage *message, gpointer user_data)
+{
+  Asker *asker = user_data;
+  const GstStructure *s = gst_message_get_structure (message);
+
+  if (s && gst_structure_has_name (s, "mblmask") &&
+      GST_OBJECT_PARENT (asker->pad))
+    gst_element_release_request_pad (
+        GST_ELEMENT (GST_MESSAGE_SRC (message)), asker->pad);
+  return GST_BUS_PASS;
+}
+
+/* Released while its answer is on the way, and nothing else is linked: the stream
+ * goes on with the next pad. */
+static void
+test_released (void)
+{
+  HelperLine line = {.element = helper_element ("mblmask")};
+  g_autoptr (GstBus) bus = gst_element_get_bus (line.element);
+  Asker first, second;
+
+  g_object_set (line.element, "max-bytes", 2, NULL);
+  line.feed = helper_feed (line.element, "sink");
+  gst_element_set_state (line.element, GST_STATE_PLAYING);
+  asker_new (&first, line.element, "question_%u");
+  helper_feed_begin (line.feed, RGB, GST_FORMAT_TIME);
+  gst_bus_set_sync_handler (bus, release_asked, &first, NULL);
+  tell (&first, "q", NONE);
+  check (&line, 0, "answer_0=q");
+  g_assert_null (GST_OBJECT_PARENT (first.pad));
+  asker_new (&second, line.element, "question_%u");
+  tell (&second, "q", NONE);
+  check (&line, 10, "answer_1=q");
+  g_assert_true (
+      helper_tap_wait (second.tap, "stream-start caps segment buffer@10+10"));
+  helper_check_messages (line.element, 0, 0);
+
+  asker_free (&second, line.element);
+  helper_feed_free (first.feed);
+  gst_object_unref (first.pad);
+  helper_tap_free (first.tap);
+  helper_feed_free (line.feed);
+  helper_drop (line.element);
+}
+
 /* By name; the next number goes on from the largest. A name that is taken is none
  * of ours, and GStreamer's own critical warning. */
 static void
@@ -491,6 +538,7 @@ main (int argc, char **argv)
   g_test_add_func ("/question/mid-stream", test_mid_stream);
   g_test_add_func ("/question/json-mid-stream", test_json_mid_stream);
   g_test_add_func ("/question/relink", test_relink);
+  g_test_add_func ("/question/released", test_released);
   g_test_add_func ("/question/names", test_names);
   g_test_add_func ("/question/hundred", test_hundred);
   return helper_end ();
