@@ -11,6 +11,11 @@
 #include "gstmblmqueue.h"
 
 #include "gstmblmmodel.h"
+#include "gstmblmtiming.h"
+
+/* Items that wait in the queue before those that are to get no answer are joined
+ * whatever that does to their times. */
+#define MAX_APART 4096
 
 GstMblmItem *
 gst_mblm_item_new (GstMblmItemKind kind)
@@ -201,25 +206,38 @@ can_merge (const GList *link)
   const GstMblmItem *item = link ? link->data : NULL;
 
   return item && item->kind == GST_MBLM_ITEM_SKIP && item->dropped &&
-      !item->failed && !item->buffer && GST_CLOCK_TIME_IS_VALID (item->pts);
+      !item->buffer;
 }
 
-/* Stretches the item of `link` over that of the next, which goes. */
+/* Whether the second item can follow in what the first becomes: a stretch of time
+ * that is all a GAP, or all the last answer. */
+static gboolean
+is_continued (const GstMblmItem *first, const GstMblmItem *second)
+{
+  return first->failed == second->failed &&
+      GST_CLOCK_TIME_IS_VALID (first->pts) &&
+      GST_CLOCK_TIME_IS_VALID (second->pts) && second->pts >= first->pts;
+}
+
+/* Stretches the item of `link` over that of the next, which goes. Where items pile
+ * up that can't follow each other, the second goes all the same. */
 static void
 merge_next (GstMblmQueue *self, GList *link)
 {
   GstMblmItem *first = link->data, *second;
-  GstClockTime end;
+  gboolean continued;
 
   if (!can_merge (link) || !can_merge (link->next))
     return;
   second = link->next->data;
-  if (second->pts < first->pts)
+  continued = is_continued (first, second);
+  if (!continued && self->items.length < MAX_APART)
     return;
-  end = second->pts;
-  if (GST_CLOCK_TIME_IS_VALID (second->duration))
-    end += second->duration;
-  first->duration = end - first->pts;
+  if (continued && GST_CLOCK_TIME_IS_VALID (second->duration))
+    first->duration = gst_mblm_time_add (second->pts, second->duration) -
+        first->pts;
+  else if (continued)
+    first->duration = second->pts - first->pts;
   g_queue_delete_link (&self->items, link->next);
   gst_mblm_item_free (second);
 }

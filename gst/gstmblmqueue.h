@@ -42,7 +42,7 @@ typedef struct {
   gint64 arrived;   /* monotonic time in microseconds */
   gint64 blocked;   /* ... the task had been blocked by then, in all */
   gboolean failed;  /* SKIP: a GAP, never the last answer again */
-  gboolean dropped; /* was work until the queue was full */
+  gboolean dropped; /* was work until the queue was full, or none at once */
 } GstMblmItem;
 
 typedef struct {

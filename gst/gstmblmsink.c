@@ -133,7 +133,7 @@ enqueue (GstMblmBase *self, GstMblmItem *item, gboolean leaky)
   set_newest (self, item);
   if (skip && self->arrival)
     gst_mblm_item_free (item);
-  else if (skip && (item->dropped || (leaky && !item->failed)))
+  else if (skip && (item->dropped || leaky))
     gst_mblm_queue_push_dropped (&self->queue, item);
   else
     gst_mblm_queue_push (&self->queue, item);

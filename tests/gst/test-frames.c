@@ -481,6 +481,41 @@ test_short (void)
   helper_line_done (&line);
 }
 
+/* Rubble in a leaky queue, which waits for nobody: what gets no answer doesn't pile
+ * up, however many pictures it was to be. */
+static void
+test_rubble (void)
+{
+  static const guint8 begun[] = {0xff, 0xd8};
+  const guint n = 20000;
+  g_autoptr (GByteArray) bytes = g_byte_array_new ();
+  g_autofree char *log = NULL;
+  HelperLine line;
+  guint gaps = 0;
+
+  helper_line (&line, "mblmask");
+  gst_util_set_object_arg (G_OBJECT (line.element), "leaky", "downstream");
+  helper_tap_hold (line.tap, TRUE);
+  helper_feed_begin (line.feed, RGB, GST_FORMAT_TIME);
+  g_assert_cmpint (helper_line_push (&line, 0), ==, GST_FLOW_OK);
+  g_assert_true (helper_tap_wait_held (line.tap));
+  set_caps (&line, "image/jpeg");
+  for (guint i = 0; i < n; i++)
+    g_byte_array_append (bytes, begun, sizeof begun);
+  g_assert_cmpint (
+      gst_pad_push (line.feed, gst_buffer_new_memdup (bytes->data, bytes->len)),
+      ==, GST_FLOW_OK);
+  gst_pad_push_event (line.feed, gst_event_new_eos ());
+  g_assert_cmpuint (helper_stat (line.element, "failed"), >=, n - 1);
+  helper_tap_hold (line.tap, FALSE);
+  g_assert_true (helper_tap_wait (line.tap, "eos"));
+  log = helper_tap_read (line.tap);
+  for (const char *p = log; (p = strstr (p, "gap@")); p++)
+    gaps++;
+  g_assert_cmpuint (gaps, ==, 1);
+  helper_line_done (&line);
+}
+
 int
 main (int argc, char **argv)
 {
@@ -497,6 +532,7 @@ main (int argc, char **argv)
   g_test_add_func ("/frames/crop-yuv", test_crop_yuv);
   g_test_add_func ("/frames/lying-meta", test_lying_meta);
   g_test_add_func ("/frames/lying-meta-score", test_lying_meta_score);
+  g_test_add_func ("/frames/rubble", test_rubble);
   g_test_add_func ("/frames/short", test_short);
   return helper_end ();
 }
