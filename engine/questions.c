@@ -28,6 +28,7 @@ typedef struct {
 struct _MblmQuestions {
   char *path, *list, *image, *folder;
   int fd;
+  gboolean skip_unreadable;
   GArray *places; /* Place */
 };
 
@@ -50,6 +51,19 @@ typedef struct {
 } Walk;
 
 static gboolean
+check_size (MblmQuestions *self, guint index, GError **error)
+{
+  if (g_array_index (self->places, Place, index).size <=
+      MBLM_QUESTIONS_MAX_BYTES)
+    return TRUE;
+  g_autofree char *where = mblm_questions_where (self, index);
+  g_set_error (error, MBLM_ERROR, MBLM_ERROR_INPUT,
+      "%s: more than %u bytes, which no question has", where,
+      MBLM_QUESTIONS_MAX_BYTES);
+  return FALSE;
+}
+
+static gboolean
 add_place (Walk *walk, guint64 end, GError **error)
 {
   MblmQuestions *self = walk->self;
@@ -57,13 +71,9 @@ add_place (Walk *walk, guint64 end, GError **error)
       walk->number};
 
   g_array_append_val (self->places, place);
-  if (place.size > MBLM_QUESTIONS_MAX_BYTES) {
-    g_autofree char *where = mblm_questions_where (self, self->places->len - 1);
-    g_set_error (error, MBLM_ERROR, MBLM_ERROR_INPUT,
-        "%s: more than %u bytes, which no question has", where,
-        MBLM_QUESTIONS_MAX_BYTES);
+  if (!self->skip_unreadable &&
+      !check_size (self, self->places->len - 1, error))
     return FALSE;
-  }
   if (self->places->len <= MBLM_QUESTIONS_MAX)
     return TRUE;
   g_set_error (error, MBLM_ERROR, MBLM_ERROR_INPUT,
@@ -324,8 +334,12 @@ mblm_questions_read (
     MblmQuestions *self, guint index, MblmQuestion *out, GError **error)
 {
   const Place *place = &g_array_index (self->places, Place, index);
-  g_autofree char *text = g_malloc ((gsize) place->size + 1);
   g_auto (MblmQuestion) question = {NULL};
+
+  if (!check_size (self, index, error))
+    return FALSE;
+
+  g_autofree char *text = g_malloc ((gsize) place->size + 1);
   g_auto (MblmJson) json;
 
   mblm_json_init (&json, text, place->size);
@@ -378,7 +392,7 @@ is_readable (MblmQuestions *self, guint index, GError **error)
 }
 
 static void
-skip_unreadable (MblmQuestions *self)
+leave_out_unreadable (MblmQuestions *self)
 {
   guint kept = 0;
 
@@ -409,11 +423,12 @@ mblm_questions_open (const MblmQuestionsOptions *options, GError **error)
   self->list = g_strdup (options->list);
   self->image = g_strdup (options->image);
   self->folder = g_strdup (options->folder);
+  self->skip_unreadable = options->skip_unreadable;
   self->places = g_array_new (FALSE, FALSE, sizeof (Place));
   if (!find_places (self, size, error))
     return NULL;
-  if (options->skip_unreadable)
-    skip_unreadable (self);
+  if (self->skip_unreadable)
+    leave_out_unreadable (self);
   if (self->places->len > 0)
     return g_steal_pointer (&self);
   g_set_error (error, MBLM_ERROR, MBLM_ERROR_INPUT,

@@ -482,7 +482,7 @@ test_qa_errors (void)
   sets_expect ("qa", &options, MBLM_ERROR, MBLM_ERROR_CONFIG, "mblm.json");
 }
 
-/* Left out when the set is opened: what has no picture, or is no object. */
+/* Left out when the set is opened: what has no picture, is no object, or is too long. */
 static void
 test_qa_skip (void)
 {
@@ -491,14 +491,21 @@ test_qa_skip (void)
       folder, MBLM_SPLIT_TRAIN, 64, QA_INFO);
 
   put_picture ("a.png", picture);
-  put ("train.jsonl",
+  g_autofree char *much = g_strnfill (2 << 20, 'x');
+  g_autofree char *lines = g_strdup_printf (
       "{\"image\": \"none.png\", \"answer\": \"x\"}\n"
       "{\"image\": \"a.png\", \"answer\": \"1\"}\n"
       "{]\n"
-      "{\"image\": \"a.png\", \"answer\": \"2\"}\n");
+      "{\"image\": \"a.png\", \"answer\": \"%s\"}\n"
+      "{\"image\": \"a.png\", \"answer\": \"2\"}\n",
+      much);
+  put ("train.jsonl", lines);
+  sets_expect ("qa", &options, MBLM_ERROR, MBLM_ERROR_INPUT, "line 4");
   options.skip_unreadable = TRUE;
   g_test_expect_message ("mblm", G_LOG_LEVEL_WARNING, "*none.png*left out*");
   g_test_expect_message ("mblm", G_LOG_LEVEL_WARNING, "*line 3*left out*");
+  g_test_expect_message (
+      "mblm", G_LOG_LEVEL_WARNING, "*line 4*more than*left out*");
   g_autoptr (MblmDataset) set = sets_open ("qa", &options);
   g_test_assert_expected_messages ();
   g_assert_cmpuint (mblm_dataset_count (set, 0), ==, 2);
