@@ -29,6 +29,8 @@
 #define MAX_SCANS 256
 /* Memory that the library may take for the coefficients of such a picture. */
 #define MAX_CODEC_MEMORY (1L << 30)
+/* Bytes that a picture is written into at first. */
+#define FIRST_ROOM 4096
 /* Bytes between a scan and the end of the picture that are let pass. */
 #define MAX_PADDING 8
 
@@ -48,9 +50,10 @@ typedef struct {
 
 typedef struct {
   struct jpeg_compress_struct codec;
+  struct jpeg_destination_mgr destination;
   ErrorState error;
-  unsigned char *bytes; /* by malloc */
-  unsigned long size;
+  guint8 *bytes; /* [room], by g_try_realloc */
+  gsize room, size;
 } Writer;
 
 static G_NORETURN void
@@ -207,6 +210,38 @@ mblm_picture_read_jpeg (const guint8 *data, gsize size, GError **error)
   return picture;
 }
 
+/* There is no room, or it is used up: twice as much. Of the library's own destination
+ * nobody knows, behind an error, which memory is still to be freed. */
+static boolean
+on_full (j_compress_ptr codec)
+{
+  Writer *self = codec->client_data;
+  gsize room = self->room > 0 ? 2 * self->room : FIRST_ROOM;
+  guint8 *bytes = g_try_realloc (self->bytes, room);
+
+  if (!bytes)
+    ERREXIT1 (codec, JERR_OUT_OF_MEMORY, 10);
+  codec->dest->next_output_byte = bytes + self->room;
+  codec->dest->free_in_buffer = room - self->room;
+  self->bytes = bytes;
+  self->room = room;
+  return TRUE;
+}
+
+static void
+on_begin (j_compress_ptr codec)
+{
+  on_full (codec);
+}
+
+static void
+on_end (j_compress_ptr codec)
+{
+  Writer *self = codec->client_data;
+
+  self->size = self->room - codec->dest->free_in_buffer;
+}
+
 static gboolean
 try_write (
     Writer *self, const guint8 *rgb, guint width, guint height, guint quality)
@@ -216,7 +251,11 @@ try_write (
   if (setjmp (self->error.jump) != 0)
     return FALSE;
   jpeg_create_compress (codec);
-  jpeg_mem_dest (codec, &self->bytes, &self->size);
+  self->destination.init_destination = on_begin;
+  self->destination.empty_output_buffer = on_full;
+  self->destination.term_destination = on_end;
+  codec->dest = &self->destination;
+  codec->client_data = self;
   codec->image_width = width;
   codec->image_height = height;
   codec->input_components = 3;
@@ -247,10 +286,12 @@ mblm_picture_write_jpeg (
   if (try_write (self, rgb, width, height, quality))
     bytes = g_bytes_new (self->bytes, self->size);
   else
-    g_set_error (error, MBLM_ERROR, MBLM_ERROR_INPUT,
+    g_set_error (error, MBLM_ERROR,
+        self->error.manager.msg_code == JERR_OUT_OF_MEMORY ? MBLM_ERROR_MEMORY
+                                                           : MBLM_ERROR_INPUT,
         "the picture can't be written as a JPEG: %s", self->error.message);
   jpeg_destroy_compress (&self->codec);
-  free (self->bytes);
+  g_free (self->bytes);
   g_free (self);
   return bytes;
 }
