@@ -7,7 +7,9 @@
 #include "command.h"
 
 #include <inttypes.h>
+#include <string.h>
 
+#include "atomic-file.h"
 #include "new-folder.h"
 #include "output.h"
 #include "scenes/scenes.h"
@@ -18,14 +20,35 @@ typedef struct {
   MblmSceneRequest request;
   guint64 seed, count;
   MblmNewFolder *folder;
-  GString *lines; /* test.jsonl */
-  GString *page;  /* index.html */
+  MblmAtomicFile *lines; /* test.jsonl */
+  MblmAtomicFile *page;  /* index.html */
 } Scenes;
 
+static MblmAtomicFile *
+open_file (Scenes *self, const char *name, GError **error)
+{
+  g_autofree char *path = g_build_filename (
+      mblm_new_folder_get_path (self->folder), name, NULL);
+
+  return mblm_atomic_file_new (path, error);
+}
+
+static G_GNUC_PRINTF (3, 4) gboolean
+    add (MblmAtomicFile *file, GError **error, const char *format, ...)
+{
+  g_autofree char *text = NULL;
+  va_list args;
+
+  va_start (args, format);
+  text = g_strdup_vprintf (format, args);
+  va_end (args);
+  return mblm_atomic_file_write (file, text, strlen (text), error);
+}
+
 /* A line that the data set `qa` reads, and a row of the page. */
-static void
-add_question (
-    Scenes *self, const char *picture, const MblmSceneQuestion *question)
+static gboolean
+add_question (Scenes *self, const char *picture,
+    const MblmSceneQuestion *question, GError **error)
 {
   g_autoptr (JsonBuilder) builder = json_builder_new ();
   g_autoptr (JsonGenerator) generator = json_generator_new ();
@@ -43,9 +66,9 @@ add_question (
   g_autoptr (JsonNode) root = json_builder_get_root (builder);
   json_generator_set_root (generator, root);
   line = json_generator_to_data (generator, NULL);
-  g_string_append_printf (self->lines, "%s\n", line);
-  g_string_append_printf (
-      self->page, "<dt>%s</dt><dd>%s</dd>\n", *q ? q : "\342\200\224", a);
+  return add (self->lines, error, "%s\n", line) &&
+      add (self->page, error, "<dt>%s</dt><dd>%s</dd>\n",
+          *q ? q : "\342\200\224", a);
 }
 
 static gboolean
@@ -64,26 +87,29 @@ add_scene (Scenes *self, guint64 index, GError **error)
   if (!png)
     return FALSE;
   const void *data = g_bytes_get_data (png, &size);
-  if (!mblm_new_folder_write (self->folder, name, data, size, error))
+  if (!mblm_new_folder_write (self->folder, name, data, size, error) ||
+      !add (
+          self->page, error, "<figure><img src=\"%s\" alt=\"\">\n<dl>\n", name))
     return FALSE;
-  g_string_append_printf (
-      self->page, "<figure><img src=\"%s\" alt=\"\">\n<dl>\n", name);
   for (guint i = 0; i < scene->questions->len; i++)
-    add_question (
-        self, name, &g_array_index (scene->questions, MblmSceneQuestion, i));
-  g_string_append (self->page, "</dl></figure>\n");
-  return TRUE;
+    if (!add_question (self, name,
+            &g_array_index (scene->questions, MblmSceneQuestion, i), error))
+      return FALSE;
+  return add (self->page, error, "</dl></figure>\n");
 }
 
 static gboolean
 write_all (Scenes *self, GError **error)
 {
-  g_string_append_printf (self->page,
-      "<!DOCTYPE html>\n<meta charset=\"utf-8\">\n<title>%s</title>\n"
-      "<style>figure { display: inline-block; width: %upx; "
-      "vertical-align: top; font: small sans-serif }\n"
-      "dt { margin-top: .5em } dd { font-weight: bold }</style>\n",
-      self->family->klass->id, MAX (self->request.width, 240));
+  if (!(self->lines = open_file (self, "test.jsonl", error)) ||
+      !(self->page = open_file (self, "index.html", error)) ||
+      !add (self->page, error,
+          "<!DOCTYPE html>\n<meta charset=\"utf-8\">\n<title>%s</title>\n"
+          "<style>figure { display: inline-block; width: %upx; "
+          "vertical-align: top; font: small sans-serif }\n"
+          "dt { margin-top: .5em } dd { font-weight: bold }</style>\n",
+          self->family->klass->id, MAX (self->request.width, 240)))
+    return FALSE;
   for (guint64 i = 0; i < self->count; i++) {
     if (g_cancellable_set_error_if_cancelled (
             self->command->cancellable, error) ||
@@ -94,10 +120,8 @@ write_all (Scenes *self, GError **error)
           _ ("%" PRIu64 " of %" PRIu64 " scenes"), i + 1, self->count);
   }
   progress_clear ();
-  return mblm_new_folder_write (self->folder, "test.jsonl", self->lines->str,
-             self->lines->len, error) &&
-      mblm_new_folder_write (self->folder, "index.html", self->page->str,
-          self->page->len, error) &&
+  return mblm_atomic_file_commit (self->lines, error) &&
+      mblm_atomic_file_commit (self->page, error) &&
       mblm_new_folder_commit (self->folder, error);
 }
 
@@ -109,8 +133,6 @@ run (Scenes *self, const MblmSceneFamilyClass *klass, const char *photographs,
   if (self->folder)
     self->family = klass->open (
         &(MblmSceneOptions){.photographs = photographs}, error);
-  self->lines = g_string_new (NULL);
-  self->page = g_string_new (NULL);
   gboolean good = self->family && write_all (self, error) &&
       output_print (error,
           _ ("%s: %" PRIu64
@@ -121,9 +143,9 @@ run (Scenes *self, const MblmSceneFamilyClass *klass, const char *photographs,
   progress_clear ();
   if (self->family)
     klass->free (self->family);
+  g_clear_pointer (&self->lines, mblm_atomic_file_free);
+  g_clear_pointer (&self->page, mblm_atomic_file_free);
   g_clear_pointer (&self->folder, mblm_new_folder_free);
-  g_string_free (self->lines, TRUE);
-  g_string_free (self->page, TRUE);
   return good;
 }
 
