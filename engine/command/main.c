@@ -191,6 +191,8 @@ main (int argc, char **argv)
 
   hold_standard_files ();
   setlocale (LC_ALL, "");
+  /* Numbers are for programs too: as the options take them. */
+  setlocale (LC_NUMERIC, "C");
 #ifdef ENABLE_NLS
   bindtextdomain (GETTEXT_PACKAGE, LOCALEDIR);
   bind_textdomain_codeset (GETTEXT_PACKAGE, "UTF-8");
