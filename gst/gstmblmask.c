@@ -190,6 +190,7 @@ static GstMblmFault *
 gst_mblm_ask_check (GstMblmBase *base)
 {
   GstMblmAsk *self = GST_MBLM_ASK (base);
+  g_autoptr (GHashTable) seen = g_hash_table_new (g_str_hash, g_str_equal);
   g_auto (GStrv) choices = NULL;
 
   gst_mblm_ask_take_settings (self);
@@ -209,7 +210,7 @@ gst_mblm_ask_check (GstMblmBase *base)
                               "Take the comma out, "
                               "or write “\\,” for a comma in a choice."),
               i + 1));
-    if (g_strv_contains ((const char *const *) choices + i + 1, choices[i]))
+    if (!g_hash_table_add (seen, choices[i]))
       return bad_setting (g_strdup_printf (
           _ ("The property “choices” has “%s” twice. Take one of them out."),
           choices[i]));

@@ -30,6 +30,7 @@ gst_mblm_pictures_init (
   self->submit = submit;
   gst_mblm_assembler_init (&self->assembler);
   gst_mblm_pictures_reset (self);
+  gst_mblm_pictures_begin_stream (self);
 }
 
 void

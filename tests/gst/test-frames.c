@@ -481,6 +481,26 @@ test_short (void)
   helper_line_done (&line);
 }
 
+/* A peer that never sent a stream-start: its frames stand upright all the same. */
+static void
+test_no_stream_start (void)
+{
+  double usual, probability;
+  HelperLine line;
+
+  helper_line (&line, "mblmask");
+  helper_feed_begin (line.feed, RGB, GST_FORMAT_TIME);
+  usual = ask (&line, helper_frame (16, 12, 3, 0, 10));
+  helper_line_done (&line);
+
+  helper_allow_disorder ();
+  helper_line (&line, "mblmask");
+  set_caps (&line, RGB);
+  probability = ask (&line, helper_frame (16, 12, 3, 0, 10));
+  g_assert_cmpfloat (probability, ==, usual);
+  helper_line_done (&line);
+}
+
 /* Rubble in a leaky queue, which waits for nobody: what gets no answer doesn't pile
  * up, however many pictures it was to be. */
 static void
@@ -532,6 +552,7 @@ main (int argc, char **argv)
   g_test_add_func ("/frames/crop-yuv", test_crop_yuv);
   g_test_add_func ("/frames/lying-meta", test_lying_meta);
   g_test_add_func ("/frames/lying-meta-score", test_lying_meta_score);
+  g_test_add_func ("/frames/no-stream-start", test_no_stream_start);
   g_test_add_func ("/frames/rubble", test_rubble);
   g_test_add_func ("/frames/short", test_short);
   return helper_end ();
