@@ -39,6 +39,7 @@ mblm_quiz_item_clear (MblmQuizItem *self)
   g_clear_pointer (&self->question, g_free);
   g_clear_pointer (&self->answer, g_free);
   g_clear_pointer (&self->type, g_free);
+  g_clear_pointer (&self->where, g_free);
 }
 
 /* ------------------------------------------------------------------------- */
@@ -181,7 +182,8 @@ next_of_scenes (MblmQuiz *self, MblmQuizItem *item, GError **error)
   *item = (MblmQuizItem){.picture = mblm_picture_ref (self->scene->picture),
       .question = g_strdup (question->question),
       .answer = g_strdup (question->answer),
-      .type = g_strdup (question->type)};
+      .type = g_strdup (question->type),
+      .where = g_strdup_printf ("scene %" G_GUINT64_FORMAT, self->next)};
   return TRUE;
 }
 
@@ -208,8 +210,9 @@ next_of_questions (MblmQuiz *self, MblmQuizItem *item, GError **error)
   guint index = (guint) self->next++;
   if (!mblm_questions_read (self->questions, index, &question, error))
     return FALSE;
+
+  g_autofree char *where = mblm_questions_where (self->questions, index);
   if (!question.image || !question.answer) {
-    g_autofree char *where = mblm_questions_where (self->questions, index);
     g_set_error (error, MBLM_ERROR, MBLM_ERROR_INPUT,
         "%s: has no picture or no answer, and every question needs both; those "
         "of CLEVR's test have none: take --split=valid",
@@ -222,7 +225,8 @@ next_of_questions (MblmQuiz *self, MblmQuizItem *item, GError **error)
       .question = g_steal_pointer (&question.question),
       .answer = g_steal_pointer (&question.answer),
       .type = question.type ? g_steal_pointer (&question.type)
-                            : g_strdup ("question")};
+                            : g_strdup ("question"),
+      .where = g_steal_pointer (&where)};
   return TRUE;
 }
 

@@ -30,7 +30,8 @@ typedef struct {
   MblmPicture *picture;
   char *question; /* NULL: the answer is a caption */
   char *answer;
-  char *type; /* what is asked, "question" where that isn't known */
+  char *type;  /* what is asked, "question" where that isn't known */
+  char *where; /* for messages: "FILE, line 3" */
 } MblmQuizItem;
 
 void mblm_quiz_item_clear (MblmQuizItem *self);

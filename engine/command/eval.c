@@ -89,7 +89,7 @@ ask_blind (Eval *self, const char *question, GError **error)
 }
 
 static gboolean
-ask_one (Eval *self, const MblmQuizItem *item, GError **error)
+ask_item (Eval *self, const MblmQuizItem *item, GError **error)
 {
   g_autoptr (GBytes)
       image = mblm_picture_to_bytes (item->picture, &self->layout, error);
@@ -104,6 +104,15 @@ ask_one (Eval *self, const MblmQuizItem *item, GError **error)
   tally_add (self->tally, item->type, item->answer, answer, blind);
   return !self->report || g_str_equal (answer, item->answer) ||
       report_add (self->report, item, answer, error);
+}
+
+static gboolean
+ask_one (Eval *self, const MblmQuizItem *item, GError **error)
+{
+  if (ask_item (self, item, error))
+    return TRUE;
+  g_prefix_error (error, "%s: ", item->where);
+  return FALSE;
 }
 
 static gboolean
@@ -144,19 +153,17 @@ static void
 add_confusions (Eval *self, JsonBuilder *builder, const char *type)
 {
   g_autofree const char **truths = tally_get_truths (self->tally, type);
-  g_autofree const char **said = tally_get_said (self->tally, type);
 
   json_builder_set_member_name (builder, "confusions");
   json_builder_begin_object (builder);
   for (guint i = 0; truths[i]; i++) {
     json_builder_set_member_name (builder, truths[i]);
     json_builder_begin_object (builder);
-    for (guint j = 0; said[j]; j++) {
-      guint64 n = tally_count (self->tally, type, truths[i], said[j]);
-
-      if (n > 0)
-        json_add_count (builder, said[j], n);
-    }
+    g_autofree const char **said = tally_get_said (
+        self->tally, type, truths[i]);
+    for (guint j = 0; said[j]; j++)
+      json_add_count (builder, said[j],
+          tally_count (self->tally, type, truths[i], said[j]));
     json_builder_end_object (builder);
   }
   json_builder_end_object (builder);
@@ -367,8 +374,8 @@ command_eval (Command *command, char **argv)
   if (output)
     self.report = report_new (output, &error);
   gboolean good = !error && set_up (&self, names[0], &options, &error) &&
-      ask_all (&self, &error) && write_report (&self, names, &error) &&
-      print_table (&self, &error);
+      ask_all (&self, &error) && print_table (&self, &error) &&
+      write_report (&self, names, &error);
   progress_clear ();
   g_clear_pointer (&self.quiz, mblm_quiz_free);
   g_clear_pointer (&self.nothing, g_bytes_unref);

@@ -14,6 +14,8 @@
 #define MAX_SHOWN 100
 /* Pixels that small pictures are shown as wide as. */
 #define SHOWN_WIDTH 192
+/* Rows and columns of a table at most, of what is true and what was said. */
+#define MAX_ANSWERS 64
 
 struct _Report {
   MblmNewFolder *folder;
@@ -112,10 +114,17 @@ static void
 add_confusions (GString *page, Tally *tally, const char *type)
 {
   g_autofree const char **truths = tally_get_truths (tally, type);
-  g_autofree const char **said = tally_get_said (tally, type);
+  g_autofree const char **said = tally_get_said (tally, type, NULL);
   g_autofree char *name = to_html (type);
 
-  g_string_append_printf (page, "<h3>%s</h3>\n<table>\n<tr><th>", name);
+  g_string_append_printf (page, "<h3>%s</h3>\n", name);
+  if (g_strv_length ((char **) truths) > MAX_ANSWERS ||
+      g_strv_length ((char **) said) > MAX_ANSWERS) {
+    g_string_append_printf (
+        page, "<p>%s\n", _ ("Too many different answers for a table."));
+    return;
+  }
+  g_string_append (page, "<table>\n<tr><th>");
   for (guint j = 0; said[j]; j++) {
     g_autofree char *answer = to_html (said[j]);
     g_string_append_printf (page, "<th>%s", answer);

@@ -139,9 +139,12 @@ tally_get_truths (Tally *self, const char *type)
 }
 
 const char **
-tally_get_said (Tally *self, const char *type)
+tally_get_said (Tally *self, const char *name, const char *truth)
 {
-  return sort_keys (((Type *) g_hash_table_lookup (self->types, type))->said);
+  const Type *type = g_hash_table_lookup (self->types, name);
+  const Truth *row = truth ? g_hash_table_lookup (type->truths, truth) : NULL;
+
+  return sort_keys (row ? row->said : type->said);
 }
 
 guint64

@@ -31,10 +31,10 @@ const char **tally_get_types (Tally *self);
 /* Of a type; NULL: of all. */
 TallyCounts tally_get (Tally *self, const char *type);
 
-/* The true answers of a type, and what was said to its questions: sorted,
- * NULL-terminated, free with g_free. */
+/* The true answers of a type, and what was said to its questions, to those with
+ * this true answer, or NULL: to all. Sorted, NULL-terminated, free with g_free. */
 const char **tally_get_truths (Tally *self, const char *type);
-const char **tally_get_said (Tally *self, const char *type);
+const char **tally_get_said (Tally *self, const char *type, const char *truth);
 /* How often `said` was said where `truth` is true. */
 guint64 tally_count (
     Tally *self, const char *type, const char *truth, const char *said);

@@ -246,6 +246,60 @@ test_report (void)
   }
 }
 
+/* A folder of one picture with these lines of questions about it, each with %u for
+ * its number; its path. */
+static char *
+make_questions (const char *name, const char *format, guint n)
+{
+  char *path = make_scenes (name, "1", "usual");
+  g_autofree char *file = g_build_filename (path, "test.jsonl", NULL);
+  g_autoptr (GString) lines = g_string_new (NULL);
+  g_autoptr (GError) error = NULL;
+
+  for (guint i = 0; i < n; i++) {
+    g_auto (GStrv) parts = g_strsplit (format, "%u", -1);
+    g_autofree char *number = g_strdup_printf ("%u", i);
+    g_autofree char *line = g_strjoinv (number, parts);
+    g_string_append_printf (lines, "%s\n", line);
+  }
+  g_file_set_contents (file, lines->str, -1, &error);
+  g_assert_no_error (error);
+  return path;
+}
+
+/* A table of all answers would be as large as their number squared. */
+static void
+test_many_answers (void)
+{
+  g_autofree char *path = make_questions ("many",
+      "{\"image\": \"000000.png\", \"question\": \"?\", \"answer\": \"a%u\"}",
+      70);
+  g_autofree char *output = g_build_filename (folder, "many-page", NULL);
+  g_autoptr (Spawned)
+      s = spawn ("eval", published, path, "--output", output, "--json", NULL);
+  gsize size;
+
+  spawned_assert_ok (s);
+  check_rows (s, 70);
+  g_autofree char *page = contents (output, "index.html", &size);
+  g_assert_nonnull (strstr (page, "Too many different answers"));
+  g_assert_null (strstr (page, "<th>a7"));
+}
+
+/* Where the question stands that can't be asked. */
+static void
+test_where (void)
+{
+  g_autofree char *words = g_strnfill (100000, 'w');
+  g_autofree char *format = g_strdup_printf (
+      "{\"image\": \"000000.png\", \"question\": \"%s\", \"answer\": \"a\"}",
+      words);
+  g_autofree char *path = make_questions ("long", format, 1);
+  g_autoptr (Spawned) s = spawn ("eval", "scenes", path, NULL);
+
+  spawned_assert_fails (s, 1, "test.jsonl, line 1");
+}
+
 /* What can't be asked or written is said, and nothing is lost. */
 static void
 test_errors (void)
@@ -289,6 +343,8 @@ main (int argc, char **argv)
   g_test_add_func ("/eval/model", test_model);
   g_test_add_func ("/eval/answers", test_answers);
   g_test_add_func ("/eval/report", test_report);
+  g_test_add_func ("/eval/many-answers", test_many_answers);
+  g_test_add_func ("/eval/where", test_where);
   g_test_add_func ("/eval/errors", test_errors);
   int status = g_test_run ();
   folder_remove (folder);

@@ -78,7 +78,8 @@ test_confusions (void)
   tally_add (tally, "count", "2", "7", "2");
   tally_add (tally, "color", "red", "blue", "red");
   g_autofree const char **truths = tally_get_truths (tally, "count");
-  g_autofree const char **said = tally_get_said (tally, "count");
+  g_autofree const char **said = tally_get_said (tally, "count", NULL);
+  g_autofree const char **of_one = tally_get_said (tally, "count", "1");
 
   g_assert_cmpstr (truths[0], ==, "1");
   g_assert_cmpstr (truths[1], ==, "2");
@@ -86,6 +87,8 @@ test_confusions (void)
   g_assert_cmpstr (said[0], ==, "1");
   g_assert_cmpstr (said[1], ==, "7");
   g_assert_null (said[2]);
+  g_assert_cmpstr (of_one[0], ==, "1");
+  g_assert_null (of_one[1]);
   g_assert_cmpuint (tally_count (tally, "count", "2", "1"), ==, 2);
   g_assert_cmpuint (tally_count (tally, "count", "2", "7"), ==, 1);
   g_assert_cmpuint (tally_count (tally, "count", "1", "1"), ==, 1);
