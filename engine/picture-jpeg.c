@@ -210,8 +210,8 @@ mblm_picture_read_jpeg (const guint8 *data, gsize size, GError **error)
   return picture;
 }
 
-/* There is no room, or it is used up: twice as much. Of the library's own destination
- * nobody knows, behind an error, which memory is still to be freed. */
+/* There is no room, or it is used up: twice as much. Of the library's own
+ * destination nobody knows, behind an error, which memory is still to be freed. */
 static boolean
 on_full (j_compress_ptr codec)
 {

@@ -14,6 +14,9 @@
 
 #include "gstmblmassemble.h"
 
+/* Places that may begin a picture at most: of those beyond the times are lost. */
+#define MAX_STARTS 1024
+
 /* Where a buffer began, counted from `head`. */
 typedef struct {
   gsize offset;
@@ -68,26 +71,25 @@ has_signature (const guint8 *data, gsize n)
 }
 
 /* Whether the bytes end inside a header segment of a JPEG, where a thumbnail
- * may begin that is no picture of its own. */
+ * may begin that is no picture of its own. Goes on from where it was last. */
 static gboolean
-ends_in_jpeg_header (const guint8 *data, gsize n)
+ends_in_jpeg_header (GstMblmAssembler *self)
 {
-  gsize at = 2;
+  const guint8 *data = bytes_of (self);
+  gsize n = size_of (self), at = MAX (self->header, 2);
 
   if (n < 2 || data[0] != 0xff || data[1] != 0xd8)
     return FALSE;
-  while (at + 4 <= n) {
-    if (data[at] != 0xff)
-      return FALSE;
-    if (data[at + 1] == 0xff) {
+  while (!self->header_over && at + 4 <= n)
+    if (data[at] != 0xff ||
+        data[at + 1] == 0xda) /* the picture itself follows */
+      self->header_over = TRUE;
+    else if (data[at + 1] == 0xff)
       at++;
-      continue;
-    }
-    if (data[at + 1] == 0xda) /* the picture itself follows */
-      return FALSE;
-    at += 2 + ((gsize) data[at + 2] << 8 | data[at + 3]);
-  }
-  return TRUE;
+    else
+      at += 2 + ((gsize) data[at + 2] << 8 | data[at + 3]);
+  self->header = at;
+  return !self->header_over;
 }
 
 /* Whether the bytes from `from` on may hold the end of a picture. */
@@ -101,6 +103,23 @@ has_end_marker (const guint8 *data, gsize n, gsize from)
   from -= MIN (from, 12);
   return memmem (data + from, n - from, jpeg_end, sizeof jpeg_end) ||
       memmem (data + from, n - from, "IEND", 4);
+}
+
+static void
+add_start (GstMblmAssembler *self, GstBuffer *buffer)
+{
+  gsize offset = size_of (self);
+  gboolean sure = offset > 0 && !ends_in_jpeg_header (self);
+  Start *start;
+
+  if (!sure && self->starts.length >= MAX_STARTS)
+    return;
+  start = g_new (Start, 1);
+  start->offset = offset;
+  start->pts = GST_BUFFER_PTS (buffer);
+  start->duration = GST_BUFFER_DURATION (buffer);
+  start->sure = sure;
+  g_queue_push_tail (&self->starts, start);
 }
 
 gboolean
@@ -121,15 +140,8 @@ gst_mblm_assembler_push (GstMblmAssembler *self, GstBuffer *buffer)
     return TRUE;
   }
   self->skipping = 0;
-  if (old == 0 || signature) {
-    Start *start = g_new (Start, 1);
-
-    start->offset = old;
-    start->pts = GST_BUFFER_PTS (buffer);
-    start->duration = GST_BUFFER_DURATION (buffer);
-    start->sure = old > 0 && !ends_in_jpeg_header (bytes_of (self), old);
-    g_queue_push_tail (&self->starts, start);
-  }
+  if (old == 0 || signature)
+    add_start (self, buffer);
   /* What has not been pulled is less than a picture; a buffer beyond that is
    * refused by pull. */
   g_byte_array_append (self->data, map.data, MIN (map.size, G_MAXINT / 2));
@@ -176,7 +188,8 @@ consume (GstMblmAssembler *self, gsize n, GstMblmPiece *piece)
     g_byte_array_remove_range (self->data, 0, self->head);
     self->head = 0;
   }
-  self->known_short = 0;
+  self->header = self->known_short = 0;
+  self->header_over = FALSE;
   self->marker = size_of (self) > 0;
 }
 

@@ -37,6 +37,8 @@ typedef struct {
   gsize head;             /* bytes of it that are done with */
   GQueue starts;          /* where buffers began that have a time or begin
                                    with a signature */
+  gsize header;           /* so far the header of a JPEG was walked, and ... */
+  gboolean header_over;   /* ... whether that was all of it */
   gsize known_short;      /* so many bytes are no whole picture */
   gboolean marker;        /* what came since may end one */
   gboolean after_picture; /* `data` follows a picture */

@@ -482,7 +482,8 @@ test_qa_errors (void)
   sets_expect ("qa", &options, MBLM_ERROR, MBLM_ERROR_CONFIG, "mblm.json");
 }
 
-/* Left out when the set is opened: what has no picture, is no object, or is too long. */
+/* Left out when the set is opened: what has no picture, is no object, or is too
+ * long. */
 static void
 test_qa_skip (void)
 {

@@ -501,6 +501,46 @@ test_no_stream_start (void)
   helper_line_done (&line);
 }
 
+/* A JPEG whose header has thousands of segments, and in each a buffer that begins as a
+ * picture does: it is one all the same. */
+static void
+test_thumbnails (void)
+{
+  static const guint8 inner[] = {
+      0xff, 0xd8, 0xff, 0, 0, 0, 0, 0, 0xff, 0xe1, 0, 10};
+  const MblmImageLayout layout = {
+      .width = 16, .height = 12, .shift = -1, .jpeg = TRUE, .quality = 90};
+  g_autofree guint8 *rgb = g_malloc0 (16 * 12 * 3);
+  g_autoptr (MblmPicture)
+      picture = mblm_picture_new (16, 12, rgb, 16 * 3, NULL);
+  g_autoptr (GBytes) jpeg = mblm_picture_to_bytes (picture, &layout, NULL);
+  g_autoptr (GByteArray) last = g_byte_array_new ();
+  HelperLine line;
+  gsize n;
+  const guint8 *data = g_bytes_get_data (jpeg, &n);
+  GstBuffer *buffer;
+
+  helper_line (&line, "mblmask");
+  helper_feed_begin (line.feed, "image/jpeg", GST_FORMAT_TIME);
+  g_byte_array_append (last, data, 2);
+  g_byte_array_append (last, inner + 8, 4);
+  buffer = gst_buffer_new_memdup (last->data, last->len);
+  GST_BUFFER_PTS (buffer) = 70;
+  GST_BUFFER_DURATION (buffer) = 10;
+  gst_pad_push (line.feed, buffer);
+  for (guint i = 0; i < 3000; i++)
+    gst_pad_push (line.feed, gst_buffer_new_memdup (inner, sizeof inner));
+  g_byte_array_set_size (last, 0);
+  g_byte_array_append (last, inner, 8);
+  g_byte_array_append (last, data + 2, n - 2);
+  g_assert_cmpfloat (
+      ask (&line, gst_buffer_new_memdup (last->data, last->len)), >, 0.0);
+  g_assert_cmpuint (helper_stat (line.element, "failed"), ==, 0);
+  g_assert_true (helper_tap_wait (line.tap, "buffer@70+10"));
+  helper_check_messages (line.element, 0, 0);
+  helper_line_done (&line);
+}
+
 /* Rubble in a leaky queue, which waits for nobody: what gets no answer doesn't pile
  * up, however many pictures it was to be. */
 static void
@@ -553,6 +593,7 @@ main (int argc, char **argv)
   g_test_add_func ("/frames/lying-meta", test_lying_meta);
   g_test_add_func ("/frames/lying-meta-score", test_lying_meta_score);
   g_test_add_func ("/frames/no-stream-start", test_no_stream_start);
+  g_test_add_func ("/frames/thumbnails", test_thumbnails);
   g_test_add_func ("/frames/rubble", test_rubble);
   g_test_add_func ("/frames/short", test_short);
   return helper_end ();
