@@ -501,8 +501,8 @@ test_no_stream_start (void)
   helper_line_done (&line);
 }
 
-/* A JPEG whose header has thousands of segments, and in each a buffer that begins as a
- * picture does: it is one all the same. */
+/* A JPEG whose header has thousands of segments, in each a buffer that begins as a
+ * picture does: it is one picture. */
 static void
 test_thumbnails (void)
 {
