@@ -215,9 +215,14 @@ sink_chain_list (GstPad *pad, GstObject *parent, GstBufferList *list)
 static gboolean
 sink_event (GstPad *pad, GstObject *parent, GstEvent *event)
 {
-  if (GST_EVENT_TYPE (event) == GST_EVENT_FLUSH_STOP)
+  gboolean flushed = GST_EVENT_TYPE (event) == GST_EVENT_FLUSH_STOP;
+  gboolean ret = gst_pad_event_default (pad, parent, event);
+
+  /* Only now is no frame from before the flush under way, which would say again
+   * how it fared. */
+  if (flushed)
     set_flow (GST_MBLM_ASK_OVERLAY (parent), GST_FLOW_OK);
-  return gst_pad_event_default (pad, parent, event);
+  return ret;
 }
 
 /* A property that a child has changed by itself: mblmask takes back a model that

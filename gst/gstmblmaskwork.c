@@ -352,6 +352,19 @@ gst_mblm_ask_advance (GstMblmBase *base, const GstMblmNewest *newest)
   return flows_result (&flows);
 }
 
+/* The askers keep the states of their questions, and nothing else: the same input
+ * gives the same answers again. */
+static void
+gst_mblm_ask_reset_task (GstMblmBase *base)
+{
+  GHashTableIter iter;
+  gpointer voice;
+
+  g_hash_table_iter_init (&iter, GST_MBLM_ASK (base)->voices);
+  while (g_hash_table_iter_next (&iter, NULL, &voice))
+    gst_mblm_voice_reseed (voice);
+}
+
 void
 gst_mblm_ask_class_init_work (GstMblmBaseClass *klass)
 {
@@ -359,7 +372,7 @@ gst_mblm_ask_class_init_work (GstMblmBaseClass *klass)
   klass->work = gst_mblm_ask_work;
   klass->skip = gst_mblm_ask_skip;
   klass->advance = gst_mblm_ask_advance;
-  /* No `reset_task`: the askers keep the states of their questions. */
+  klass->reset_task = gst_mblm_ask_reset_task;
 }
 
 void

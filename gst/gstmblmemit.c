@@ -52,6 +52,15 @@ gst_mblm_emitter_begin (GstMblmEmitter *self, GstMblmEmit mode,
   self->next = start;
 }
 
+void
+gst_mblm_emitter_extend (GstMblmEmitter *self, GstMblmEmit mode,
+    GstClockTime byte_duration, GstClockTime end)
+{
+  self->mode = mode;
+  self->byte_duration = byte_duration;
+  self->end = end;
+}
+
 /* --- time --- */
 
 static GstClockTime

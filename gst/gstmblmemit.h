@@ -42,6 +42,9 @@ void gst_mblm_emitter_reset (GstMblmEmitter *self);
 
 void gst_mblm_emitter_begin (GstMblmEmitter *self, GstMblmEmit mode,
     GstClockTime byte_duration, GstClockTime start, GstClockTime end);
+/* The unit goes on, with another end. */
+void gst_mblm_emitter_extend (GstMblmEmitter *self, GstMblmEmit mode,
+    GstClockTime byte_duration, GstClockTime end);
 GstFlowReturn gst_mblm_emitter_push (
     GstMblmEmitter *self, const guint8 *bytes, gsize n);
 /* Sends bytes, and what waits, in one buffer (emit=prompt: with the rest). */

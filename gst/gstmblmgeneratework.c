@@ -80,6 +80,14 @@ context_of (GstMblmLoad *load)
   return MIN (mblm_config_get_context (load->config), (guint64) G_MAXINT);
 }
 
+/* Whether nothing was said yet, to the session as the next prompt finds it. */
+static gboolean
+is_fresh (GstMblmGenerate *self)
+{
+  return self->now.policy == GST_MBLM_CONTEXT_RESET ||
+      mblm_session_get_position (self->session) == 0;
+}
+
 /* Feeds the prompt, with the property `prompt` before it where nothing was said
  * yet; of both the last context bytes. */
 static gboolean
@@ -95,7 +103,7 @@ feed (GstMblmGenerate *self, const guint8 *bytes, gsize n, GError **error)
     bytes += n - context;
     n = context;
   }
-  if (prompt && mblm_session_get_position (self->session) == 0)
+  if (prompt && is_fresh (self))
     n_prompt = strlen (prompt);
   if (n_prompt > context - n) {
     prompt += n_prompt - (context - n);
@@ -150,7 +158,7 @@ echo (GstMblmGenerate *self, const guint8 *bytes, gsize n)
 
   if (!self->now.echo)
     return GST_FLOW_OK;
-  if (prompt && mblm_session_get_position (self->session) == 0)
+  if (prompt && is_fresh (self))
     ret = gst_mblm_emitter_push_whole (
         &self->emitter, (const guint8 *) prompt, strlen (prompt));
   if (ret == GST_FLOW_OK && n > 0)
@@ -170,6 +178,18 @@ begin (GstMblmGenerate *self, GstClockTime start, GstClockTime end)
   return ret;
 }
 
+/* The same for the next part of a stream, or what continues it. */
+static GstFlowReturn
+go_on (GstMblmGenerate *self)
+{
+  GstFlowReturn ret = gst_mblm_text_pad_prepare (self->emitter.pad);
+
+  if (ret == GST_FLOW_OK)
+    gst_mblm_emitter_extend (&self->emitter, self->now.emit,
+        self->now.byte_duration, self->stream_end);
+  return ret;
+}
+
 /* Says that a continuation was cut short. */
 static void
 post_partial (GstMblmGenerate *self)
@@ -179,7 +199,8 @@ post_partial (GstMblmGenerate *self)
   GstClockTime start = emitter->start, duration = GST_CLOCK_TIME_NONE;
   GstStructure *structure;
 
-  if (GST_CLOCK_TIME_IS_VALID (start) && GST_CLOCK_TIME_IS_VALID (emitter->end))
+  if (GST_CLOCK_TIME_IS_VALID (start) &&
+      GST_CLOCK_TIME_IS_VALID (emitter->end) && emitter->end >= start)
     duration = emitter->end - start;
   structure = gst_structure_new ("mblmgenerate", "timestamp", G_TYPE_UINT64,
       start, "stream-time", G_TYPE_UINT64,
@@ -239,11 +260,13 @@ gather (GstMblmGenerate *self, GstMblmItem *item)
   GstClockTime end = end_of (item->pts, item->duration);
   GstFlowReturn ret;
 
-  if (!self->begun)
+  if (!self->begun) {
     self->stream_start = item->pts;
+    self->stream_end = GST_CLOCK_TIME_NONE;
+  }
   if (GST_CLOCK_TIME_IS_VALID (end))
     self->stream_end = end;
-  ret = begin (self, self->stream_start, self->stream_end);
+  ret = self->begun ? go_on (self) : begin (self, item->pts, end);
   if (ret == GST_FLOW_OK && !self->begun)
     ret = echo (self, bytes, n);
   else if (ret == GST_FLOW_OK && self->now.echo)
@@ -291,7 +314,7 @@ gst_mblm_generate_finish (GstMblmBase *base, GCancellable *cancellable)
     return GST_FLOW_OK;
   gst_mblm_generate_take_settings (self);
   self->cancellable = cancellable;
-  ret = begin (self, self->stream_start, self->stream_end);
+  ret = go_on (self);
   if (ret == GST_FLOW_OK)
     ret = continue_prompt (self, self->stream->data, self->stream->len, TRUE);
   g_byte_array_set_size (self->stream, 0);
@@ -302,8 +325,16 @@ gst_mblm_generate_finish (GstMblmBase *base, GCancellable *cancellable)
 static GstFlowReturn
 gst_mblm_generate_skip (GstMblmBase *base, GstMblmItem *item)
 {
-  return gst_mblm_text_pad_gap (
-      GST_MBLM_TEXT_PAD (base->srcpad), item->pts, item->duration);
+  GstMblmGenerate *self = GST_MBLM_GENERATE (base);
+  GstClockTime end = end_of (item->pts, item->duration);
+
+  if (!self->begun)
+    return gst_mblm_text_pad_gap (
+        GST_MBLM_TEXT_PAD (base->srcpad), item->pts, item->duration);
+  /* The text of the stream is still to come, and begins where that began. */
+  if (GST_CLOCK_TIME_IS_VALID (end))
+    self->stream_end = end;
+  return GST_FLOW_OK;
 }
 
 static GstFlowReturn

@@ -349,11 +349,8 @@ begin_stream (GstMblmScore *self)
 }
 
 static void
-set_caps (GstMblmScore *self, GstEvent *event)
+set_caps (GstMblmScore *self, GstCaps *caps)
 {
-  GstCaps *caps;
-
-  gst_event_parse_caps (event, &caps);
   self->is_video = gst_structure_has_name (
                        gst_caps_get_structure (caps, 0), "video/x-raw") &&
       gst_mblm_video_info_from_caps (&self->video, caps);
@@ -366,8 +363,12 @@ gst_mblm_score_event (GstMblmBase *base, GstEvent *event)
 
   if (GST_EVENT_TYPE (event) == GST_EVENT_STREAM_START)
     begin_stream (self);
-  else if (GST_EVENT_TYPE (event) == GST_EVENT_CAPS)
-    set_caps (self, event);
+  else if (GST_EVENT_TYPE (event) == GST_EVENT_CAPS) {
+    GstCaps *caps;
+
+    gst_event_parse_caps (event, &caps);
+    set_caps (self, caps);
+  }
   if (GST_EVENT_TYPE (event) == GST_EVENT_STREAM_START ||
       GST_EVENT_TYPE (event) == GST_EVENT_SEGMENT ||
       GST_EVENT_TYPE (event) == GST_EVENT_EOS)
@@ -391,14 +392,19 @@ static void
 gst_mblm_score_reset_task (GstMblmBase *base)
 {
   GstMblmScore *self = GST_MBLM_SCORE (base);
+  g_autoptr (GstCaps) caps = gst_pad_get_current_caps (base->sinkpad);
 
   gst_mblm_unit_reset (&self->unit);
   self->offset = 0;
   self->alarms = 0;
   self->warned = FALSE;
   g_atomic_int_set (&self->warned_json, 0);
-  /* A flush keeps the caps, and has flushed the lines. */
-  if (!gst_pad_is_active (base->sinkpad)) {
+  /* A flush keeps the caps, also those that waited in the queue, and has flushed the
+   * lines. */
+  if (gst_pad_is_active (base->sinkpad)) {
+    if (caps)
+      set_caps (self, caps);
+  } else {
     self->is_video = FALSE;
     gst_mblm_lines_reset (&self->lines);
   }

@@ -449,9 +449,12 @@ GstFlowReturn
 gst_mblm_text_pad_answer (GstMblmTextPad *self, GstBuffer *answer,
     GstClockTime pts, GstClockTime duration, gboolean on_change)
 {
+  GstFlowReturn ret = gst_mblm_text_pad_drain (self);
+
   if (!keep_answer (self, answer, on_change))
-    return gst_mblm_text_pad_gap (self, pts, duration);
-  return push_answer (self, pts, duration, FALSE);
+    return ret == GST_FLOW_OK ? gst_mblm_text_pad_gap (self, pts, duration)
+                              : ret;
+  return ret == GST_FLOW_OK ? push_answer (self, pts, duration, FALSE) : ret;
 }
 
 GstFlowReturn

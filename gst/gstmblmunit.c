@@ -20,23 +20,6 @@ gst_mblm_unit_reset (GstMblmUnit *self)
   self->running_time = self->stream_time = GST_CLOCK_TIME_NONE;
 }
 
-void
-gst_mblm_unit_touch (GstMblmUnit *self, const GstMblmItem *item, guint64 offset)
-{
-  if (!self->begun) {
-    self->begun = TRUE;
-    self->total.offset = self->range.offset = offset;
-    self->pts = item->pts;
-    self->running_time = item->running_time;
-    self->stream_time = item->stream_time;
-  }
-  if (GST_CLOCK_TIME_IS_VALID (item->pts)) {
-    self->end = item->pts;
-    if (GST_CLOCK_TIME_IS_VALID (item->duration))
-      self->end += item->duration;
-  }
-}
-
 static double
 bits_per_byte (const GstMblmRange *range)
 {
@@ -61,6 +44,27 @@ end_range (GstMblmUnit *self)
   }
   self->range = (GstMblmRange){
       .offset = self->range.offset + self->range.bytes};
+}
+
+void
+gst_mblm_unit_touch (GstMblmUnit *self, const GstMblmItem *item, guint64 offset)
+{
+  if (!self->begun) {
+    self->begun = TRUE;
+    self->total.offset = self->range.offset = offset;
+    self->pts = item->pts;
+    self->running_time = item->running_time;
+    self->stream_time = item->stream_time;
+  } else if (offset != self->range.offset + self->range.bytes) {
+    /* Bytes between were left out: no range goes over them. */
+    end_range (self);
+    self->range.offset = offset;
+  }
+  if (GST_CLOCK_TIME_IS_VALID (item->pts)) {
+    self->end = item->pts;
+    if (GST_CLOCK_TIME_IS_VALID (item->duration))
+      self->end += item->duration;
+  }
 }
 
 void

@@ -103,3 +103,9 @@ gst_mblm_voice_set_sampling (
   self->sampling = *sampling;
   mblm_asker_set_max_bytes (self->asker, max_bytes);
 }
+
+void
+gst_mblm_voice_reseed (GstMblmVoice *self)
+{
+  mblm_sampler_set_seed (self->sampler, self->sampling.seed);
+}

@@ -42,5 +42,7 @@ gboolean gst_mblm_voice_set_question (GstMblmVoice *self, const char *question,
     const char *choices, GError **error);
 void gst_mblm_voice_set_sampling (
     GstMblmVoice *self, const GstMblmSampling *sampling, guint max_bytes);
+/* Draws from now on what a new one would. */
+void gst_mblm_voice_reseed (GstMblmVoice *self);
 
 G_END_DECLS
