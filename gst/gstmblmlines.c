@@ -48,7 +48,7 @@ send_event (GstMblmTextPad *pad, GstEvent *event, gboolean linked)
 
   switch (GST_EVENT_TYPE (event)) {
     case GST_EVENT_STREAM_START:
-      gst_mblm_text_pad_restart (pad);
+      gst_mblm_text_pad_restart (pad, event);
       break;
     case GST_EVENT_SEGMENT:
       gst_mblm_text_pad_set_segment (pad, event);

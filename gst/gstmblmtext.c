@@ -29,6 +29,7 @@ struct _GstMblmTextPad {
   GstSegment segment;
   guint32 seqnum;
   GstStream *stream;
+  GstEvent *start; /* upstream's, of the stream at hand; NULL: its last */
   GstClockTime position;
 
   GstBuffer *answer;  /* the last one, without time; or NULL */
@@ -46,6 +47,7 @@ gst_mblm_text_pad_finalize (GObject *object)
 
   gst_clear_buffer (&self->answer);
   gst_clear_object (&self->stream);
+  gst_clear_event (&self->start);
   G_OBJECT_CLASS (gst_mblm_text_pad_parent_class)->finalize (object);
 }
 
@@ -140,10 +142,14 @@ create_stream_id (GstMblmTextPad *self, GstElement *element, GstEvent *upstream)
   return g_strdup_printf ("%s/%s", id, GST_OBJECT_NAME (self));
 }
 
-/* The stream start that upstream has sent last, or NULL. */
+/* The stream start of what the task is at. Upstream may have sent others since;
+ * where none came through the queue, it is the last that it has sent, or NULL. */
 static GstEvent *
-get_upstream_start (GstElement *element)
+get_upstream_start (GstMblmTextPad *self, GstElement *element)
 {
+  if (self->start)
+    return gst_event_ref (self->start);
+
   g_autoptr (GstPad) sink = gst_element_get_static_pad (element, "sink");
 
   return gst_pad_get_sticky_event (sink, GST_EVENT_STREAM_START, 0);
@@ -159,7 +165,7 @@ is_same_stream (GstMblmTextPad *self)
 
   if (!element)
     return TRUE;
-  upstream = get_upstream_start (element);
+  upstream = get_upstream_start (self, element);
   id = create_stream_id (self, element, upstream);
   return !upstream || g_str_equal (id, gst_stream_get_stream_id (self->stream));
 }
@@ -167,6 +173,7 @@ is_same_stream (GstMblmTextPad *self)
 void
 gst_mblm_text_pad_flush (GstMblmTextPad *self)
 {
+  gst_clear_event (&self->start);
   self->started = self->stream && was_sent (self, GST_EVENT_STREAM_START) &&
       is_same_stream (self);
   self->has_caps = self->started && was_sent (self, GST_EVENT_CAPS);
@@ -181,8 +188,9 @@ gst_mblm_text_pad_flush (GstMblmTextPad *self)
 }
 
 void
-gst_mblm_text_pad_restart (GstMblmTextPad *self)
+gst_mblm_text_pad_restart (GstMblmTextPad *self, GstEvent *start)
 {
+  gst_event_replace (&self->start, start);
   self->started = FALSE;
   self->has_caps = FALSE;
   self->has_segment = FALSE;
@@ -237,7 +245,7 @@ gst_mblm_text_pad_get_position (GstMblmTextPad *self)
 static void
 send_stream_start (GstMblmTextPad *self, GstElement *element)
 {
-  g_autoptr (GstEvent) upstream = get_upstream_start (element);
+  g_autoptr (GstEvent) upstream = get_upstream_start (self, element);
   g_autofree char *id = create_stream_id (self, element, upstream);
   GstEvent *event = gst_event_new_stream_start (id);
   guint group;

@@ -48,8 +48,9 @@ void gst_mblm_text_pad_set_late (GstMblmTextPad *self);
  * upstream is at another stream by now, whose start was lost in the flush, it is
  * restarted. */
 void gst_mblm_text_pad_flush (GstMblmTextPad *self);
-/* A new stream upstream: stream-start is sent again. */
-void gst_mblm_text_pad_restart (GstMblmTextPad *self);
+/* A new stream upstream, which begins with this event: stream-start is sent
+ * again. */
+void gst_mblm_text_pad_restart (GstMblmTextPad *self, GstEvent *start);
 /* What a SEGMENT event from upstream means for text: the same segment if it is
  * in TIME, else one of our own, which goes on if the last one was our own, too,
  * and else begins at the running time that was reached. */

@@ -87,7 +87,7 @@ gst_mblm_base_text_event (GstMblmBase *self, GstEvent *event)
     GstMblmTextPad *pad = pads->pdata[i];
 
     if (GST_EVENT_TYPE (event) == GST_EVENT_STREAM_START) {
-      gst_mblm_text_pad_restart (pad);
+      gst_mblm_text_pad_restart (pad, event);
       continue;
     }
     if (GST_EVENT_TYPE (event) == GST_EVENT_EOS)

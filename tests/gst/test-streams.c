@@ -4,6 +4,7 @@
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
 
+#include "fake.h"
 #include "locked.h"
 #include "tap.h"
 
@@ -244,6 +245,57 @@ test_hole (void)
   helper_line_done (&line);
 }
 
+static GstPadProbeReturn
+note_id (GstPad *pad, GstPadProbeInfo *info, gpointer ids)
+{
+  GstEvent *event = GST_PAD_PROBE_INFO_EVENT (info);
+  const char *id;
+
+  if (GST_EVENT_TYPE (event) == GST_EVENT_STREAM_START) {
+    gst_event_parse_stream_start (event, &id);
+    g_string_append_printf (ids, "%s ", id);
+  }
+  return GST_PAD_PROBE_OK;
+}
+
+/* An answer belongs to the stream that it is about, though upstream is at the next. */
+static void
+test_ids (void)
+{
+  g_autofree char *model = helper_fake_model ("ids", MBLM_TASK_QA, NULL, 0);
+  g_autoptr (GstCaps) caps = gst_caps_from_string (
+      "video/x-raw,format=RGB,width=16,height=12,framerate=10/1");
+  g_autoptr (GString) ids = g_string_new (NULL);
+  HelperLine line;
+  GstSegment segment;
+
+  fake_stop_clock ();
+  fake_set_speed (SECOND, SECOND, -1);
+  helper_line (&line, "mblmask");
+  gst_element_set_state (line.element, GST_STATE_NULL);
+  g_object_set (line.element, "model", model, "choices", NULL, NULL);
+  gst_element_set_state (line.element, GST_STATE_PLAYING);
+  gst_pad_add_probe (
+      line.tap->pad, GST_PAD_PROBE_TYPE_EVENT_DOWNSTREAM, note_id, ids, NULL);
+  gst_segment_init (&segment, GST_FORMAT_TIME);
+  for (guint i = 0; i < 2; i++) {
+    g_autofree char *id = g_strdup_printf ("stream-%u", i);
+
+    gst_pad_push_event (line.feed, gst_event_new_stream_start (id));
+    gst_pad_push_event (line.feed, gst_event_new_caps (caps));
+    gst_pad_push_event (line.feed, gst_event_new_segment (&segment));
+    g_assert_cmpint (helper_line_push (&line, i), ==, GST_FLOW_OK);
+    g_assert_true (fake_wait_busy ());
+  }
+  gst_pad_push_event (line.feed, gst_event_new_eos ());
+  fake_start_clock ();
+  fake_set_speed (0, 0, -1);
+  g_assert_true (helper_tap_wait (line.tap, "eos"));
+  g_assert_cmpstr (ids->str, ==, "stream-0/src stream-1/src ");
+  helper_line_done (&line);
+  fake_reset ();
+}
+
 int
 main (int argc, char **argv)
 {
@@ -255,5 +307,6 @@ main (int argc, char **argv)
   g_test_add_func ("/streams/seed", test_seed);
   g_test_add_func ("/streams/flushed-caps", test_flushed_caps);
   g_test_add_func ("/streams/hole", test_hole);
+  g_test_add_func ("/streams/ids", test_ids);
   return helper_end ();
 }
