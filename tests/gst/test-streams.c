@@ -85,7 +85,8 @@ test_end_is_forgotten (void)
   helper_line_done (&line);
 }
 
-/* Nothing is said of the time of a stream before its text, which begins where it did. */
+/* Nothing is said of the time of a stream before its text, which begins where it
+ * did. */
 static void
 test_no_gap_before (void)
 {
@@ -103,8 +104,8 @@ test_no_gap_before (void)
   helper_line_done (&line);
 }
 
-/* The property `prompt` stands before each stream where each begins anew, and is echoed
- * there. */
+/* The property `prompt` stands before each stream where each begins anew, and is
+ * echoed there. */
 static void
 test_prompt_is_echoed (void)
 {
@@ -207,8 +208,8 @@ test_flushed_caps (void)
   helper_line_done (&line);
 }
 
-/* Surprises lie where the stream has them, also behind bytes that can't be read, which
- * are in none. */
+/* Surprises lie where the stream has them, also behind bytes that can't be read,
+ * which are in none. */
 static void
 test_hole (void)
 {
@@ -258,7 +259,8 @@ note_id (GstPad *pad, GstPadProbeInfo *info, gpointer ids)
   return GST_PAD_PROBE_OK;
 }
 
-/* An answer belongs to the stream that it is about, though upstream is at the next. */
+/* An answer belongs to the stream that it is about, though upstream is at the
+ * next. */
 static void
 test_ids (void)
 {
