@@ -12,6 +12,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "mblm-error.h"
 #include "message.h"
 
 struct _MblmAtomicFile {
@@ -43,9 +44,26 @@ open_temporary (MblmAtomicFile *self)
   return -1;
 }
 
+/* A rename would take the place of a device, or of a pipe that somebody reads. */
+static gboolean
+check_replaceable (const char *path, GError **error)
+{
+  struct stat status;
+
+  if (stat (path, &status) != 0 || S_ISREG (status.st_mode))
+    return TRUE;
+  g_set_error (error, MBLM_ERROR, MBLM_ERROR_INPUT,
+      "%s: it is a %s, no file that could be replaced; name another", path,
+      S_ISDIR (status.st_mode) ? "folder" : "device or pipe");
+  return FALSE;
+}
+
 MblmAtomicFile *
 mblm_atomic_file_new (const char *path, GError **error)
 {
+  if (!check_replaceable (path, error))
+    return NULL;
+
   MblmAtomicFile *self = g_new0 (MblmAtomicFile, 1);
 
   self->path = g_strdup (path);

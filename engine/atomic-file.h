@@ -17,7 +17,7 @@ G_BEGIN_DECLS
 
 typedef struct _MblmAtomicFile MblmAtomicFile;
 
-/* Errors of all: G_FILE_ERROR. */
+/* Errors of all: G_FILE_ERROR; INPUT for a path that is there and no file. */
 MblmAtomicFile *mblm_atomic_file_new (const char *path, GError **error);
 /* The open file, for writing. */
 int mblm_atomic_file_get_fd (MblmAtomicFile *self);

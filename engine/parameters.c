@@ -8,6 +8,8 @@
 
 #include <math.h>
 
+#include "name-hash.h"
+
 /* Elements read, converted and uploaded at a time. */
 #define PIECE ((gsize) 1 << 18)
 
@@ -177,7 +179,7 @@ GHashTable *
 mblm_parameters_index_file (MblmTensorFile *file, GError **error)
 {
   g_autoptr (GHashTable)
-      index = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, NULL);
+      index = g_hash_table_new_full (mblm_name_hash, g_str_equal, g_free, NULL);
 
   for (guint i = 0; i < mblm_tensor_file_get_n_entries (file); i++) {
     const MblmTensorEntry *entry = mblm_tensor_file_get_entry (file, i);

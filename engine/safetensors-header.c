@@ -17,6 +17,7 @@
 #include "json.h"
 #include "mblm-error.h"
 #include "message.h"
+#include "name-hash.h"
 
 #define MAX_METADATA 65536
 
@@ -102,7 +103,7 @@ static gboolean
 read_metadata (Header *self, GError **error)
 {
   g_autoptr (GHashTable)
-      keys = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, NULL);
+      keys = g_hash_table_new_full (mblm_name_hash, g_str_equal, g_free, NULL);
   MblmJsonToken token;
 
   if (mblm_json_next (&self->json) != MBLM_JSON_OBJECT)
@@ -316,7 +317,8 @@ mblm_tensor_header_parse (const char *text, gsize length, guint64 data_offset,
   gboolean ok;
 
   mblm_json_init (&self.json, text, length);
-  self.names = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, NULL);
+  self.names = g_hash_table_new_full (
+      mblm_name_hash, g_str_equal, g_free, NULL);
   self.entries = g_array_new (FALSE, FALSE, sizeof (MblmTensorEntry));
   g_array_set_clear_func (self.entries, clear_entry);
   /* the format asks for the brace itself; blanks may only follow the object */
@@ -387,7 +389,7 @@ mblm_tensor_header_build (GArray *entries, GError **error)
   guint64 offset = 0, length;
 
   g_array_sort (entries, compare_for_writing);
-  names = g_hash_table_new (g_str_hash, g_str_equal);
+  names = g_hash_table_new (mblm_name_hash, g_str_equal);
   for (guint i = 0; i < entries->len; i++) {
     MblmTensorEntry *entry = &g_array_index (entries, MblmTensorEntry, i);
     const char *before = g_hash_table_contains (names, entry->name)

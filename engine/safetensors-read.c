@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include "mblm-error.h"
+#include "name-hash.h"
 #include "read-file.h"
 
 struct _MblmTensorFile {
@@ -131,7 +132,7 @@ mblm_tensor_file_open (const char *path, GError **error)
       (guint64) self->status.st_dev, (guint64) self->status.st_ino, size,
       (gint64) self->status.st_mtim.tv_sec,
       (long) self->status.st_mtim.tv_nsec);
-  self->by_name = g_hash_table_new (g_str_hash, g_str_equal);
+  self->by_name = g_hash_table_new (mblm_name_hash, g_str_equal);
   for (guint i = 0; i < self->entries->len; i++)
     g_hash_table_insert (self->by_name,
         g_array_index (self->entries, MblmTensorEntry, i).name,
