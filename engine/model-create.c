@@ -52,9 +52,12 @@ mblm_model_create (
 
   if (model == NULL)
     return FALSE;
-  if (g_file_test (weights, G_FILE_TEST_EXISTS)) {
+  if (g_file_test (weights, G_FILE_TEST_EXISTS) ||
+      g_file_test (yaml_path, G_FILE_TEST_EXISTS)) {
     g_set_error (error, MBLM_ERROR, MBLM_ERROR_INPUT,
-        "%s: there is a model already; choose another folder", folder);
+        "%s: there is a model already, or its config.yaml; choose another "
+        "folder",
+        folder);
     return FALSE;
   }
   if (g_mkdir_with_parents (folder, 0777) != 0) {

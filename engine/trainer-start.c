@@ -18,7 +18,14 @@
 #include "model-private.h"
 #include "read-file.h"
 
-#define START "start"
+/* Where a checkpoint is made what a learner reads: hidden, as it is the run's. */
+static char *
+start_folder (MblmTrainer *self)
+{
+  g_autofree char *name = g_strdup_printf (".%s_start", self->config->name);
+
+  return g_build_filename (self->output, name, NULL);
+}
 
 /* Where the tensors of a checkpoint are, of a model folder or a .safetensors
  * file; NULL for a .pth file, which has to be read first. */
@@ -152,7 +159,7 @@ static MblmLearner *
 import_learner (
     MblmTrainer *self, const MblmLearnerOptions *options, GError **error)
 {
-  g_autofree char *folder = g_build_filename (self->output, START, NULL);
+  g_autofree char *folder = start_folder (self);
   MblmLearner *learner = NULL;
 
   if (!mblm_remove_folder (folder, error))
@@ -193,7 +200,7 @@ mblm_trainer_start (MblmTrainer *self, const char *state_folder, GError **error)
 {
   const MblmTrainingConfig *config = self->config;
   const MblmLearnerOptions options = mblm_trainer_get_options (self);
-  g_autofree char *start = g_build_filename (self->output, START, NULL);
+  g_autofree char *start = start_folder (self);
   g_autofree char *path = NULL;
 
   /* of a process that was killed while it imported */

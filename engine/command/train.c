@@ -407,8 +407,8 @@ command_train (Command *command, char **argv)
   const GOptionEntry entries[] = {
       {"dry-run", 'n', 0, G_OPTION_ARG_NONE, &options.dry,
           N_ ("Check everything, tell how long it would take, and end"), NULL},
-      {"resume", 0, G_OPTION_FLAG_OPTIONAL_ARG, G_OPTION_ARG_CALLBACK,
-          take_resume,
+      {"resume", 0, G_OPTION_FLAG_OPTIONAL_ARG | G_OPTION_FLAG_FILENAME,
+          G_OPTION_ARG_CALLBACK, take_resume,
           N_ ("Go on with the run in FOLDER, or with the newest of this name"),
           N_ ("FOLDER")},
       {"memory", 0, 0, G_OPTION_ARG_STRING, &memory,

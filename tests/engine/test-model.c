@@ -431,6 +431,12 @@ test_create (Fixture *f, gconstpointer data)
   /* What is there is not overwritten. */
   g_assert_false (mblm_model_create (config, 3, again, &error));
   g_assert_error (error, MBLM_ERROR, MBLM_ERROR_INPUT);
+  g_clear_error (&error);
+  g_autofree char *weights = g_build_filename (
+      again, "model.safetensors", NULL);
+  g_assert_cmpint (g_unlink (weights), ==, 0);
+  g_assert_false (mblm_model_create (config, 3, again, &error));
+  g_assert_error (error, MBLM_ERROR, MBLM_ERROR_INPUT);
 }
 
 /* A block that only goes forward can't be part of an encoder, whose first

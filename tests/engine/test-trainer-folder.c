@@ -176,6 +176,7 @@ test_strangers (void)
   inner = in (folder, "inner");
   g_assert_cmpint (g_mkdir_with_parents (inner, 0777), ==, 0);
   text = formats_write (folder, "notes.txt", "mine", -1);
+  copy_model (output, "run_top1", "start");
   copy_model (output, "run_top1", ".run_batch3");
   old = in (output, ".run_batch3");
   g_free (formats_write (old, "training.json", "{\"batch\": 3}", -1));
@@ -189,6 +190,7 @@ test_strangers (void)
   run_ok (trainer);
   runs_assert_same (expected, output);
   g_assert_true (is_there (output, "run_top9"));
+  g_assert_true (is_there (output, "start"));
   g_assert_true (g_file_test (inner, G_FILE_TEST_IS_DIR));
   g_assert_true (g_file_test (text, G_FILE_TEST_IS_REGULAR));
   g_assert_false (is_there (output, ".run_batch3"));

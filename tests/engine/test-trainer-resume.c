@@ -182,7 +182,7 @@ start_values (
   place_init_with (&place, params, "", "", rest);
   g_assert_false (run_part (&place, FALSE, 2, &output));
   weights = g_build_filename (output, "state", "model.safetensors", NULL);
-  start = g_build_filename (output, "start", NULL);
+  start = g_build_filename (output, ".run_start", NULL);
   losses = runs_read_losses (output);
   /* the batch is the 18th of all, and the first of this run */
   g_assert_nonnull (strstr (losses, "\n0,128,train,1,2,17,"));
