@@ -94,6 +94,7 @@ open_temporary (MblmCorpus *self, GError **error)
   }
 
   int code = errno;
+  self->no_room = TRUE;
   g_set_error (error, G_FILE_ERROR, g_file_error_from_errno (code),
       "%s: no temporary file to unpack archives to: %s; set TMPDIR to a folder "
       "with room",
@@ -114,6 +115,7 @@ write_block (MblmCorpus *self, const char *path, const guint8 *data, gsize n,
       continue;
     if (put <= 0) {
       int code = put < 0 ? errno : ENOSPC;
+      self->no_room = TRUE;
       g_set_error (error, G_FILE_ERROR, g_file_error_from_errno (code),
           "%s: can't unpack it, %" G_GUINT64_FORMAT
           " bytes of archives are unpacked: %s; set TMPDIR to a folder with "
@@ -218,7 +220,8 @@ member_name (const char *path, struct archive_entry *entry, guint64 number)
 static gboolean
 fail_room (MblmCorpus *self, const char *path, GError **error)
 {
-  if (self->room < self->options.max_unpacked)
+  self->no_room = self->room < self->options.max_unpacked;
+  if (self->no_room)
     g_set_error (error, G_FILE_ERROR, G_FILE_ERROR_NOSPC,
         "%s: unpacks to more than the %" G_GUINT64_FORMAT
         " bytes that are free for archives; set TMPDIR to a folder with more "

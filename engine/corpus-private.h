@@ -40,6 +40,7 @@ struct _MblmCorpus {
   int unpacked;          /* temporary file, -1: none yet */
   guint64 unpacked_size; /* bytes in it */
   guint64 room;          /* bytes that may be in it */
+  gboolean no_room;      /* there was none, which is no fault of an archive's */
 
   int open; /* the plain file read last, -1: none */
   guint open_file;

@@ -149,7 +149,10 @@ add_file (MblmCorpus *self, const char *path, GError **error)
     if (mblm_corpus_add_archive (self, path, &problem))
       return TRUE;
     mblm_corpus_truncate (self, n, unpacked);
-    return may_skip (self, problem, error);
+    if (!self->no_room)
+      return may_skip (self, problem, error);
+    g_propagate_error (error, problem);
+    return FALSE;
   }
 
   int fd = mblm_open_file (path, &size, &problem);
@@ -211,6 +214,13 @@ mblm_corpus_covers (MblmCorpus *self, const char *path)
   return TRUE;
 }
 
+static GError *
+unlistable (const char *path, int code)
+{
+  return g_error_new (G_FILE_ERROR, g_file_error_from_errno (code),
+      "%s: can't read the folder: %s", path, g_strerror (code));
+}
+
 /* Adds the paths of what is in a folder to `paths`. */
 static gboolean
 list_folder (MblmCorpus *self, const char *path, GQueue *paths, GError **error)
@@ -219,17 +229,15 @@ list_folder (MblmCorpus *self, const char *path, GQueue *paths, GError **error)
   DIR *folder = opendir (path);
   struct dirent *entry;
 
-  if (folder == NULL) {
-    int code = errno;
-    return may_skip (self,
-        g_error_new (G_FILE_ERROR, g_file_error_from_errno (code),
-            "%s: can't read the folder: %s", path, g_strerror (code)),
-        error);
-  }
-  while ((entry = readdir (folder)) != NULL)
+  if (folder == NULL)
+    return may_skip (self, unlistable (path, errno), error);
+  while ((errno = 0, entry = readdir (folder)) != NULL)
     if (entry->d_name[0] != '.')
       g_ptr_array_add (names, g_build_filename (path, entry->d_name, NULL));
+  int code = errno;
   closedir (folder);
+  if (code != 0)
+    return may_skip (self, unlistable (path, code), error);
 
   /* Which of two links to one folder counts must not depend on the disk. */
   g_ptr_array_sort (names, compare_names);

@@ -132,8 +132,16 @@ walk_folder (const char *folder, InputVisit visit, gpointer user_data)
     struct stat status;
     gboolean go_on = TRUE;
 
-    if (g_lstat (path, &status) < 0)
-      continue; /* gone since it was listed */
+    if (g_lstat (path, &status) < 0) {
+      GError *problem = NULL;
+
+      if (errno == ENOENT)
+        continue; /* gone since it was listed */
+      set_error (path, errno, &problem);
+      if (!visit (path, problem, user_data))
+        return FALSE;
+      continue;
+    }
     if (S_ISDIR (status.st_mode))
       go_on = walk_folder (path, visit, user_data);
     else if (S_ISREG (status.st_mode))
