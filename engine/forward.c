@@ -134,17 +134,24 @@ decoder_nats (MblmModel *self, const gint32 *ids, gsize batch, gsize length,
     float *nats, GCancellable *cancellable, GError **error)
 {
   gsize n = batch * length;
-  g_autofree gint32 *targets = g_new (gint32, n);
-  g_autofree float *behind = g_new (float, n);
-  g_autofree float *start = g_new (float, batch * self->vocabulary);
+  g_autofree gint32 *targets = g_try_new (gint32, n);
+  g_autofree float *behind = g_try_new (float, n);
+  /* what predicts the first ids: the same of all sequences, or of each its own */
+  g_autofree float *start = self->causal
+      ? NULL
+      : g_try_new (float, batch * self->vocabulary);
   MblmOutput output = {.targets = targets, .nats = behind};
   MblmRun run;
 
+  if (!targets || !behind || (!self->causal && !start)) {
+    g_set_error (error, MBLM_ERROR, MBLM_ERROR_MEMORY,
+        "no memory for the losses of %" G_GSIZE_FORMAT
+        " sequences of %" G_GSIZE_FORMAT " ids; give fewer at once",
+        batch, length);
+    return FALSE;
+  }
   for (gsize i = 0; i < n; i++)
     targets[i] = (i + 1) % length == 0 ? -1 : ids[i + 1];
-  for (gsize b = 0; self->causal && b < batch; b++)
-    memcpy (start + b * self->vocabulary, self->bare_logits,
-        self->vocabulary * sizeof (float));
   if (!(self->causal ? forward_causal (self, ids, batch, length, &output,
                            cancellable, error)
                      : forward_full (self, ids, batch, length, NULL, &output,
@@ -153,8 +160,11 @@ decoder_nats (MblmModel *self, const gint32 *ids, gsize batch, gsize length,
 
   gboolean ok = mblm_model_init_run (self, &run, error);
   for (gsize b = 0; ok && b < batch; b++) {
-    ok = mblm_output_nats (self, &run, start + b * self->vocabulary,
-        ids[b * length], &nats[b * length], error);
+    const float *first = self->causal ? self->bare_logits
+                                      : start + b * self->vocabulary;
+
+    ok = mblm_output_nats (
+        self, &run, first, ids[b * length], &nats[b * length], error);
     memcpy (nats + b * length + 1, behind + b * length,
         (length - 1) * sizeof (float));
   }

@@ -329,7 +329,8 @@ restart_context (MblmSession *self, GError **error)
       half * sizeof (gint32));
 
   mblm_session_reset (self);
-  if (self->broken || !feed_fitting (self, kept, half, NULL, error))
+  if (!check_usable (self, error) ||
+      !feed_fitting (self, kept, half, NULL, error))
     return FALSE;
   self->position = position;
   return TRUE;
@@ -372,7 +373,8 @@ feed_overflowing (MblmSession *self, const gint32 *ids, gsize n, GError **error)
   memcpy (stretch + from_history, ids + (first + from_history - held),
       (total - first - from_history) * sizeof (gint32));
   mblm_session_reset (self);
-  if (self->broken || !feed_fitting (self, stretch, total - first, NULL, error))
+  if (!check_usable (self, error) ||
+      !feed_fitting (self, stretch, total - first, NULL, error))
     return FALSE;
   self->position = position;
   return TRUE;

@@ -30,7 +30,8 @@ static const char *
 find_type (MblmConfig *config, MblmTensorFile *file, guint k)
 {
   const char *type = mblm_config_get_block_type (config, k);
-  gboolean mamba = g_str_has_prefix (type, "mamba");
+  static const char *const mambas[] = {"mamba", "mamba1", "mamba2", NULL};
+  gboolean mamba = g_strv_contains (mambas, type);
   const char *found = g_str_equal (type, "mamba") ? "mamba2" : type;
 
   if (mamba && file != NULL) {

@@ -10,6 +10,7 @@
 #include "output.h"
 
 #include <inttypes.h>
+#include <string.h>
 
 static const char *
 position_name (MblmPosition position)
@@ -284,7 +285,10 @@ print_table (MblmModel *model, GError **error)
     add_line (text, _ ("trained on"), "%s", mblm_info_get_trained_on (info));
   if (mblm_info_get_figures (info))
     add_line (text, _ ("figures"), "%s", mblm_info_get_figures (info));
-  return output_write (text->str, text->len, error);
+
+  /* What others wrote into mblm.json or config.yaml moves no cursor. */
+  g_autofree char *shown = output_escape_lines (text->str);
+  return output_write (shown, strlen (shown), error);
 }
 
 int

@@ -77,15 +77,17 @@ output_close (GError **error)
   return TRUE;
 }
 
-char *
-output_escape (const char *text)
+static char *
+escape (const char *text, const char *kept)
 {
   GString *out = g_string_new (NULL);
 
   for (const char *s = text; *s; s++) {
     guchar c = *s;
 
-    if (c == '\t')
+    if (strchr (kept, c))
+      g_string_append_c (out, c);
+    else if (c == '\t')
       g_string_append (out, "\\t");
     else if (c == '\n')
       g_string_append (out, "\\n");
@@ -99,6 +101,18 @@ output_escape (const char *text)
       g_string_append_c (out, c);
   }
   return g_string_free (out, FALSE);
+}
+
+char *
+output_escape (const char *text)
+{
+  return escape (text, "");
+}
+
+char *
+output_escape_lines (const char *text)
+{
+  return escape (text, "\n\\");
 }
 
 /* ------------------------------------------------------------------------- */

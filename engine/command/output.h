@@ -25,6 +25,8 @@ gboolean output_close (GError **error);
 /* Text for one field of a line: control characters and the backslash become
  * \t, \n, \r, \\ or \xHH. */
 char *output_escape (const char *text);
+/* Text of several lines for a terminal: line ends and backslashes stay. */
+char *output_escape_lines (const char *text);
 
 /* Members of a JSON object. Text that is not UTF-8 is made valid with U+FFFD;
  * NULL and numbers that are not finite become null. */
