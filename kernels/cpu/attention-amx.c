@@ -36,16 +36,14 @@
 static void
 configure (void)
 {
-  struct {
+  static const struct {
     uint8_t palette, start, reserved[14];
     uint16_t bytes[16];
     uint8_t rows[16];
-  } config = {.palette = 1};
+  } config = {.palette = 1,
+      .bytes = {64, 64, 64, 64, 64, 64, 64, 64},
+      .rows = {SIDE, SIDE, SIDE, SIDE, SIDE, SIDE, SIDE, SIDE}};
 
-  for (int i = 0; i < 8; i++) {
-    config.bytes[i] = 64;
-    config.rows[i] = SIDE;
-  }
   _tile_loadconfig (&config);
 }
 

@@ -144,14 +144,15 @@ v_normal_tail (vf a)
   return p * t;
 }
 
-/* x times the normal distribution function of x. */
+/* x times the normal distribution function of x. Beyond 14.5 the tail is 0 in
+ * float32, and infinity times it must not come up. */
 V_INLINE vf
 v_gelu (vf x)
 {
-  vf a = v_max (x, v_zero () - x);
-  vf p = v_normal_tail (a) * v_exp (v_set1 (-0.5f) * a * a) * x;
+  vf a = v_min (v_set1 (14.5f), v_max (x, v_zero () - x));
+  vf p = v_normal_tail (a) * v_exp (v_set1 (-0.5f) * a * a) * a;
 
-  return v_select_lt (x, v_zero (), p, x - p);
+  return v_select_lt (x, v_zero (), v_zero () - p, x - p);
 }
 
 /* Its derivative P (x) + x p (x), p the density; beyond 14.5 the density is 0 in

@@ -19,6 +19,8 @@
 #define LANES 8 /* for a key */
 #define SPLIT_KEYS 128
 #define MOST_SPLITS 256
+/* ... but for very many keys: a split's weights lie in shared memory. */
+#define MOST_KEYS 8192
 #define MOST_ROWS 8
 #define MOST_WIDTH 512
 
@@ -192,7 +194,8 @@ attention_step (MblmQueue *queue, AttentionPiece *piece, const MblmAttention *a)
 {
   size_t keys = attention_longest_past (a) + a->rows;
   size_t rows = mblm_cuda_count (a->batch, a->rows, a->heads);
-  Splits splits = {max_size (SPLIT_KEYS, divide_up (keys, MOST_SPLITS))};
+  size_t split = max_size (SPLIT_KEYS, divide_up (keys, MOST_SPLITS));
+  Splits splits = {min_size (split, MOST_KEYS)};
   MblmCudaScratch scratch = {queue};
   size_t largest, total, sums, count;
 

@@ -17,6 +17,7 @@
 #define THREADS 256
 #define HEADS_TOGETHER 4 /* of a part */
 #define MORE_TOGETHER 8  /* where there are many pieces */
+#define MOST_PARTS 65535 /* that a grid has room for, in two halves */
 #define SLABS 512        /* of all heads: sums of the gradient of a start */
 
 /* ------------------------------------------------------------------------- */
@@ -416,6 +417,8 @@ plan_backward (Backward *self, bool packs, bool has_arrays)
   self->plan = mblm_cuda_ssd_plan (f, packs, true, has_arrays, &self->ssd);
   rounds = self->ssd.numbers > 0;
   together = rounds && is_alone ? MORE_TOGETHER : HEADS_TOGETHER;
+  while (2 * divide_up (f->heads, together) > MOST_PARTS)
+    together *= 2;
   if (rounds && is_alone)
     self->slab = max_size (1, self->plan.units * f->heads / SLABS);
   self->ssd.is_aligned = mblm_cuda_aligned (

@@ -153,7 +153,7 @@ scan_few (const Ssd &a, const Few &few, size_t b, const float *from, float *to,
     size_t mine = min_size (first + threadIdx.x % 32, end - 1);
     float delta = a.delta[mine * a.delta_stride + few.h];
     float dt = ssd_softplus (delta + bias);
-    float decay = expf (-expf (a_log) * dt);
+    float decay = ssd_decay (a_log, dt);
 
     for (size_t row = first; row < min_size (first + 32, end); row++) {
       FewRow<NUMBERS> own = next;

@@ -139,7 +139,7 @@ __launch_bounds__ (SSD_CHUNK) steps_kernel (Ssd a)
   if (i < piece.count) {
     dt = ssd_softplus (
         a.delta[(piece.row + i) * a.delta_stride + h] + a.delta_bias[h]);
-    decay[i] = expf (-expf (a.a_log[h]) * dt);
+    decay[i] = ssd_decay (a.a_log[h], dt);
   }
   __syncthreads ();
   begin = i - (unsigned) min_size (i, local % a.sequence);

@@ -27,6 +27,7 @@
 #include "reduce.h"
 #include "sequences.h"
 
+#include <float.h>
 #include <math.h>
 
 #define SSD_CHUNK 64
@@ -230,6 +231,13 @@ __device__ static inline float
 ssd_softplus (float x)
 {
   return x > 20.0f ? x : log1pf (expf (x));
+}
+
+/* What is left of a state after a step: finite, for dt may be 0. */
+__device__ static inline float
+ssd_decay (float a_log, float dt)
+{
+  return expf (-fminf (expf (a_log), FLT_MAX) * dt);
 }
 
 /* ------------------------------------------------------------------------- */
