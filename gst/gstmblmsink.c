@@ -154,6 +154,8 @@ hurry (GstMblmBase *self)
 {
   self->hurried = TRUE;
   g_cancellable_cancel (self->cancellable);
+  /* It may wait for its model. */
+  gst_mblm_base_wake (self);
 }
 
 /* ... but for downstream, as in any queue: else those that pass without a score
@@ -183,8 +185,6 @@ find_room (GstMblmBase *self, GstMblmItem *item, Rules *rules, GQueue *dropped)
       gst_mblm_queue_is_full (&self->queue, &rules->limits)) {
     GstMblmItem *old;
 
-    if (passes_leaky (self, rules))
-      hurry (self);
     if (rules->leaky == GST_MBLM_LEAKY_UPSTREAM)
       return item->kind != GST_MBLM_ITEM_WORK;
     if (rules->leaky == GST_MBLM_LEAKY_DOWNSTREAM) {
@@ -192,6 +192,11 @@ find_room (GstMblmBase *self, GstMblmItem *item, Rules *rules, GQueue *dropped)
       if (!old)
         return TRUE;
       g_queue_push_tail (dropped, old);
+      /* What is at work may end; what waits behind it passes then, all of it, as
+       * with one place free the queue would be full again at once, and what passes
+       * late for good. */
+      while (passes_leaky (self, rules) && (old = drop_oldest (self)))
+        g_queue_push_tail (dropped, old);
       continue;
     }
     gst_mblm_base_wait (self);

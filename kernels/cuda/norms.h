@@ -219,7 +219,7 @@ norm_rsqrt (double x)
   double r = rsqrtf ((float) x);
 
   /* The sum of squares ran over: no NaN comes of that, as on the CPU. */
-  if (isinf (x))
+  if (r == 0.0)
     return 0.0;
   return r + 0.5 * r * (1.0 - x * r * r);
 }

@@ -44,7 +44,8 @@ push (HelperLine *line, GstBuffer *buffer, guint n)
   g_assert_cmpint (gst_pad_push (line->feed, buffer), ==, GST_FLOW_OK);
 }
 
-/* What was at work is told like what waited, once each. */
+/* The last of three that come while one is at work finds more waiting to pass than
+ * may: what is at work is told like what waited, once each. */
 static void
 test_qos (void)
 {
@@ -60,9 +61,9 @@ test_qos (void)
     while (helper_stat (line.element, "queued-buffers") > 0)
       g_usleep (1000);
     g_assert_true (loads[i] > 0 || fake_wait_busy ());
-    push (&line, helper_buffer ("some bytes", 0, 0), 1);
-    push (&line, helper_buffer ("some bytes", 0, 0), 2);
-    for (guint n = 0; n < 2; n++) {
+    for (guint n = 1; n < 4; n++)
+      push (&line, helper_buffer ("some bytes", 0, 0), n);
+    for (guint n = 0; n < 3; n++) {
       GstMessage *message = helper_wait (line.element, GST_MESSAGE_QOS);
       GstClockTime running, stream, timestamp, duration;
 
@@ -75,11 +76,11 @@ test_qos (void)
       seen |= 1 << (timestamp / TIME);
       gst_message_unref (message);
     }
-    g_assert_cmphex (seen, ==, 3);
+    g_assert_cmphex (seen, ==, 7);
     g_assert_true (helper_tap_wait (line.tap,
-        "buffer@0+1000000000 "
-        "buffer@1000000000+1000000000"));
-    g_assert_cmpuint (helper_stat (line.element, "dropped"), ==, 2);
+        "buffer@0+1000000000 buffer@1000000000+1000000000 "
+        "buffer@2000000000+1000000000"));
+    g_assert_cmpuint (helper_stat (line.element, "dropped"), ==, 3);
     g_assert_cmpuint (helper_count (line.element, GST_MESSAGE_QOS), ==, 0);
     helper_line_done (&line);
     fake_reset ();
@@ -126,19 +127,45 @@ test_offset (void)
     line_new (&line, cases[i].caps, -1);
     push (&line, zeros (size), 0);
     g_assert_true (fake_wait_busy ());
-    push (&line, zeros (size), 1);
-    push (&line, zeros (size), 2);
-    g_assert_true (helper_tap_wait (line.tap, "buffer@1000000000+1000000000"));
+    for (guint n = 1; n < 4; n++)
+      push (&line, zeros (size), n);
+    g_assert_true (helper_tap_wait (line.tap, "buffer@2000000000+1000000000"));
     fake_start_clock ();
     fake_set_speed (0, 0, -1);
-    check_offset (&line, 2 * bytes);
+    check_offset (&line, 3 * bytes);
     g_object_set (line.element, "max-size-buffers", 0, NULL);
-    push (&line, locked_buffer (size), 3);
-    push (&line, zeros (size), 4);
-    check_offset (&line, 4 * bytes);
+    push (&line, locked_buffer (size), 4);
+    push (&line, zeros (size), 5);
+    check_offset (&line, 5 * bytes);
     helper_line_done (&line);
     fake_reset ();
   }
+}
+
+/* More comes than can be scored, and goes on coming: what is at work ends, and is
+ * told; what waits behind it passes. */
+static void
+test_overload (void)
+{
+  HelperLine line;
+
+  line_new (&line, OCTETS, -1);
+  g_object_set (
+      line.element, "max-size-buffers", 4, "max-size-time", (guint64) 0, NULL);
+  push (&line, zeros (10), 0);
+  g_assert_true (fake_wait_busy ());
+  for (guint n = 1; n < 6; n++)
+    push (&line, zeros (10), n);
+  g_assert_cmpuint (helper_stat (line.element, "dropped"), ==, 4);
+  fake_start_clock ();
+  fake_set_speed (0, 0, -1);
+  check_offset (&line, 0);
+  check_offset (&line, 50);
+  g_assert_true (helper_tap_wait (line.tap,
+      "buffer@0+1000000000 buffer@1000000000+1000000000 "
+      "buffer@4000000000+1000000000 buffer@5000000000+1000000000"));
+  helper_line_done (&line);
+  fake_reset ();
 }
 
 int
@@ -147,5 +174,6 @@ main (int argc, char **argv)
   helper_begin (&argc, &argv);
   g_test_add_func ("/drops/qos", test_qos);
   g_test_add_func ("/drops/offset", test_offset);
+  g_test_add_func ("/drops/overload", test_overload);
   return helper_end ();
 }
