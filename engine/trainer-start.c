@@ -4,7 +4,7 @@
  * SPDX-License-Identifier: LGPL-2.1-or-later
  *
  * A checkpoint, whatever its form, is first made a model folder of the run's own
- * configuration, `start` in the output folder, and removed when it is loaded.
+ * configuration, `.NAME_start` in the output folder, and removed when it is loaded.
  */
 
 #include "trainer-private.h"

@@ -325,8 +325,10 @@ gst_mblm_ask_reset_input (GstMblmBase *base)
 
   gst_mblm_pictures_reset (pictures);
   /* A flush keeps the caps. */
-  if (!gst_pad_is_active (base->sinkpad))
+  if (!gst_pad_is_active (base->sinkpad)) {
     pictures->raw = FALSE;
+    gst_mblm_pictures_begin_stream (pictures);
+  }
 }
 
 /* --- pads --- */

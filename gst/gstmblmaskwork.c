@@ -42,7 +42,8 @@ flows_add (
 {
   /* One that was released meanwhile flushes, and ends nothing: the next frame is
    * judged by those that are left. */
-  if (ret == GST_FLOW_OK || !gst_mblm_base_has_text_pad (base, pad))
+  if (ret == GST_FLOW_OK ||
+      (ret == GST_FLOW_FLUSHING && !gst_mblm_base_has_text_pad (base, pad)))
     self->ok = TRUE;
   else if (ret == GST_FLOW_EOS)
     self->eos = TRUE;

@@ -184,9 +184,9 @@ void gst_mblm_base_wake (GstMblmBase *self);
 /* Adds a pad to `text_pads`, and takes it out (the pad is not freed). */
 void gst_mblm_base_add_text_pad (GstMblmBase *self, GstMblmTextPad *pad);
 void gst_mblm_base_remove_text_pad (GstMblmBase *self, GstMblmTextPad *pad);
-/* A copy of the list, with references. */
 /* FALSE: taken out since it was listed. */
 gboolean gst_mblm_base_has_text_pad (GstMblmBase *self, GstMblmTextPad *pad);
+/* A copy of the list, with references. */
 GPtrArray *gst_mblm_base_list_text_pads (GstMblmBase *self);
 
 /* Posts an error, the first one only, and returns GST_FLOW_ERROR. Takes the

@@ -251,6 +251,24 @@ end_of (GstClockTime pts, GstClockTime duration)
   return pts + duration;
 }
 
+/* Whether text of this part begins where that does: at the first, and where an echo
+ * comes behind a SEGMENT, in which the last text has no place. */
+static gboolean
+begins_here (GstMblmGenerate *self)
+{
+  return !self->begun ||
+      (self->now.echo &&
+          !GST_CLOCK_TIME_IS_VALID (
+              gst_mblm_text_pad_get_position (self->emitter.pad)));
+}
+
+static void
+forget_stream (GstMblmGenerate *self)
+{
+  g_byte_array_set_size (self->stream, 0);
+  self->begun = FALSE;
+}
+
 /* Adds to the end of the stream, of which no more than a context is kept. */
 static GstFlowReturn
 gather (GstMblmGenerate *self, GstMblmItem *item)
@@ -266,7 +284,7 @@ gather (GstMblmGenerate *self, GstMblmItem *item)
   }
   if (GST_CLOCK_TIME_IS_VALID (end))
     self->stream_end = end;
-  ret = self->begun ? go_on (self) : begin (self, item->pts, end);
+  ret = begins_here (self) ? begin (self, item->pts, end) : go_on (self);
   if (ret == GST_FLOW_OK && !self->begun)
     ret = echo (self, bytes, n);
   else if (ret == GST_FLOW_OK && self->now.echo)
@@ -281,6 +299,9 @@ gather (GstMblmGenerate *self, GstMblmItem *item)
     g_byte_array_remove_range (
         self->stream, 0, self->stream->len - (context - n));
   g_byte_array_append (self->stream, bytes, n);
+  /* Nobody wants the rest, and upstream's own end is not told. */
+  if (ret == GST_FLOW_EOS)
+    forget_stream (self);
   return ret;
 }
 
@@ -317,8 +338,7 @@ gst_mblm_generate_finish (GstMblmBase *base, GCancellable *cancellable)
   ret = go_on (self);
   if (ret == GST_FLOW_OK)
     ret = continue_prompt (self, self->stream->data, self->stream->len, TRUE);
-  g_byte_array_set_size (self->stream, 0);
-  self->begun = FALSE;
+  forget_stream (self);
   return ret;
 }
 
@@ -349,8 +369,7 @@ gst_mblm_generate_reset_task (GstMblmBase *base)
   GstMblmGenerate *self = GST_MBLM_GENERATE (base);
 
   gst_mblm_emitter_reset (&self->emitter);
-  g_byte_array_set_size (self->stream, 0);
-  self->begun = FALSE;
+  forget_stream (self);
   self->stream_start = self->stream_end = GST_CLOCK_TIME_NONE;
   self->sampling_known = FALSE;
   if (self->session)

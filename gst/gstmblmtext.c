@@ -110,6 +110,7 @@ void
 gst_mblm_text_pad_reset (GstMblmTextPad *self)
 {
   gst_mblm_text_pad_flush (self);
+  gst_clear_event (&self->start);
   gst_clear_object (&self->stream);
   self->started = FALSE;
   self->has_caps = FALSE;
@@ -173,7 +174,12 @@ is_same_stream (GstMblmTextPad *self)
 void
 gst_mblm_text_pad_flush (GstMblmTextPad *self)
 {
+  g_autoptr (GstElement) element = gst_pad_get_parent_element (GST_PAD (self));
+
+  /* What upstream is at now, before it goes on. */
   gst_clear_event (&self->start);
+  if (element)
+    self->start = get_upstream_start (self, element);
   self->started = self->stream && was_sent (self, GST_EVENT_STREAM_START) &&
       is_same_stream (self);
   self->has_caps = self->started && was_sent (self, GST_EVENT_CAPS);
@@ -469,6 +475,10 @@ GstFlowReturn
 gst_mblm_text_pad_skip (GstMblmTextPad *self, GstClockTime pts,
     GstClockTime duration, gboolean repeat)
 {
+  GstFlowReturn ret = gst_mblm_text_pad_drain (self);
+
+  if (ret != GST_FLOW_OK)
+    return ret;
   if (!repeat || !self->answer)
     return gst_mblm_text_pad_gap (self, pts, duration);
   return push_answer (self, pts, duration, TRUE);

@@ -133,7 +133,7 @@ walk_folder (const char *folder, InputVisit visit, gpointer user_data)
     gboolean go_on = TRUE;
 
     if (g_lstat (path, &status) < 0) {
-      GError *problem = NULL;
+      g_autoptr (GError) problem = NULL;
 
       if (errno == ENOENT)
         continue; /* gone since it was listed */

@@ -22,8 +22,8 @@ gboolean input_fill (GInputStream *stream, const char *path, void *buffer,
 GBytes *input_read (
     const char *path, gsize max, GCancellable *cancellable, GError **error);
 
-/* Called for each file; FALSE ends the walk. `error` is set, and the callee's
- * to keep, for a folder that can't be read. */
+/* Called for each file; FALSE ends the walk. `error` is set for a
+ * folder that can't be read, and for what is in it and can't be examined. */
 typedef gboolean (*InputVisit) (
     const char *path, const GError *error, gpointer user_data);
 /* Visits `path`, or, where it is a folder, the regular files in it and in its

@@ -63,6 +63,37 @@ test_echo_goes_on (void)
   helper_line_done (&line);
 }
 
+static void
+push_segment (HelperLine *line, GstClockTime base)
+{
+  GstSegment segment;
+
+  gst_segment_init (&segment, GST_FORMAT_TIME);
+  segment.base = base;
+  gst_pad_push_event (line->feed, gst_event_new_segment (&segment));
+}
+
+/* ... within a SEGMENT: in the next one the echo begins where its part does. */
+static void
+test_echo_of_segments (void)
+{
+  HelperLine line;
+  GstBuffer *last;
+
+  generate_line (&line, "character", TRUE);
+  push (&line, 0, 10 * SECOND);
+  push_segment (&line, 10 * SECOND);
+  push (&line, SECOND, SECOND);
+  g_assert_true (helper_tap_wait (line.tap, "segment segment"));
+  while (helper_stat (line.element, "queued-buffers") > 0)
+    g_usleep (1000);
+  gst_pad_push_event (line.feed, gst_event_new_eos ());
+  g_assert_true (helper_tap_wait (line.tap, "eos"));
+  last = line.tap->buffers->pdata[1];
+  g_assert_cmpuint (GST_BUFFER_PTS (last), ==, SECOND);
+  helper_line_done (&line);
+}
+
 /* A stream without durations has no end, whatever the one before it had. */
 static void
 test_end_is_forgotten (void)
@@ -303,6 +334,7 @@ main (int argc, char **argv)
 {
   helper_begin (&argc, &argv);
   g_test_add_func ("/streams/echo-goes-on", test_echo_goes_on);
+  g_test_add_func ("/streams/echo-of-segments", test_echo_of_segments);
   g_test_add_func ("/streams/end-is-forgotten", test_end_is_forgotten);
   g_test_add_func ("/streams/no-gap-before", test_no_gap_before);
   g_test_add_func ("/streams/prompt-is-echoed", test_prompt_is_echoed);
