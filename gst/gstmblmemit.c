@@ -42,23 +42,20 @@ gst_mblm_emitter_reset (GstMblmEmitter *self)
 }
 
 void
-gst_mblm_emitter_begin (GstMblmEmitter *self, GstMblmEmit mode,
-    GstClockTime byte_duration, GstClockTime start, GstClockTime end)
-{
-  self->mode = mode;
-  self->byte_duration = byte_duration;
-  self->start = start;
-  self->end = end;
-  self->next = start;
-}
-
-void
 gst_mblm_emitter_extend (GstMblmEmitter *self, GstMblmEmit mode,
     GstClockTime byte_duration, GstClockTime end)
 {
   self->mode = mode;
   self->byte_duration = byte_duration;
   self->end = end;
+}
+
+void
+gst_mblm_emitter_begin (GstMblmEmitter *self, GstMblmEmit mode,
+    GstClockTime byte_duration, GstClockTime start, GstClockTime end)
+{
+  gst_mblm_emitter_extend (self, mode, byte_duration, end);
+  self->start = self->next = start;
 }
 
 /* --- time --- */

@@ -464,11 +464,12 @@ gst_mblm_text_pad_answer (GstMblmTextPad *self, GstBuffer *answer,
     GstClockTime pts, GstClockTime duration, gboolean on_change)
 {
   GstFlowReturn ret = gst_mblm_text_pad_drain (self);
+  gboolean news = keep_answer (self, answer, on_change);
 
-  if (!keep_answer (self, answer, on_change))
-    return ret == GST_FLOW_OK ? gst_mblm_text_pad_gap (self, pts, duration)
-                              : ret;
-  return ret == GST_FLOW_OK ? push_answer (self, pts, duration, FALSE) : ret;
+  if (ret != GST_FLOW_OK)
+    return ret;
+  return news ? push_answer (self, pts, duration, FALSE)
+              : gst_mblm_text_pad_gap (self, pts, duration);
 }
 
 GstFlowReturn

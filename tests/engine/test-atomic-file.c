@@ -6,12 +6,10 @@
 
 #include "atomic-file.h"
 
-#include <string.h>
 #include <sys/stat.h>
 
 #include "fresh.h"
 #include "mblm-error.h"
-#include "name-hash.h"
 
 static char *folder;
 
@@ -63,25 +61,6 @@ test_no_file (void)
   }
 }
 
-/* Names that the known hash takes for one are many to this one. */
-static void
-test_names (void)
-{
-  g_autoptr (GHashTable) hashes = g_hash_table_new (NULL, NULL);
-  guint first = g_str_hash ("CbCbCbCbCbCbCbCb");
-
-  for (guint i = 0; i < 256; i++) {
-    char name[17] = {0};
-
-    for (guint k = 0; k < 8; k++)
-      memcpy (name + 2 * k, i >> k & 1 ? "DA" : "Cb", 2);
-    g_assert_cmpuint (g_str_hash (name), ==, first);
-    g_assert_cmpuint (mblm_name_hash (name), ==, mblm_name_hash (name));
-    g_hash_table_add (hashes, GUINT_TO_POINTER (mblm_name_hash (name)));
-  }
-  g_assert_cmpuint (g_hash_table_size (hashes), >, 250);
-}
-
 int
 main (int argc, char **argv)
 {
@@ -91,7 +70,6 @@ main (int argc, char **argv)
   folder = fresh_folder ();
   g_test_add_func ("/atomic-file/replace", test_replace);
   g_test_add_func ("/atomic-file/no-file", test_no_file);
-  g_test_add_func ("/atomic-file/names", test_names);
   status = g_test_run ();
   fresh_remove (folder);
   return status;
