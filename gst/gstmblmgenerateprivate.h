@@ -46,7 +46,7 @@ struct _GstMblmGenerate {
   GCancellable *cancellable;   /* of the unit at work, not owned */
   GByteArray *stream;          /* the end of what came, per=stream */
   gboolean begun;              /* ... something came */
-  GstClockTime stream_start, stream_end;
+  GstClockTime stream_end;
 };
 
 /* A copy of the properties into `now`, for one unit of work. */

@@ -278,10 +278,8 @@ gather (GstMblmGenerate *self, GstMblmItem *item)
   GstClockTime end = end_of (item->pts, item->duration);
   GstFlowReturn ret;
 
-  if (!self->begun) {
-    self->stream_start = item->pts;
+  if (!self->begun)
     self->stream_end = GST_CLOCK_TIME_NONE;
-  }
   if (GST_CLOCK_TIME_IS_VALID (end))
     self->stream_end = end;
   ret = begins_here (self) ? begin (self, item->pts, end) : go_on (self);
@@ -370,7 +368,7 @@ gst_mblm_generate_reset_task (GstMblmBase *base)
 
   gst_mblm_emitter_reset (&self->emitter);
   forget_stream (self);
-  self->stream_start = self->stream_end = GST_CLOCK_TIME_NONE;
+  self->stream_end = GST_CLOCK_TIME_NONE;
   self->sampling_known = FALSE;
   if (self->session)
     mblm_session_reset (self->session);
